@@ -1,0 +1,5 @@
+"""The command line: one verb a function, which parses, calls and prints."""
+
+from nas_sr.cli.main import main
+
+__all__ = ["main"]

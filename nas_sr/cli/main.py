@@ -1,0 +1,74 @@
+"""Entry point: gathers the verbs and turns every bad end into one line and an exit status."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from typer.exceptions import TyperException
+
+import nas_sr
+from nas_sr.cli import architectures, networks, studies
+from nas_sr.errors import UsageError, WorkError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"nas-sr {nas_sr.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Show the version."),
+) -> None:
+    """Searches super-resolution networks for the device they will run on: PSNR against measured latency.
+
+    The main job, and what follows it:
+
+    \b
+        nas-sr search --hw cpu --budget 12
+        nas-sr report cpu-imdeception_x4
+        nas-sr export cpu-imdeception_x4 --knee
+        nas-sr train bundles/cpu-imdeception_x4-7 --steps 2000
+        nas-sr upscale bundles/cpu-imdeception_x4-7 photo.png large.png
+    """
+
+
+for module in (studies, networks, architectures):
+    module.register(app)
+
+
+def main() -> None:
+    """Runs the verb; exit status 0 done, 1 the work failed, 2 the call or a config was wrong, 130 interrupted."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Runs one verb and gives its exit status."""
+    try:
+        status = app(arguments, standalone_mode=False)
+    except UsageError as error:
+        return _fail(str(error), 2)
+    except TyperException as error:
+        return _fail(error.format_message(), 2)
+    except WorkError as error:
+        return _fail(str(error), 1)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted; the state is kept, and the same command continues", 130)
+    except BrokenPipeError:  # the reader of our output is gone, as with `| head`
+        sys.stderr.close()
+        return 1
+    return status if isinstance(status, int) else 0
+
+
+def _fail(text: str, status: int) -> int:
+    print(f"nas-sr: {' '.join(text.split())}", file=sys.stderr)
+    return status

@@ -1,0 +1,66 @@
+"""Turns what a user types (STUDY, ARCH, MODEL, folders) into the things they mean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from nas_sr.arch.spec import ArchSpec
+    from nas_sr.records import StudyRecord, TrialRecord
+
+STUDIES = typer.Option(Path("studies"), "--studies", envvar="NAS_SR_STUDIES", help="Folder that holds the studies.")
+
+
+def absolute(name_or_path: str | None) -> str | None:
+    """A path made absolute, so that a study continues from any folder; a plain name stays as it is."""
+    if name_or_path is None:
+        return None
+    path = Path(name_or_path)
+    return str(path.resolve()) if path.exists() or len(path.parts) > 1 else name_or_path
+
+
+def study_record(study: str, root: Path) -> StudyRecord:
+    """The study of that name or folder."""
+    from nas_sr.search.store import StudyStore, study_folder
+
+    return StudyStore.open(study_folder(study, root)).record()
+
+
+def study_trial(text: str, root: Path) -> tuple[StudyRecord, TrialRecord] | None:
+    """The study and the trial meant by `STUDY:TRIAL`; None for a text of another form."""
+    study, colon, number = text.rpartition(":")
+    if not colon or not number.isdigit() or Path(text).exists():
+        return None
+    from nas_sr.search.store import find_trial
+
+    record = study_record(study, root)
+    return record, find_trial(record, int(number))
+
+
+def arch(text: str, root: Path) -> ArchSpec:
+    """The spec meant by ARCH: a preset's name, a spec file, a bundle, or `STUDY:TRIAL`."""
+    from nas_sr.arch.presets import spec_from
+
+    found = study_trial(text, root)
+    if found:
+        return found[1].spec
+    bundled = Path(text) / "spec.json"
+    return spec_from(str(bundled) if bundled.is_file() else text)
+
+
+def model_path(text: str, root: Path) -> Path:
+    """The weights meant by MODEL: a bundle, a .safetensors or .pth file, or `STUDY:TRIAL`."""
+    from nas_sr.errors import UsageError
+
+    found = study_trial(text, root)
+    if found:
+        study, trial = found
+        number = trial.number if trial.repeats is None else trial.repeats
+        return Path(study.study_dir) / "trials" / str(number) / "weights.safetensors"
+    path = Path(text)
+    if not path.exists():
+        raise UsageError(f"no model at '{text}'; allowed: a bundle folder, a .safetensors or .pth file, STUDY:TRIAL")
+    return path

@@ -1,0 +1,226 @@
+"""Verbs about studies: search, report, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from nas_sr.cli.names import STUDIES, absolute, study_record
+from nas_sr.cli.output import JSON, error_console, print_json
+
+if TYPE_CHECKING:
+    from nas_sr.config import StudyConfig
+    from nas_sr.records import StudyRecord
+
+REPORTS = typer.Option(Path("reports"), "--reports", help="Folder that holds the reports.")
+
+
+def register(app: typer.Typer) -> None:
+    """Adds these verbs."""
+    app.command("search")(search)
+    app.command("report")(report)
+    app.command("export")(export)
+
+
+def search(
+    hw: str = typer.Option(None, "--hw", help="Target: a hardware profile's name or file.  [default: cpu]"),
+    budget: int = typer.Option(
+        24, "--budget", min=1, help="Candidates to evaluate, earlier ones of the study included."
+    ),
+    name: str = typer.Option(None, "--name", help="Name of the study.  [default: HW-SPACE]"),
+    space: str = typer.Option(None, "--space", help="Search space: a name or a file.  [default: imdeception_x4]"),
+    data: str = typer.Option(
+        None, "--data", help="Training images: a folder or a pack.  [default: photographs inside ordinary packages]"
+    ),
+    val: str = typer.Option(None, "--val", help="Validation images.  [default: a part of the training images]"),
+    max_latency: float = typer.Option(None, "--max-latency", metavar="MS", help="Slower candidates are not trained."),
+    steps: int = typer.Option(None, "--steps", min=1, help="Training steps for each candidate.  [default: 300]"),
+    seed: int = typer.Option(None, "--seed", help="Seed of sampler and training.  [default: 0]"),
+    config: str = typer.Option(None, "--config", help="Study config: a shipped name or a file.  [default: default]"),
+    cpus: float = typer.Option(1, "--cpus-per-trial", min=0.01, help="Cores for each candidate."),
+    gpus: float = typer.Option(None, "--gpus-per-trial", min=0, help="GPUs (or a share of one) for each candidate."),
+    studies: Path = STUDIES,
+    reports: Path = REPORTS,
+    as_json: bool = JSON,
+) -> None:
+    """The main job: finds the Pareto front of PSNR against measured latency.
+
+    The same command continues an interrupted study; a larger --budget extends a finished one.
+
+    \b
+        nas-sr search --hw cpu --budget 12
+        nas-sr search --hw cpu --budget 48 --max-latency 60 --data DF2K --val DIV2K_valid --name camera
+    """
+    from nas_sr.search.search import search as run_search
+    from nas_sr.search.tune import Resources
+
+    given = {
+        "hw": absolute(hw),
+        "space": absolute(space),
+        "data": absolute(data),
+        "val": absolute(val),
+        "max_latency_ms": max_latency,
+        "seed": seed,
+    }
+    folder, resolved = _study(name, studies, config, given, steps)
+    console = error_console()
+    found = run_search(folder, resolved, budget, Resources(cpus, _gpus(gpus)), console)
+    study = found.study
+    files = _write_report(study, reports)
+    counts = {state: _count(study, state) for state in ("complete", "pruned", "failed", "infeasible")}
+    if found.space_exhausted:
+        console.print("the space holds no further network", style="yellow")
+    if as_json:
+        print_json(
+            {
+                "study": study.name,
+                "study_dir": study.study_dir,
+                **counts,
+                "front": _front(study),
+                "hypervolume": study.hypervolume,
+                "hypervolume_reference": list(study.hypervolume_reference),
+                "wall_s": found.wall_s,
+                "report": files["html"],
+            }
+        )
+        return
+    _print_front(study)
+    print(f"report: {files['html']}")
+    print(f"next:   nas-sr export {study.name} --knee")
+
+
+def report(
+    study: str = typer.Argument(..., metavar="STUDY", help="A study's name or folder."),
+    studies: Path = STUDIES,
+    reports: Path = REPORTS,
+    as_json: bool = JSON,
+) -> None:
+    """Writes reports/STUDY/index.html, one file that works offline, and its tables as CSV.
+
+    \b
+        nas-sr report cpu-imdeception_x4
+    """
+    record = study_record(study, studies)
+    files = _write_report(record, reports)
+    if as_json:
+        print_json({**files, "front": _front(record)})
+        return
+    print(files["html"])
+    print("\n".join(files["csv"]))
+
+
+def export(
+    study: str = typer.Argument(..., metavar="STUDY", help="A study's name or folder."),
+    trial: int = typer.Option(None, "--trial", help="The trial of this number."),
+    knee: bool = typer.Option(False, "--knee", help="The front's point of best trade."),
+    max_latency: float = typer.Option(None, "--max-latency", metavar="MS", help="The best PSNR that is this fast."),
+    min_psnr: float = typer.Option(None, "--min-psnr", metavar="DB", help="The fastest that is this good."),
+    out: Path = typer.Option(None, "--out", help="Folder to write.  [default: bundles/STUDY-TRIAL]"),
+    overwrite: bool = typer.Option(False, "--overwrite", help="Replace an existing bundle."),
+    studies: Path = STUDIES,
+    as_json: bool = JSON,
+) -> None:
+    """Writes one network as a bundle: spec, weights, ONNX, full-training config and a README.
+
+    \b
+        nas-sr export cpu-imdeception_x4 --knee
+        nas-sr export cpu-imdeception_x4 --max-latency 40 --out camera
+    """
+    from nas_sr.errors import UsageError
+    from nas_sr.export import choose
+    from nas_sr.export.bundle import write_bundle
+    from nas_sr.train.recipes import paper_training
+
+    if sum([trial is not None, knee, max_latency is not None, min_psnr is not None]) != 1:
+        raise UsageError("export needs exactly one of --trial N, --knee, --max-latency MS, --min-psnr DB")
+    record = study_record(study, studies)
+    if trial is not None:
+        chosen = choose.by_number(record, trial)
+    elif max_latency is not None:
+        chosen = choose.within_latency(record, max_latency)
+    elif min_psnr is not None:
+        chosen = choose.above_psnr(record, min_psnr)
+    else:
+        chosen = choose.at_knee(record)
+    config = record.config
+    training = paper_training(
+        chosen.spec.scale, config["data"], config["val"], record.environment["data"]["smallest_lr"]
+    )
+    folder = out or Path("bundles") / f"{record.name}-{chosen.number}"
+    files = write_bundle(record, chosen, training, folder, overwrite)
+    if as_json:
+        print_json({"bundle": str(folder), "trial": chosen.number, "files": [str(path) for path in files]})
+        return
+    print(f"{folder}: trial {chosen.number}, {chosen.psnr_db:.3f} dB after brief training, {chosen.latency_ms:.2f} ms")
+    for path in files:
+        print(f"  {path.name}")
+    print(f"next: nas-sr train {folder}")
+
+
+def _study(
+    name: str | None, studies: Path, config: str | None, given: dict[str, Any], steps: int | None
+) -> tuple[Path, StudyConfig]:
+    """Where the study is, and its config: an existing one's, else the config file's, each with what was given."""
+    from nas_sr import shipped
+    from nas_sr.config import StudyConfig, parse, read_yaml
+    from nas_sr.search.store import StudyStore
+
+    base = read_yaml(shipped.find("studies", config or "default"), StudyConfig)
+    changes = {key: value for key, value in given.items() if value is not None}
+    named = {**base.model_dump(), **changes}
+    folder = studies / (name or f"{Path(named['hw']).stem}-{Path(named['space']).stem}")
+    if StudyStore.exists(folder) and config is None:
+        base = StudyStore.open(folder).config
+    values = {**base.model_dump(), **changes}
+    if given["seed"] is not None:
+        values["training"]["seed"] = given["seed"]
+    if steps is not None:
+        values["training"] = base.training.shortened(steps).model_dump() | {"seed": values["training"]["seed"]}
+    return folder, parse(values, StudyConfig, "search")
+
+
+def _gpus(asked: float | None) -> float:
+    """A quarter of a GPU where there is one: brief candidates are small."""
+    if asked is not None:
+        return asked
+    import torch
+
+    return 0.25 if torch.cuda.is_available() else 0.0
+
+
+def _write_report(study: StudyRecord, reports: Path) -> dict[str, Any]:
+    from nas_sr.report import write_report
+
+    files = write_report(study, reports / study.name)
+    return {"html": str(files.html), "csv": [str(files.csv), str(files.pareto_csv)]}
+
+
+def _count(study: StudyRecord, state: str) -> int:
+    return sum(trial.state == state and trial.repeats is None for trial in study.trials)
+
+
+def _front(study: StudyRecord) -> list[dict[str, Any]]:
+    return [
+        {
+            "trial": trial.number,
+            "psnr_db": trial.psnr_db,
+            "latency_ms": trial.latency_ms,
+            "latency_kind": trial.latency.kind if trial.latency else None,
+            "spec": trial.spec.to_json(),
+        }
+        for trial in (study.trial(number) for number in study.front)
+    ]
+
+
+def _print_front(study: StudyRecord) -> None:
+    print(f"{'trial':>5}  {'PSNR':>10}  {'latency':>12}  network")
+    for trial in (study.trial(number) for number in study.front):
+        kind = trial.latency.kind if trial.latency else ""
+        unstable = "" if trial.latency is None or trial.latency.stable else " UNSTABLE"
+        name = f"{trial.preset}  " if trial.preset else ""
+        print(
+            f"{trial.number:>5}  {trial.psnr_db:>7.3f} dB  {trial.latency_ms:>9.2f} ms  {name}{trial.spec.label()}"
+            f"  ({kind}{unstable})"
+        )

@@ -1,0 +1,164 @@
+"""Typed configs of a study and of a training. Unknown keys are refused with the known ones listed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from nas_sr.errors import UsageError
+from nas_sr.validation import explain
+
+Positive = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Config(BaseModel):
+    """A frozen section of a config file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Cosine(Config):
+    """Linear warm-up, then half a cosine from the maximum to `final`."""
+
+    kind: Literal["cosine"] = "cosine"
+    warmup: Share = Field(1 / 6, description="share of the phase spent warming up")
+    final: Share = Field(0.0, description="last learning rate, as a share of the maximum")
+
+
+class Knee(Config):
+    """Linear warm-up, hold, linear cooldown, in shares of the phase; then `after`.
+
+    The paper gives 10 + 400 + 400 epochs of a longer phase and does not say what follows. `floor` stays at
+    `final`; `restart` repeats the cycle; `stretch` scales the three parts to fill the phase.
+    """
+
+    kind: Literal["knee"] = "knee"
+    warmup: Share
+    hold: Share
+    cooldown: Share
+    final: Share = Field(0.01, description="learning rate after the cooldown, as a share of the maximum")
+    after: Literal["floor", "restart", "stretch"] = "floor"
+
+
+Schedule = Annotated[Cosine | Knee, Field(discriminator="kind")]
+
+
+class Phase(Config):
+    """One loss and one pass of a learning-rate schedule."""
+
+    steps: Positive
+    loss: Literal["l1", "l2", "charbonnier"] = "l1"
+    charbonnier_eps: Annotated[float, Field(gt=0)] = 0.1
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
+    schedule: Schedule = Cosine()
+    batch: Positive = 8
+    crop_lr: Positive = Field(24, description="side of a training crop, LR pixels")
+    ema: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="decay of the averaged weights; 0 is off")
+    clip: Annotated[float, Field(gt=0)] = Field(1.0, description="largest gradient norm")
+    validate_every: Positive = Field(100, description="steps between validations; the last step always has one")
+
+
+class Training(Config):
+    """Phases run one after the other; each starts from the best weights of the one before."""
+
+    phases: Annotated[tuple[Phase, ...], Field(min_length=1)]
+    seed: int = 0
+    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: the faster one, measured")
+    memory_format: Literal["auto", "contiguous", "channels_last"] = Field("auto", description="likewise")
+
+    @property
+    def steps(self) -> int:
+        """Steps of all phases."""
+        return sum(phase.steps for phase in self.phases)
+
+    def shortened(self, steps: int) -> Training:
+        """The same training over about `steps` steps; schedules are shares of a phase, so they shrink with it."""
+        phases = tuple(
+            phase.model_copy(
+                update={
+                    "steps": max(1, round(phase.steps * steps / self.steps)),
+                    "validate_every": min(phase.validate_every, max(1, steps // 5)),
+                }
+            )
+            for phase in self.phases
+        )
+        return self.model_copy(update={"phases": phases})
+
+
+class FullTraining(Config):
+    """The training of an exported network: train.yaml in its bundle, a plain file to edit."""
+
+    data: str | None = Field(None, description="training images; none: photographs inside ordinary packages")
+    val: str | None = Field(None, description="validation images; none: a part of the training images")
+    start: Literal["weights", "interpolator"] = Field("weights", description="from the bundle's weights, or anew")
+    training: Training
+
+
+class StudyConfig(Config):
+    """Everything that decides a study's results. The budget is not here: a study may always be given more."""
+
+    space: str = Field("imdeception_x4", description="a shipped search space or a path to a file")
+    hw: str = Field("cpu", description="a shipped hardware profile or a path to a file")
+    data: str | None = Field(None, description="training images; none: photographs inside ordinary packages")
+    val: str | None = Field(None, description="validation images; none: a part of the training images")
+    max_latency_ms: Annotated[float, Field(gt=0)] | None = None
+    training: Training = Training(phases=(Phase(steps=300),))
+    sampler: Literal["tpe", "nsga2", "random"] = "tpe"
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _validation_needs_data(self) -> StudyConfig:
+        if self.val and not self.data:
+            raise ValueError("val needs data: the built-in photographs bring their own validation images")
+        return self
+
+
+def read_yaml(path: Path, model: type[Model]) -> Model:
+    """A config file as its typed model.
+
+    Raises:
+        UsageError: unreadable, not YAML (with the line), or a wrong key (with the allowed ones).
+    """
+    return parse(load_yaml(path), model, str(path))
+
+
+def load_yaml(path: Path) -> Any:
+    """The plain values in a YAML file."""
+    try:
+        return yaml.safe_load(path.read_text())
+    except yaml.MarkedYAMLError as error:
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise UsageError(f"{path}{line}: not valid YAML: {error.problem}") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UsageError(f"{path}: cannot be read: {error}") from None
+
+
+def parse(value: Any, model: type[Model], where: str) -> Model:
+    """Plain values as their typed model; a wrong key becomes a UsageError that begins with `where`."""
+    if not isinstance(value, dict):
+        raise UsageError(f"{where}: expected keys and values, but got {type(value).__name__}")
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise UsageError(f"{where}: {explain(error, model)}") from None
+
+
+def write_yaml(path: Path, model: BaseModel) -> None:
+    """Writes a config so that `read_yaml` gives it back equal."""
+    path.write_text(yaml.safe_dump(model.model_dump(mode="json"), sort_keys=False))
+
+
+def flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested values by dotted names (`training.phases.0.steps`), for comparing two configs."""
+    if isinstance(value, dict):
+        items = list(value.items())
+    elif isinstance(value, (list, tuple)):
+        items = list(enumerate(value))
+    else:
+        return {prefix: value}
+    return {name: leaf for key, part in items for name, leaf in flat(part, f"{prefix}.{key}".strip(".")).items()}

@@ -1,0 +1,96 @@
+"""A bundle: everything that one chosen network needs to be trained, evaluated and shipped."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from nas_sr.arch.network import Network
+from nas_sr.arch.spec import ArchSpec
+from nas_sr.arch.weights import load_network, save_network
+from nas_sr.config import FullTraining, read_yaml, write_yaml
+from nas_sr.errors import UsageError
+from nas_sr.export.card import card
+from nas_sr.files import replacing, writable_folder, write_json
+from nas_sr.latency.onnx_export import export_onnx
+from nas_sr.records import StudyRecord, TrialRecord
+
+SPEC, WEIGHTS, ONNX, TRAINING, ORIGIN, CARD = (
+    "spec.json",
+    "weights.safetensors",
+    "model.onnx",
+    "train.yaml",
+    "bundle.json",
+    "README.md",
+)
+
+
+def write_bundle(
+    study: StudyRecord, trial: TrialRecord, training: FullTraining, folder: Path, overwrite: bool = False
+) -> list[Path]:
+    """Writes the bundle of `trial` as `folder`, whole or not at all; returns its files.
+
+    Raises:
+        UsageError: the folder exists and `overwrite` is off, cannot be written, or the trial has no weights.
+    """
+    if folder.exists() and not overwrite:
+        raise UsageError(f"{folder} exists already; choose another with --out, or say --overwrite")
+    weights = Path(study.study_dir) / "trials" / str(trial.number) / "weights.safetensors"
+    if not weights.is_file():
+        raise UsageError(f"{weights}: the weights of trial {trial.number} are missing")
+    writable_folder(folder.parent)
+    building = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    try:
+        building.mkdir()
+        network = load_network(weights)
+        write_json(building / SPEC, trial.spec.to_json())
+        write_yaml(building / TRAINING, training)
+        write_json(building / ORIGIN, _origin(study, trial))
+        (building / CARD).write_text(card(study, trial, training, folder))
+        write_weights(building, network)
+        if folder.exists():
+            shutil.rmtree(folder)
+        building.rename(folder)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return sorted(path for path in folder.iterdir())
+
+
+def write_weights(folder: Path, network: Network) -> None:
+    """Puts a network's weights into a bundle, as safetensors and as ONNX with any height and width."""
+    save_network(network, network.spec, folder / WEIGHTS)
+    export_onnx(network, folder / ONNX)
+
+
+def read_bundle(folder: Path) -> tuple[ArchSpec, FullTraining]:
+    """The spec and the training config of a bundle.
+
+    Raises:
+        UsageError: not a bundle.
+    """
+    if not (folder / SPEC).is_file() or not (folder / TRAINING).is_file():
+        raise UsageError(f"{folder}: not a bundle ({SPEC} and {TRAINING} expected); `nas-sr export STUDY` makes one")
+    return ArchSpec.read(folder / SPEC), read_yaml(folder / TRAINING, FullTraining)
+
+
+def record_training(folder: Path, steps: int, psnr_db: float) -> None:
+    """Notes in the bundle which training its weights now come from."""
+    import json
+
+    origin = json.loads((folder / ORIGIN).read_text()) if (folder / ORIGIN).is_file() else {}
+    with replacing(folder / ORIGIN) as temporary:
+        origin["trained"] = {"steps": steps, "psnr_db": psnr_db}
+        temporary.write_text(json.dumps(origin, indent=1) + "\n")
+
+
+def _origin(study: StudyRecord, trial: TrialRecord) -> dict[str, object]:
+    return {
+        "study": study.name,
+        "trial": trial.number,
+        "digest": trial.spec.digest,
+        "preset": trial.preset,
+        "brief_training": {"psnr_db": trial.psnr_db, "steps": trial.curve[-1].step if trial.curve else None},
+        "counts_at_256x256": trial.counts._asdict(),
+        "latency": trial.latency.summary() if trial.latency else None,
+    }

@@ -1,0 +1,100 @@
+"""What a measurement leaves behind: raw samples, protocol, machine and versions; statistics are computed on read."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from statistics import fmean, median, pstdev
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Measurement(BaseModel):
+    """One network timed on one target. Samples are milliseconds, in the order they were taken."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["measured"] = "measured"
+    target: str  # name of the hardware profile
+    backend: str  # "onnxruntime"
+    network: str  # digest of the spec, or of the ONNX file where there is no spec
+    lr_height: int
+    lr_width: int
+    samples_ms: tuple[float, ...]
+    reference_ms: tuple[float, ...]  # the fixed reference network, interleaved with the samples
+    reference_after: tuple[int, ...] = ()  # number of samples taken before each of them
+    stable: bool
+    labels: tuple[str, ...] = ()  # why it is not stable, or what a reader must know
+    attempts: int = 1
+    conditions: dict[str, Any] = {}  # what else the machine did in the window: foreign CPU time, clocks, throttling
+    protocol: dict[str, Any]
+    machine: dict[str, Any]
+    versions: dict[str, str]
+    measured_at: str  # ISO 8601, UTC
+
+    @property
+    def latency_ms(self) -> float:
+        """The figure: median of the samples."""
+        return median(self.samples_ms)
+
+    @property
+    def reference_latency_ms(self) -> float:
+        """Median of the interleaved reference network: compare it between measurements to see drift."""
+        return median(self.reference_ms)
+
+    @property
+    def relative_latency(self) -> float:
+        """Median of the samples, each divided by the mean of the reference runs just before and after it.
+
+        On a machine whose speed wanders this is steadier than the milliseconds; the reference network itself is 1.
+        """
+        if not self.reference_after:
+            return self.latency_ms / self.reference_latency_ms
+        ratios = []
+        for index, sample_ms in enumerate(self.samples_ms):
+            following = bisect_right(self.reference_after, index)
+            ratios.append(sample_ms / fmean(self.reference_ms[max(0, following - 1) : following + 1]))
+        return median(ratios)
+
+    @property
+    def runs(self) -> int:
+        """Number of samples."""
+        return len(self.samples_ms)
+
+    @property
+    def iqr_ms(self) -> float:
+        """Distance between the quartiles."""
+        return self.percentile(75) - self.percentile(25)
+
+    @property
+    def cov(self) -> float:
+        """Coefficient of variation: standard deviation over mean."""
+        return pstdev(self.samples_ms) / fmean(self.samples_ms)
+
+    def percentile(self, percent: float) -> float:
+        """The sample below which `percent` of them lie, interpolated linearly."""
+        ordered = sorted(self.samples_ms)
+        position = (len(ordered) - 1) * percent / 100
+        low = int(position)
+        high = min(low + 1, len(ordered) - 1)
+        return ordered[low] + (ordered[high] - ordered[low]) * (position - low)
+
+    def summary(self) -> dict[str, Any]:
+        """The statistics a reader needs, without the raw samples."""
+        return {
+            "latency_ms": self.latency_ms,
+            "p5_ms": self.percentile(5),
+            "p90_ms": self.percentile(90),
+            "p95_ms": self.percentile(95),
+            "p99_ms": self.percentile(99),
+            "iqr_ms": self.iqr_ms,
+            "cov": self.cov,
+            "runs": self.runs,
+            "reference_latency_ms": self.reference_latency_ms,
+            "relative_latency": self.relative_latency,
+            "backend": self.backend,
+            "kind": self.kind,
+            "target": self.target,
+            "stable": self.stable,
+            "labels": list(self.labels),
+        }

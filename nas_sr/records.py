@@ -1,0 +1,75 @@
+"""What leaves a study's store: frozen records that report and export read. No torch, no optuna."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+from nas_sr.arch.counts import Counts
+from nas_sr.arch.spec import ArchSpec
+from nas_sr.latency.record import Measurement
+
+State = Literal["complete", "infeasible", "pruned", "failed", "running", "interrupted"]
+
+
+class CurvePoint(NamedTuple):
+    """A validation during training; `loss` is the mean since the point before (NaN at step 0)."""
+
+    step: int
+    loss: float
+    psnr_db: float
+    seconds: float
+
+
+class TrialRecord(BaseModel):
+    """One candidate of a study."""
+
+    model_config = ConfigDict(frozen=True)
+
+    number: int
+    state: State
+    params: dict[str, Any]  # the sampler's parameters, by name
+    spec: ArchSpec
+    counts: Counts  # at a 256x256 LR input
+    preset: str | None = None  # the paper's name of this network
+    psnr_db: float | None = None
+    latency: Measurement | None = None
+    curve: tuple[CurvePoint, ...] = ()
+    reason: str = ""  # why it failed or is infeasible
+    started: str | None = None  # ISO 8601, UTC
+    seconds: float | None = None
+    repeats: int | None = None  # number of the trial whose network this one has: it cost nothing
+
+    @property
+    def latency_ms(self) -> float | None:
+        """The figure of its latency, measured or predicted: see `latency.kind`."""
+        return self.latency.latency_ms if self.latency else None
+
+
+class StudyRecord(BaseModel):
+    """A whole study as its report sees it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    study_dir: str
+    config: dict[str, Any]  # study.yaml
+    environment: dict[str, Any]  # environment.json: machine, versions, data
+    trials: tuple[TrialRecord, ...]
+    front: tuple[int, ...]  # numbers of the Pareto-optimal complete trials, fastest first
+    hypervolume_reference: tuple[float, float]  # (psnr_db, latency_ms) that the hypervolume is measured from
+    hypervolume_history: tuple[tuple[int, float], ...]  # (trial number, hypervolume once it was told)
+    importances: dict[str, dict[str, float]]  # objective -> parameter -> share; empty with too few trials
+
+    @property
+    def hypervolume(self) -> float:
+        """Hypervolume [dB * ms] of the front; 0 before the first complete trial."""
+        return self.hypervolume_history[-1][1] if self.hypervolume_history else 0.0
+
+    def trial(self, number: int) -> TrialRecord:
+        """The trial of that number; KeyError if there is none."""
+        for trial in self.trials:
+            if trial.number == number:
+                return trial
+        raise KeyError(number)

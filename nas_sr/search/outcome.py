@@ -1,0 +1,41 @@
+"""How far a candidate got and what became of it: values that cross process borders."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from nas_sr.files import write_json
+
+
+class Reached(NamedTuple):
+    """A stage begun, or a validation inside `training`."""
+
+    stage: Literal["latency", "training"]
+    step: int = 0
+    steps: int = 0
+    psnr_db: float | None = None
+    latency_ms: float | None = None
+
+
+class Outcome(NamedTuple):
+    """`psnr_db` is there when complete; `latency_ms` when complete or infeasible; `reason` otherwise."""
+
+    state: Literal["complete", "infeasible", "failed"]
+    psnr_db: float | None = None
+    latency_ms: float | None = None
+    reason: str = ""
+
+
+def write_outcome(folder: Path, outcome: Outcome) -> None:
+    """Keeps the outcome on disk, so that a search killed before telling the study does not lose it."""
+    write_json(folder / "result.json", outcome._asdict())
+
+
+def read_outcome(folder: Path) -> Outcome | None:
+    """The outcome on disk, if the candidate got that far."""
+    try:
+        return Outcome(**json.loads((folder / "result.json").read_text()))
+    except (OSError, ValueError, TypeError):
+        return None

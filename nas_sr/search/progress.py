@@ -1,0 +1,119 @@
+"""Shows a running search: a live view on a terminal, plain lines elsewhere. Everything goes to standard error."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from nas_sr.arch.presets import preset_name
+from nas_sr.arch.spec import ArchSpec
+from nas_sr.front import pareto_front
+from nas_sr.search.outcome import Outcome, Reached
+
+_FRONT_ROWS = 8
+
+
+class Progress:
+    """What a person sees of a search. Used as a context manager around it."""
+
+    def __init__(self, console: Console, budget: int, known: dict[int, tuple[ArchSpec, Outcome]]) -> None:
+        """`known` are the candidates that earlier searches of this study evaluated."""
+        self._console, self._budget = console, budget
+        self._specs = {number: spec for number, (spec, _) in known.items()}
+        self._outcomes = {number: outcome for number, (_, outcome) in known.items()}
+        self._running: dict[int, Reached | None] = {}
+        self._before = len(known)
+        self._start = time.monotonic()
+        self._live = Live(console=console, get_renderable=self._view, refresh_per_second=2, transient=True)
+
+    def __enter__(self) -> Progress:
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def began(self, number: int, spec: ArchSpec) -> None:
+        """A candidate was handed to a worker."""
+        self._specs[number] = spec
+        self._running[number] = None
+
+    def reached(self, number: int, event: Reached) -> None:
+        """A candidate has come this far."""
+        self._running[number] = event
+
+    def ended(self, number: int, outcome: Outcome) -> None:
+        """A candidate has its outcome."""
+        self._running.pop(number, None)
+        self._outcomes[number] = outcome
+        name = self._name(number)
+        if outcome.state == "complete":
+            text = f"{outcome.psnr_db:.3f} dB  {outcome.latency_ms:.2f} ms"
+        else:
+            text = f"{outcome.state}: {outcome.reason}"
+        self._console.print(
+            Text(f"[{len(self._outcomes)}/{self._budget}] trial {number}  {name}  {text}  {self._left()}"),
+            soft_wrap=True,
+        )
+
+    def _name(self, number: int) -> str:
+        spec = self._specs[number]
+        return preset_name(spec) or spec.label()
+
+    def _left(self) -> str:
+        done = len(self._outcomes) - self._before
+        missing = self._budget - len(self._outcomes)
+        if not done or missing <= 0:
+            return ""
+        return f"({_duration((time.monotonic() - self._start) / done * missing)} left)"
+
+    def _view(self) -> Group:
+        elapsed = time.monotonic() - self._start
+        done = len(self._outcomes) - self._before
+        counts: dict[str, int] = {}
+        for outcome in self._outcomes.values():
+            counts[outcome.state] = counts.get(outcome.state, 0) + 1
+        head = Text.assemble(
+            (f"{len(self._outcomes)}/{self._budget} candidates", "bold"),
+            f"  {', '.join(f'{count} {state}' for state, count in counts.items())}",
+            f"  {_duration(elapsed)} elapsed",
+            f"  {done / elapsed * 60:.1f} a minute  {self._left()}" if done else "",
+        )
+        return Group(head, self._running_table(), self._front_table())
+
+    def _running_table(self) -> Table:
+        table = Table("running", "network", "stage", "PSNR", "latency", box=None, pad_edge=False)
+        for number, event in list(self._running.items()):
+            stage = "starting" if event is None else event.stage
+            if event is not None and event.steps:
+                stage = f"step {event.step}/{event.steps}"
+            psnr = f"{event.psnr_db:.3f} dB" if event and event.psnr_db is not None else ""
+            latency = f"{event.latency_ms:.2f} ms" if event and event.latency_ms is not None else ""
+            table.add_row(str(number), self._name(number), stage, psnr, latency)
+        return table
+
+    def _front_table(self) -> Table:
+        table = Table("front", "network", "PSNR", "latency", box=None, pad_edge=False)
+        complete = [(number, outcome) for number, outcome in self._outcomes.items() if outcome.state == "complete"]
+        front = pareto_front([(outcome.psnr_db or 0.0, outcome.latency_ms or 0.0) for _, outcome in complete])
+        for index in front[:_FRONT_ROWS]:
+            number, outcome = complete[index]
+            table.add_row(str(number), self._name(number), f"{outcome.psnr_db:.3f} dB", f"{outcome.latency_ms:.2f} ms")
+        if len(front) > _FRONT_ROWS:
+            table.add_row("", f"and {len(front) - _FRONT_ROWS} slower ones", "", "")
+        return table
+
+
+def _duration(seconds: float) -> str:
+    """1:02:03 or 2:03."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,140 @@
+"""The main job: from a study's config to evaluated candidates, begun anew or continued."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich.console import Console
+
+from nas_sr.arch.presets import preset
+from nas_sr.config import StudyConfig, flat
+from nas_sr.data.pack import ImageSets, image_sets
+from nas_sr.environment import environment
+from nas_sr.errors import UsageError, WorkError
+from nas_sr.evaluate.evaluate import bicubic, evaluate
+from nas_sr.latency.profile import profile
+from nas_sr.records import StudyRecord
+from nas_sr.search.candidate import Evaluation, evaluate_candidate
+from nas_sr.search.outcome import Outcome
+from nas_sr.search.progress import Progress
+from nas_sr.search.proposals import Proposals
+from nas_sr.search.store import StudyStore
+from nas_sr.search.tune import Resources, run_candidates
+from nas_sr.space import read_space
+from nas_sr.train.execution import Execution, choose_execution
+
+
+class Found(NamedTuple):
+    """A search's result; `space_exhausted`: the space ran out of networks before the budget."""
+
+    study: StudyRecord
+    space_exhausted: bool
+    wall_s: float
+
+
+def search(
+    folder: Path,
+    config: StudyConfig,
+    budget: int,
+    resources: Resources,
+    console: Console,
+) -> Found:
+    """Evaluates candidates of the study in `folder` until `budget` of them have an outcome.
+
+    Raises:
+        UsageError: the config names something that is not there, or differs from the existing study's.
+        WorkError: the first five candidates all failed.
+        KeyboardInterrupt: interrupted; everything told so far is kept.
+    """
+    start = time.monotonic()
+    space = read_space(config.space)
+    target = profile(config.hw)
+    images = image_sets(config.data, config.val, space.scale, _largest_crop(config))
+    frozen = {
+        "space": space.model_dump(mode="json"),
+        "hw": target.model_dump(mode="json"),
+        "train_images": images.train.digest,
+        "validation_images": images.val.digest,
+    }
+    if StudyStore.exists(folder):
+        store = StudyStore.open(folder)
+        _refuse_changes(folder, store.config.model_dump(mode="json"), config.model_dump(mode="json"))
+        _refuse_changes(folder, store.environment().get("frozen", {}), frozen)
+    else:
+        console.print("measuring how a training step runs fastest here ...", style="dim")
+        store = StudyStore.create(folder, config, _environment(config, images, frozen, space.scale))
+    for problem in images.problems:
+        console.print(f"left out: {problem}", style="dim", highlight=False)
+    console.print(f"study {folder}: {images.description}", style="dim", highlight=False, soft_wrap=True)
+
+    with store.searching():
+        proposals = Proposals(store, space)
+        evaluation = Evaluation(
+            study_dir=str(folder.resolve()),
+            hw=config.hw,
+            train_pack=str(images.train.folder),
+            val_pack=str(images.val.folder),
+            training=config.training,
+            execution=Execution.model_validate(store.environment()["execution"]),
+            max_latency_ms=config.max_latency_ms,
+            threads=max(1, int(resources.cpus)),
+        )
+        exhausted = False
+        if proposals.evaluated < budget:
+            with Progress(console, budget, _known(store)) as progress:
+                exhausted = not run_candidates(proposals, budget, evaluation, evaluate_candidate, resources, progress)
+        failures = proposals.first_failures()
+        if failures:
+            raise WorkError(
+                f"{folder}: the first {len(failures)} candidates all failed, so the search stopped;"
+                f" the first: {failures[0]}"
+            )
+        return Found(store.record(), exhausted, time.monotonic() - start)
+
+
+def _largest_crop(config: StudyConfig) -> int:
+    return max(phase.crop_lr for phase in config.training.phases)
+
+
+def _environment(config: StudyConfig, images: ImageSets, frozen: dict[str, Any], scale: int) -> dict[str, Any]:
+    """What decides or explains the study's figures besides its config; measured once, when it begins."""
+    middle = preset("imdeception-c8").model_copy(update={"scale": scale})
+    execution, measured = choose_execution(middle, config.training)
+    return {
+        **environment(),
+        "execution": execution.model_dump(),
+        "execution_measured": measured,
+        "bicubic_psnr_db": evaluate(bicubic(scale), images.val, scale).psnr_rgb_db,
+        "data": {
+            "description": images.description,
+            "smallest_lr": images.train.smallest_lr,
+            "training_images": list(images.train.names),
+            "validation_images": list(images.val.names),
+            "left_out": list(images.problems),
+        },
+        "frozen": frozen,
+    }
+
+
+def _refuse_changes(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
+    was, wanted = flat(before), flat(now)
+    changed = [
+        f"{key} was {was.get(key)} and is now {wanted.get(key)}"
+        for key in sorted(was.keys() | wanted.keys())
+        if was.get(key) != wanted.get(key)
+    ]
+    if changed:
+        raise UsageError(
+            f"{folder}: the study was begun with another config: {'; '.join(changed)}."
+            " Continue it unchanged, or begin another with --name"
+        )
+
+
+def _known(store: StudyStore) -> dict[int, tuple[Any, Outcome]]:
+    return {
+        trial.number: (trial.spec, Outcome(trial.state, trial.psnr_db, trial.latency_ms, trial.reason))
+        for trial in store.trials()
+        if trial.repeats is None and trial.state in ("complete", "infeasible", "failed")
+    }

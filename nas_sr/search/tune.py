@@ -1,0 +1,156 @@
+"""Runs candidates under Ray Tune: proposals in, outcomes out, workers reused. The journal alone holds the state."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
+os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "1000000000")
+os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S", "0")
+
+import ray
+from ray import tune
+from ray.tune.search import Searcher
+
+from nas_sr.arch.spec import ArchSpec
+from nas_sr.search.candidate import Evaluation
+from nas_sr.search.outcome import Outcome, Reached
+from nas_sr.search.progress import Progress
+from nas_sr.search.proposals import Proposals
+
+Evaluate = Callable[[Evaluation, int, ArchSpec], Iterator[Reached | Outcome]]
+
+
+class Resources(NamedTuple):
+    """What one candidate occupies while it is evaluated; how many run at once follows from the machine."""
+
+    cpus: float = 1
+    gpus: float = 0
+
+
+class Candidate(tune.Trainable):
+    """A worker that evaluates one candidate after another: Tune resets it instead of starting a new process."""
+
+    def setup(self, config: dict[str, Any], evaluation: Evaluation, evaluate: Evaluate) -> None:
+        """Called once in each worker process."""
+        import torch
+
+        torch.set_num_threads(evaluation.threads)
+        self._evaluation, self._evaluate = evaluation, evaluate
+        self.reset_config(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Takes the next candidate."""
+        self._events = self._evaluate(self._evaluation, new_config["number"], ArchSpec(**new_config["spec"]))
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """Runs until the next event: a stage begun, a validation, or the outcome."""
+        event = next(self._events)
+        return {"event": event._asdict(), "done": isinstance(event, Outcome)}
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Nothing: what a candidate leaves is in its trial's folder."""
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """Nothing, likewise."""
+
+
+class JournalSearcher(Searcher):
+    """Lets Tune ask for candidates and tell their outcomes; every word goes to the study's journal at once.
+
+    Tune's own record of the experiment is neither read nor restored.
+    """
+
+    def __init__(self, proposals: Proposals, budget: int, progress: Progress) -> None:
+        super().__init__()
+        self._proposals, self._budget, self._progress = proposals, budget, progress
+        self._numbers: dict[str, int] = {}
+        self.exhausted = False
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """The next candidate; FINISHED once the budget is given out, the space is empty or nothing works."""
+        if self._proposals.evaluated + self._proposals.running >= self._budget:
+            return Searcher.FINISHED
+        if self._proposals.first_failures():
+            return Searcher.FINISHED
+        proposal = self._proposals.ask()
+        if proposal is None:
+            self.exhausted = True
+            return Searcher.FINISHED
+        self._numbers[trial_id] = proposal.number
+        self._progress.began(proposal.number, proposal.spec)
+        return {"number": proposal.number, "spec": proposal.spec.to_json()}
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Shows how far a candidate is."""
+        if not result["done"]:
+            self._progress.reached(self._numbers[trial_id], Reached(**result["event"]))
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Tells the study. A worker that died (out of memory, killed) is a failure of its candidate."""
+        number = self._numbers.pop(trial_id)
+        if error or not result or "state" not in result.get("event", {}):
+            outcome = Outcome("failed", reason="its worker process died (out of memory or killed)")
+        else:
+            outcome = Outcome(**result["event"])
+        self._proposals.tell(number, outcome)
+        self._progress.ended(number, outcome)
+
+    def save_to_dir(self, checkpoint_dir: str, session_str: str = "default") -> None:
+        """Nothing: the journal has it."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing, likewise."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing, likewise."""
+
+
+def run_candidates(
+    proposals: Proposals,
+    budget: int,
+    evaluation: Evaluation,
+    evaluate: Evaluate,
+    resources: Resources,
+    progress: Progress,
+) -> bool:
+    """Evaluates candidates until `budget` have an outcome; False when the space ran out of networks before.
+
+    On an interrupt every running candidate is given back to the study, and KeyboardInterrupt goes on.
+    """
+    scratch = Path(evaluation.study_dir) / ".tune"
+    shutil.rmtree(scratch, ignore_errors=True)
+    searcher = JournalSearcher(proposals, budget, progress)
+    ray.init(
+        address="local", include_dashboard=False, log_to_driver=False, logging_level="error", num_cpus=os.cpu_count()
+    )
+    try:
+        tune.Tuner(
+            tune.with_resources(
+                tune.with_parameters(Candidate, evaluation=evaluation, evaluate=evaluate),
+                {"cpu": resources.cpus, "gpu": resources.gpus},
+            ),
+            tune_config=tune.TuneConfig(search_alg=searcher, num_samples=-1, reuse_actors=True),
+            run_config=tune.RunConfig(
+                name="search",
+                storage_path=str(scratch.resolve()),
+                verbose=0,
+                failure_config=tune.FailureConfig(max_failures=0),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
+            ),
+        ).fit()
+    finally:
+        proposals.interrupt()
+        ray.shutdown()
+        shutil.rmtree(scratch, ignore_errors=True)
+    return not searcher.exhausted

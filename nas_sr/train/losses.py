@@ -1,0 +1,18 @@
+"""The three pixel losses of the field."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nas_sr.config import Phase
+
+
+def pixel_loss(phase: Phase, output: Tensor, target: Tensor) -> Tensor:
+    """Mean loss over all pixels and channels; Charbonnier is sqrt(x^2 + eps^2), as in the paper's first phase."""
+    if phase.loss == "l1":
+        return F.l1_loss(output, target)
+    if phase.loss == "l2":
+        return F.mse_loss(output, target)
+    return torch.sqrt((output - target) ** 2 + phase.charbonnier_eps**2).mean()

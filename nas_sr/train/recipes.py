@@ -1,0 +1,36 @@
+"""The paper's full training as a config."""
+
+from __future__ import annotations
+
+from nas_sr.config import FullTraining, Knee, Phase, Training
+
+_STEPS_AN_EPOCH = 800
+_KNEE_EPOCHS = (10, 400, 400)  # warm-up, maximum, cooldown
+
+
+def paper_training(scale: int, data: str | None, val: str | None, smallest_lr: int) -> FullTraining:
+    """Both phases of the paper: Charbonnier for 2000 epochs, then L2 for 1300 from the best checkpoint.
+
+    Crops are 512x512 HR, or as large as the smallest training image (`smallest_lr` LR pixels) allows. The paper does
+    not say what follows its 810 scheduled epochs: here the learning rate stays at 1 % of the maximum (`after: floor`).
+    """
+    crop_lr = min(512 // scale, smallest_lr // 8 * 8 or smallest_lr)
+    phases = [
+        Phase(
+            steps=epochs * _STEPS_AN_EPOCH,
+            loss=loss,
+            charbonnier_eps=0.1,
+            learning_rate=0.5e-3,
+            schedule=_knee(epochs),
+            batch=8,
+            crop_lr=crop_lr,
+            validate_every=10 * _STEPS_AN_EPOCH,
+        )
+        for loss, epochs in (("charbonnier", 2000), ("l2", 1300))
+    ]
+    return FullTraining(data=data, val=val, training=Training(phases=tuple(phases)))
+
+
+def _knee(epochs: int) -> Knee:
+    warmup, hold, cooldown = (part / epochs for part in _KNEE_EPOCHS)
+    return Knee(warmup=warmup, hold=hold, cooldown=cooldown, after="floor")
