@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from nas_sr.arch.counts import Counts
 from nas_sr.arch.spec import ArchSpec
@@ -34,17 +34,21 @@ class TrialRecord(BaseModel):
     counts: Counts  # at a 256x256 LR input
     preset: str | None = None  # the paper's name of this network
     psnr_db: float | None = None
-    latency: Measurement | None = None
+    latency_ms: float | None = None  # measured or predicted: see `latency.kind`
+    latency: Measurement | None = None  # None where its file is lost; the figure is in the journal
     curve: tuple[CurvePoint, ...] = ()
     reason: str = ""  # why it failed or is infeasible
     started: str | None = None  # ISO 8601, UTC
     seconds: float | None = None
     repeats: int | None = None  # number of the trial whose network this one has: it cost nothing
 
-    @property
-    def latency_ms(self) -> float | None:
-        """The figure of its latency, measured or predicted: see `latency.kind`."""
-        return self.latency.latency_ms if self.latency else None
+    @model_validator(mode="before")
+    @classmethod
+    def _figure_of_its_measurement(cls, values: dict[str, Any]) -> dict[str, Any]:
+        latency = values.get("latency")
+        if isinstance(latency, Measurement):
+            return {"latency_ms": latency.latency_ms, **values}
+        return values
 
 
 class StudyRecord(BaseModel):

@@ -139,7 +139,7 @@ class Space(Config):
         """The paper's presets (at this space's scale) that lie in this space, and their parameters."""
         found = {}
         for name, preset in PRESETS.items():
-            spec = preset.model_copy(update={"scale": self.scale})
+            spec = preset.at_scale(self.scale)
             wanted = {key: getattr(spec, key) for key in self.parameters}
             if all(value in self.values(key) for key, value in wanted.items()):
                 # The file's own value (3, not 3.0), so that the sampler recognises it.

@@ -69,13 +69,14 @@ class ArchSpec(BaseModel):
         """Channels on the deep path between GIDBs."""
         return int(self.core * self.split)
 
-    @functools.cached_property
+    @property
     def digest(self) -> str:
         """12 hex digits of the network itself: equal for specs that build the same layers."""
-        from nas_sr.arch.plan import plan
+        return _digest(self)
 
-        text = json.dumps(plan(self).identity(), separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+    def at_scale(self, scale: int) -> ArchSpec:
+        """The same body with another output."""
+        return ArchSpec.model_validate({**self.model_dump(), "scale": scale})
 
     def label(self) -> str:
         """A short text for tables: `c16 g4 6x4 3:1 nla2+4`."""
@@ -107,3 +108,11 @@ class ArchSpec(BaseModel):
         except (OSError, ValueError) as error:
             raise UsageError(f"{path}: not a readable spec file: {error}") from None
         return cls.from_json(value, str(path))
+
+
+@functools.lru_cache(maxsize=65536)
+def _digest(spec: ArchSpec) -> str:
+    from nas_sr.arch.plan import plan
+
+    text = json.dumps(plan(spec).identity(), separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

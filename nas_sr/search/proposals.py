@@ -107,6 +107,7 @@ class Proposals:
             return
         trial.set_user_attr("state", outcome.state)
         trial.set_user_attr("reason", outcome.reason)
+        trial.set_user_attr("latency_ms", outcome.latency_ms)
         state = TrialState.PRUNED if outcome.state == "infeasible" else TrialState.FAIL
         self.store.study.tell(trial, state=state)
 

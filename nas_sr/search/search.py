@@ -100,7 +100,7 @@ def _largest_crop(config: StudyConfig) -> int:
 
 def _environment(config: StudyConfig, images: ImageSets, frozen: dict[str, Any], scale: int) -> dict[str, Any]:
     """What decides or explains the study's figures besides its config; measured once, when it begins."""
-    middle = preset("imdeception-c8").model_copy(update={"scale": scale})
+    middle = preset("imdeception-c8").at_scale(scale)
     execution, measured = choose_execution(middle, config.training)
     return {
         **environment(),

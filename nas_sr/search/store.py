@@ -48,7 +48,6 @@ class StudyStore:
             sampler=sampler(config),
             load_if_exists=True,
         )
-        self.study.set_metric_names(["psnr_db", "latency_ms"])
 
     @classmethod
     def create(cls, folder: Path, config: StudyConfig, environment: dict[str, Any]) -> StudyStore:
@@ -166,6 +165,7 @@ class StudyStore:
             counts=counts(spec),
             preset=preset_name(spec),
             psnr_db=trial.values[0] if trial.state == TrialState.COMPLETE else None,
+            latency_ms=trial.values[1] if trial.state == TrialState.COMPLETE else attributes.get("latency_ms"),
             latency=read_latency(source),
             curve=read_curve(source),
             reason=attributes.get("reason", ""),

@@ -1,0 +1,174 @@
+"""Asking and telling on a real journal: presets first, no network twice, nothing lost between two searches."""
+
+from pathlib import Path
+
+import pytest
+
+from nas_sr.arch.presets import PRESETS
+from nas_sr.config import StudyConfig
+from nas_sr.errors import UsageError
+from nas_sr.search.outcome import Outcome, write_outcome
+from nas_sr.search.proposals import Proposals
+from nas_sr.search.store import StudyStore
+from nas_sr.space import Space, parse_space, read_space
+
+TINY = parse_space({"parameters": {"core": [2, 4], "gidbs": [2, 3], "nla_after": [[], [2]]}}, Path("tiny.yaml"))
+
+
+def _store(folder: Path, **config: object) -> StudyStore:
+    return StudyStore.create(folder / "study", StudyConfig.model_validate(config), {})
+
+
+def _again(store: StudyStore, space: Space) -> Proposals:
+    """As a new process would see the study."""
+    return Proposals(StudyStore.open(store.folder), space)
+
+
+def _outcome(number: int) -> Outcome:
+    return Outcome("complete", 25.0 + number / 100, 10.0 - number / 100)
+
+
+def test_presets_are_the_first_candidates(tmp_path: Path) -> None:
+    proposals = Proposals(_store(tmp_path), read_space("imdeception_x4"))
+    first = [proposals.ask() for _ in PRESETS]
+    assert [proposal.spec.digest for proposal in first if proposal] == [spec.digest for spec in PRESETS.values()]
+
+
+def test_whole_space_is_evaluated_once_and_then_ends(tmp_path: Path) -> None:
+    store = _store(tmp_path)
+    proposals = Proposals(store, TINY)
+    digests = []
+    while proposal := proposals.ask():
+        digests.append(proposal.spec.digest)
+        proposals.tell(proposal.number, _outcome(proposal.number))
+    # core 2 or 4, and 2 GIDBs, 3, or 3 with attention after the second: six networks under eight sets of parameters.
+    assert len(digests) == len(set(digests)) == 6
+    assert proposals.evaluated == 6
+    repeats = [trial for trial in store.trials() if trial.repeats is not None]
+    by_number = {trial.number: trial for trial in store.trials()}
+    for repeat in repeats:
+        assert repeat.state == "complete"
+        assert repeat.psnr_db == by_number[repeat.repeats].psnr_db  # type: ignore[index]
+        assert repeat.spec.digest == by_number[repeat.repeats].spec.digest  # type: ignore[index]
+
+
+def test_network_that_is_being_evaluated_is_not_proposed_again(tmp_path: Path) -> None:
+    store = _store(tmp_path)
+    proposals = Proposals(store, TINY)
+    asked = [proposals.ask() for _ in range(7)]
+    assert asked[6] is None
+    numbers = {proposal.spec.digest: proposal.number for proposal in asked if proposal}
+    assert len(numbers) == 6
+    for number in numbers.values():
+        proposals.tell(number, _outcome(number))
+    assert {trial.state for trial in store.trials()} == {"complete"}  # repeats were told with them
+
+
+def test_killed_search_continues_with_nothing_lost_or_repeated(tmp_path: Path) -> None:
+    store = _store(tmp_path)
+    proposals = Proposals(store, TINY)
+    told = proposals.ask()
+    on_disk = proposals.ask()
+    killed = proposals.ask()
+    assert told
+    assert on_disk
+    assert killed
+    proposals.tell(told.number, _outcome(1))
+    write_outcome(store.trial_folder(on_disk.number), _outcome(2))  # finished, but the search died before telling
+
+    again = _again(store, TINY)
+    assert again.evaluated == 2
+    record = {trial.number: trial for trial in again.store.trials()}
+    assert record[told.number].psnr_db == _outcome(1).psnr_db
+    assert record[on_disk.number].psnr_db == _outcome(2).psnr_db
+    assert record[killed.number].state == "interrupted"
+    rest = []
+    while proposal := again.ask():
+        rest.append(proposal.spec.digest)
+    assert killed.spec.digest in rest
+    assert told.spec.digest not in rest
+    assert on_disk.spec.digest not in rest
+    assert len(rest) == 4
+
+
+def test_interrupted_candidates_come_first_next_time(tmp_path: Path) -> None:
+    store = _store(tmp_path)
+    proposals = Proposals(store, read_space("imdeception_x4"))
+    for _ in PRESETS:
+        proposal = proposals.ask()
+        assert proposal
+        proposals.tell(proposal.number, _outcome(proposal.number))
+    running = [proposals.ask(), proposals.ask()]
+    proposals.interrupt()
+    again = _again(store, read_space("imdeception_x4"))
+    assert again.evaluated == len(PRESETS)
+    assert {p.spec.digest for p in running if p} == {p.spec.digest for p in (again.ask(), again.ask()) if p}
+
+
+def test_too_slow_is_infeasible_and_the_sampler_sees_by_how_much(tmp_path: Path) -> None:
+    store = _store(tmp_path, max_latency_ms=8.0)
+    proposals = Proposals(store, TINY)
+    proposal = proposals.ask()
+    assert proposal
+    proposals.tell(proposal.number, Outcome("infeasible", None, 9.5, "9.50 ms is over the limit of 8 ms"))
+    trial = store.trials()[0]
+    assert trial.state == "infeasible"
+    assert "over the limit" in trial.reason
+    assert trial.psnr_db is None
+    assert list(store.study.trials[0].constraints.values()) == [1.5] or store.study.trials[0].constraints == [1.5]
+    assert proposals.evaluated == 1
+    assert store.record().front == ()
+
+
+def test_five_first_failures_are_noticed_and_later_ones_are_not(tmp_path: Path) -> None:
+    proposals = Proposals(_store(tmp_path), read_space("imdeception_x4"))
+    for expected in (0, 0, 0, 0, 5):
+        proposal = proposals.ask()
+        assert proposal
+        proposals.tell(proposal.number, Outcome("failed", reason="export: no"))
+        assert len(proposals.first_failures()) == expected
+    again = _again(proposals.store, read_space("imdeception_x4"))
+    assert again.first_failures() == ["export: no"] * 5
+
+
+def test_one_success_among_the_first_keeps_the_search_going(tmp_path: Path) -> None:
+    proposals = Proposals(_store(tmp_path), read_space("imdeception_x4"))
+    for index in range(8):
+        proposal = proposals.ask()
+        assert proposal
+        proposals.tell(proposal.number, _outcome(1) if index == 3 else Outcome("failed", reason="no"))
+    assert proposals.first_failures() == []
+
+
+def test_study_is_searched_by_one_process_at_a_time(tmp_path: Path) -> None:
+    store = _store(tmp_path)
+    with store.searching(), pytest.raises(UsageError, match="another search"), StudyStore.open(store.folder).searching():
+        pass
+    with store.searching():
+        pass
+
+
+def test_folder_without_study_or_journal_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no study there"):
+        StudyStore.open(tmp_path / "none")
+    store = _store(tmp_path)
+    with pytest.raises(UsageError, match="no study there.*studies in .*: study"):
+        StudyStore.open(tmp_path / "none")
+    (store.folder / "journal.log").unlink()
+    with pytest.raises(UsageError, match=r"no journal\.log"):
+        StudyStore.open(store.folder)
+
+
+def test_record_has_front_and_growing_hypervolume(tmp_path: Path) -> None:
+    store = StudyStore.create(tmp_path / "study", StudyConfig(), {"bicubic_psnr_db": 25.0})
+    proposals = Proposals(store, TINY)
+    for psnr_db, latency_ms in [(26.0, 10.0), (27.0, 20.0), (25.5, 15.0), (26.5, 12.0)]:
+        proposal = proposals.ask()
+        assert proposal
+        proposals.tell(proposal.number, Outcome("complete", psnr_db, latency_ms))
+    record = store.record()
+    assert [record.trial(number).psnr_db for number in record.front] == [26.0, 26.5, 27.0]
+    assert record.hypervolume_reference == (25.0, 20.0)
+    assert record.hypervolume == pytest.approx(1.0 * (12 - 10) + 1.5 * (20 - 12))
+    volumes = [volume for _, volume in record.hypervolume_history]
+    assert volumes == sorted(volumes)

@@ -1,0 +1,98 @@
+"""Search-space files: what they hold, and what is said about a mistake in one."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from optuna.distributions import CategoricalDistribution, IntDistribution
+
+from nas_sr.arch.presets import PRESETS
+from nas_sr.errors import UsageError
+from nas_sr.space import parse_space, read_space
+
+HERE = Path("mine.yaml")
+
+
+def test_shipped_space_holds_the_presets() -> None:
+    space = read_space("imdeception_x4")
+    presets = space.presets()
+    assert set(presets) == set(PRESETS)
+    for name, params in presets.items():
+        assert space.spec(params).digest == PRESETS[name].digest
+
+
+def test_distinct_networks_are_counted_by_digest() -> None:
+    space = parse_space({"parameters": {"core": [4, 8], "gidbs": [3, 4], "nla_after": [[], [2], [3], [2, 3]]}}, HERE)
+    assert space.combinations() == 16
+    # With three GIDBs attention after the third is dropped, so [3] is [] and [2, 3] is [2].
+    assert len(space.architectures) == 2 * (4 + 2)
+    assert space.spec({"core": 4, "gidbs": 3, "nla_after": "2+3"}) == space.spec(
+        {"core": 4, "gidbs": 3, "nla_after": "2"}
+    )
+
+
+def test_every_distinct_network_can_be_asked_for() -> None:
+    space = read_space("imdeception_x4_quick")
+    for digest, params in space.architectures.items():
+        assert space.spec(params).digest == digest
+
+
+def test_ranges_are_sampled_as_numbers_and_lists_as_choices() -> None:
+    space = parse_space({"parameters": {"core": {"low": 4, "high": 12, "step": 4}, "groups": [1, 4]}}, HERE)
+    assert space.distributions() == {
+        "core": IntDistribution(4, 12, step=4),
+        "groups": CategoricalDistribution([1, 4]),
+    }
+
+
+def test_presets_take_the_scale_of_the_space() -> None:
+    space = parse_space({"scale": 2, "parameters": {"core": [4, 8]}}, HERE)
+    assert set(space.presets()) == {"imdeception-c4", "imdeception-c8"}
+    assert space.spec(space.presets()["imdeception-c8"]).scale == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("parameters: {cor: [4]}", ["unknown parameter 'cor'", "core"]),
+        ("parameters: {core: [4]}\nfixd: {head: 32}", ["unknown key 'fixd'", "fixed"]),
+        ("parameters: {core: []}", ["parameters.core", "no choices"]),
+        ("parameters: {core: [4, 4]}", ["parameters.core", "twice"]),
+        ("parameters: {core: ['4']}", ["parameters.core", "numbers", "'4'"]),
+        ("parameters: {core: 4}", ["core", "list of choices", "4"]),
+        ("parameters: {core: {low: 8, high: 4}}", ["parameters.core", "low=8, high=4"]),
+        ("parameters: {core: {low: 4, high: 9, step: 4}}", ["parameters.core", "4 to 9 by 4"]),
+        ("parameters: {nla_after: [2]}", ["parameters.nla_after", "lists", "2"]),
+        ("parameters: {core: [4]}\nfixed: {core: 8}", ["core", "both"]),
+        ("parameters: {core: [3]}\nfixed: {split: 1.5}", ["no network", "3 * 1.5"]),
+        ("parameters: {}", ["parameters", "at least 1"]),
+        ("- core", ["expected keys and values"]),
+        ("parameters: {core: [4", ["line", "YAML"]),
+    ],
+)
+def test_mistake_is_named_with_its_file_and_key(tmp_path: Path, text: str, words: list[str]) -> None:
+    path = tmp_path / "space.yaml"
+    path.write_text(text)
+    with pytest.raises(UsageError) as raised:
+        read_space(str(path))
+    message = str(raised.value)
+    assert message.startswith(str(path))
+    assert "\n" not in message
+    for word in words:
+        assert word in message
+
+
+def test_unknown_space_lists_the_shipped_ones() -> None:
+    with pytest.raises(UsageError, match=r"unknown search space 'imdeception_4'; known: imdeception_x4"):
+        read_space("imdeception_4")
+    with pytest.raises(UsageError, match="no search space file"):
+        read_space("nowhere/mine.yaml")
+
+
+def test_shipped_files_are_yaml_that_users_can_copy(tmp_path: Path) -> None:
+    from nas_sr import shipped
+
+    for name in shipped.names("search_spaces"):
+        copy = tmp_path / f"{name}.yaml"
+        copy.write_text(yaml.safe_dump(yaml.safe_load(shipped.find("search_spaces", name).read_text())))
+        assert read_space(str(copy)) == read_space(name)
