@@ -68,14 +68,14 @@ def measure(
         nas-sr measure other_network.onnx --hw cpu --json
     """
     from nas_sr.errors import WorkError
-    from nas_sr.latency.latency_cache import cached_or_measured, cached_or_measured_onnx
-    from nas_sr.latency.measure import MeasurementFailed
+    from nas_sr.latency.failure import MeasurementFailed
+    from nas_sr.latency.latency_cache import cached_or_measured, cached_or_measured_file
     from nas_sr.latency.profile import profile
 
     target = profile(hw)
     try:
         if network.endswith(".onnx"):
-            result = cached_or_measured_onnx(Path(network), target)
+            result = cached_or_measured_file(Path(network), target)
         else:
             result = cached_or_measured(arch(network, studies), target)
     except MeasurementFailed as error:

@@ -14,9 +14,9 @@ from nas_sr.config import Config, Training
 from nas_sr.data.pack import Pack
 from nas_sr.evaluate.evaluate import validation_psnr_rgb
 from nas_sr.files import replacing, write_json
-from nas_sr.latency.device_lock import DeviceLock
+from nas_sr.latency.device_lock import SharedDevice
 from nas_sr.latency.latency_cache import cached_or_measured
-from nas_sr.latency.measure import MeasurementFailed
+from nas_sr.latency.failure import MeasurementFailed
 from nas_sr.latency.profile import profile
 from nas_sr.records import CurvePoint
 from nas_sr.search.outcome import Outcome, Reached, write_outcome
@@ -89,7 +89,7 @@ def _stages(evaluation: Evaluation, folder: Path, spec: ArchSpec) -> Iterator[Re
 def _train(evaluation: Evaluation, state: TrainingState) -> Iterator[CurvePoint]:
     """The training, holding its device only between two yields, and not while a measurement wants it."""
     images, validation = Pack(Path(evaluation.train_pack)), Pack(Path(evaluation.val_pack))
-    with DeviceLock(evaluation.execution.device) as device:
+    with SharedDevice(evaluation.execution.device) as device:
         start = CurvePoint(0, math.nan, validation_psnr_rgb(state.judged, validation), 0.0)
         yield start
         yield from train(

@@ -15,7 +15,7 @@ from nas_sr.config import Training
 from nas_sr.data.pack import Pack
 from nas_sr.errors import UsageError
 from nas_sr.evaluate.evaluate import validation_psnr_rgb
-from nas_sr.latency.device_lock import DeviceLock
+from nas_sr.latency.device_lock import SharedDevice
 from nas_sr.records import CurvePoint
 from nas_sr.train.execution import choose_execution
 from nas_sr.train.loop import train
@@ -74,7 +74,7 @@ def run_training(
         save_network(state.best, state.spec, folder / BEST)
         validated(point)
 
-    with DeviceLock(execution.device) as device, _stop_requests() as asked_to_stop:
+    with SharedDevice(execution.device) as device, _stop_requests() as asked_to_stop:
         saved_at = time.monotonic()
 
         def between_steps() -> None:

@@ -1,0 +1,122 @@
+"""A network is measured once on a target: measurements are kept and used again while nothing they depend on changes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from pathlib import Path
+from statistics import median
+
+import onnx
+import onnxruntime
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from pydantic import ValidationError
+
+from nas_sr.arch.spec import ArchSpec
+from nas_sr.cache import cache_folder
+from nas_sr.errors import UsageError
+from nas_sr.files import write_json
+from nas_sr.latency.device_lock import SharedDevice
+from nas_sr.latency.measure import Progress, file_digest, measure, reference_onnx
+from nas_sr.latency.onnx_export import export_untrained
+from nas_sr.latency.profile import HardwareProfile
+from nas_sr.latency.record import Measurement
+from nas_sr.target.conditions import machine
+from nas_sr.target.job import FORMAT
+
+# A usual time needs a few measurements, and old ones must not outvote a machine that has changed for good.
+FEWEST_FOR_USUAL, MOST_FOR_USUAL = 3, 20
+
+
+def cached_or_measured(spec: ArchSpec, profile: HardwareProfile, *, progress: Progress | None = None) -> Measurement:
+    """The latency of a spec's network on a target; taken now unless a stable one is known.
+
+    Raises:
+        MeasurementFailed, ExportError: no figure.
+    """
+    known = cached(spec.digest, profile)
+    if known:
+        return known
+    with tempfile.TemporaryDirectory(prefix="nas-sr-export-") as folder:
+        path = Path(folder) / "network.onnx"
+        with SharedDevice(profile.device):  # exporting is work too, and another candidate may be being measured
+            export_untrained(spec, path, (profile.lr_height, profile.lr_width))
+        return _measured_and_kept(spec.digest, path, profile, progress)
+
+
+def cached_or_measured_file(path: Path, profile: HardwareProfile, *, progress: Progress | None = None) -> Measurement:
+    """The latency of any ONNX file: at its own size where that is static, else at the profile's.
+
+    Raises:
+        UsageError: not an ONNX file with one fp32 image (1, 3, h, w) as input.
+        MeasurementFailed: no figure.
+    """
+    height, width = _input_size(path)
+    profile = profile.model_copy(
+        update={"lr_height": height or profile.lr_height, "lr_width": width or profile.lr_width}
+    )
+    digest = file_digest(path)
+    return cached(digest, profile) or _measured_and_kept(digest, path, profile, progress)
+
+
+def cached(network_digest: str, profile: HardwareProfile) -> Measurement | None:
+    """The stable measurement of a network that is known for this very target, if there is one."""
+    known = _read(_target_folder(profile) / f"{network_digest}.json")
+    return known if known and known.stable else None
+
+
+def usual_reference_ms(profile: HardwareProfile) -> float | None:
+    """What the reference network usually takes there: the median over the last measurements, stable or not.
+
+    None before there are enough of them.
+    """
+    measurements = [known for path in _target_folder(profile).glob("*.json") if (known := _read(path))]
+    latest = sorted(measurements, key=lambda known: known.measured_at)[-MOST_FOR_USUAL:]
+    return median(known.reference_latency_ms for known in latest) if len(latest) >= FEWEST_FOR_USUAL else None
+
+
+def _measured_and_kept(
+    network_digest: str, path: Path, profile: HardwareProfile, progress: Progress | None
+) -> Measurement:
+    usual = usual_reference_ms(profile)
+    taken = measure(network_digest, path, profile, usual_reference_ms=usual, progress=progress)
+    write_json(_target_folder(profile) / f"{network_digest}.json", taken.model_dump(mode="json"))
+    return taken
+
+
+def _target_folder(profile: HardwareProfile) -> Path:
+    """One folder for each set of everything but the network that a latency depends on."""
+    facts = machine()
+    identity = {
+        "profile": profile.model_dump(mode="json", exclude={"title"}),
+        "machine": [facts[name] for name in ("cpu", "cores", "architecture")],
+        "runtime": onnxruntime.__version__,
+        "reference": file_digest(reference_onnx(profile.lr_height, profile.lr_width)),
+        "format": FORMAT,
+    }
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
+    return cache_folder("latency", f"{profile.name}-{digest}")
+
+
+def _read(path: Path) -> Measurement | None:
+    try:
+        return Measurement.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, ValidationError):  # never taken, or kept by a version with other records
+        return None
+
+
+def _input_size(path: Path) -> tuple[int, int]:
+    """Height and width of an ONNX file's input; 0 where dynamic."""
+    try:
+        graph = onnx.load(path, load_external_data=False).graph
+    except (OSError, DecodeError) as error:
+        raise UsageError(f"{path}: not a readable ONNX file: {error}") from None
+    constants = {constant.name for constant in graph.initializer}
+    inputs = [value for value in graph.input if value.name not in constants]
+    types = [value.type.tensor_type for value in inputs]
+    shapes = [[dimension.dim_value for dimension in each.shape.dim] for each in types]
+    image = len(shapes) == 1 and len(shapes[0]) == 4 and shapes[0][0] in (0, 1) and shapes[0][1] in (0, 3)
+    if not image or types[0].elem_type != onnx.TensorProto.FLOAT:
+        raise UsageError(f"{path}: one fp32 input of shape (1, 3, h, w) is needed, but it takes {shapes or 'none'}")
+    return shapes[0][2], shapes[0][3]

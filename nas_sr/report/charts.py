@@ -1,0 +1,131 @@
+"""The charts about the search itself: hypervolume, importance of the parameters, training curves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from nas_sr.records import StudyRecord
+from nas_sr.report import chart_style as style
+from nas_sr.report.info import Curve, Importance
+from nas_sr.report.words import significant
+
+OBJECTIVES = {"psnr_db": "PSNR", "latency_ms": "latency"}
+
+
+def hypervolume_chart(study: StudyRecord) -> style.Chart:
+    """Hypervolume [dB * ms] after each trial that was told, as steps."""
+    counts = list(range(1, len(study.hypervolume_history) + 1))
+    trials = [number for number, _ in study.hypervolume_history]
+    values = [value for _, value in study.hypervolume_history]
+    trace = {
+        "type": "scatter",
+        "name": "hypervolume",
+        "x": counts,
+        "y": values,
+        "customdata": trials,
+        "hovertext": [f"After trial {n}: {significant(v, 4)} dB·ms" for n, v in zip(trials, values, strict=True)],
+        "hoverinfo": "text",
+        "mode": "lines+markers" if len(counts) <= 60 else "lines",
+        "line": {"shape": "hv", "color": style.FRONT, "width": 2},
+        "marker": {"size": 5, "color": style.FRONT},
+        "showlegend": False,
+    }
+    return {
+        "data": [trace],
+        "layout": style.layout(
+            xaxis=style.axis("trials told", rangemode="tozero", tickformat="d"),
+            yaxis=style.axis("hypervolume [dB·ms]", rangemode="tozero"),
+        ),
+    }
+
+
+def importance_chart(found: Sequence[Importance]) -> style.Chart:
+    """Bars for each parameter, one an objective; the second is hatched, so that colour is not all that tells them apart."""
+    ordered = list(reversed(found))  # Plotly draws the first bar at the bottom
+    objectives = list(dict.fromkeys(objective for one in found for objective in one.shares))
+    looks: list[dict[str, Any]] = [
+        {"color": style.FRONT},
+        {"color": style.SECOND, "pattern": {"shape": "/", "size": 5, "solidity": 0.25, "fgcolor": style.SURFACE}},
+    ]
+    data = [
+        {
+            "type": "bar",
+            "orientation": "h",
+            "name": OBJECTIVES.get(objective, objective),
+            "y": [one.parameter for one in ordered],
+            "x": [one.shares[objective] for one in ordered],
+            "text": [f"{one.shares[objective]:.0%}" for one in ordered],
+            "textposition": "outside",
+            "textfont": {"size": 11, "color": style.MUTED},
+            "cliponaxis": False,
+            "hovertemplate": "%{y}: %{x:.1%}",
+            "marker": looks[index % len(looks)],
+        }
+        for index, objective in enumerate(objectives)
+    ]
+    layout = style.layout(
+        barmode="group",
+        bargap=0.32,
+        bargroupgap=0.08,
+        xaxis=style.axis("share of the objective's variation", tickformat=".0%", rangemode="tozero"),
+        yaxis=style.axis("", ticks="", tickfont={"size": 12.5, "color": style.INK}),
+    )
+    layout["legend"]["traceorder"] = "normal"
+    layout["margin"]["r"] = 44
+    return {"data": data, "layout": layout}
+
+
+def curves_chart(found: Sequence[Curve], knee: int | None) -> style.Chart:
+    """Validation PSNR over steps: all other trials as one pale trace, the front's above it, the knee's on top."""
+    others = [curve for curve in found if not curve.on_front]
+    front = [curve for curve in found if curve.on_front and curve.trial != knee]
+    chosen = [curve for curve in found if curve.trial == knee]
+    data = [
+        _lines(f"Other trials ({len(others)})", others, {"color": style.PALE, "width": 1.2}),
+        _lines(f"On the front ({len(front)})", front, {"color": style.FRONT, "width": 1.6}),
+        _lines(f"Knee, trial {knee}", chosen, {"color": style.KNEE, "width": 3}),
+    ]
+    return {
+        "data": [trace for trace in data if trace["x"]],
+        "layout": style.layout(
+            xaxis=style.axis("training steps", rangemode="tozero"),
+            yaxis=style.axis("validation PSNR [dB]", tickformat=".2f", **_curve_range([*chosen, *front], found)),
+            showlegend=True,
+        ),
+    }
+
+
+def _curve_range(front: Sequence[Curve], everything: Sequence[Curve]) -> dict[str, Any]:
+    """Opens on the front's curves after the first tenth of training: a bad start or a diverged trial would flatten all."""
+    last = max((curve.steps[-1] for curve in front), default=0)
+    settled = [y for curve in front for x, y in zip(curve.steps, curve.psnr_db, strict=True) if x >= last / 10]
+    if not settled:
+        return {}
+    low, high = min(settled), max(y for curve in everything for y in curve.psnr_db)
+    span = max(high - low, 0.1)
+    lowest = min(y for curve in everything for y in curve.psnr_db)
+    return {"range": [max(lowest, low - span) - 0.05 * span, high + 0.05 * span]}
+
+
+def _lines(name: str, found: Iterable[Curve], line: dict[str, Any]) -> dict[str, Any]:
+    """Many curves as one trace with gaps: five hundred traces would make the page slow."""
+    x: list[float | None] = []
+    y: list[float | None] = []
+    trials: list[int | None] = []
+    for curve in found:
+        x += [*curve.steps, None]
+        y += [*curve.psnr_db, None]
+        trials += [curve.trial] * len(curve.steps) + [None]
+    return {
+        "type": "scatter",
+        "name": name,
+        "x": x,
+        "y": y,
+        "customdata": trials,
+        "hovertemplate": "trial %{customdata}<br>step %{x}: %{y:.3f} dB<extra></extra>",
+        "mode": "lines+markers",
+        "connectgaps": False,
+        "line": line,
+        "marker": {"size": 4},
+    }

@@ -1,0 +1,105 @@
+"""Nested values (environment, config, protocol) as flat rows that a table can show."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+from nas_sr.records import StudyRecord
+from nas_sr.report.words import NOTHING, plural, significant
+
+
+class Facts(NamedTuple):
+    """A titled table of (what, value)."""
+
+    title: str
+    rows: tuple[tuple[str, str], ...]
+
+
+def environment_facts(study: StudyRecord) -> tuple[Facts, ...]:
+    """One table for each section of the environment; loose values come first, under "Study"."""
+    loose = {"folder": study.study_dir}
+    sections: dict[str, Any] = {}
+    for key, value in study.environment.items():
+        (sections if isinstance(value, dict) else loose)[key] = value
+    return (
+        Facts("Study", tuple(rows(loose))),
+        *(Facts(_words(title), tuple(rows(value))) for title, value in sections.items()),
+    )
+
+
+def config_facts(study: StudyRecord) -> tuple[Facts, ...]:
+    """The study's config as one table."""
+    return (Facts("Study config", tuple(rows(study.config))),)
+
+
+def measurement_facts(study: StudyRecord) -> tuple[Facts, ...]:
+    """How the latencies were measured: protocol, machine and versions, each with what differs between measurements."""
+    measured = [trial.latency for trial in study.trials if trial.latency and trial.latency.kind == "measured"]
+    if not measured:
+        return ()
+    conditions = [
+        {
+            "backend": one.backend,
+            "target": one.target,
+            "LR input": f"{one.lr_height}×{one.lr_width} pixels",
+            "samples": one.runs,
+            "attempts": one.attempts,
+            "reference network [ms]": one.reference_latency_ms if one.reference_ms else None,
+            **one.protocol,
+        }
+        for one in measured
+    ]
+    return (
+        Facts(f"Protocol of {plural(len(measured), 'measurement')}", _merged(conditions)),
+        Facts("Measured machine", _merged([one.machine for one in measured])),
+        Facts("Measured with", _merged([dict(one.versions) for one in measured])),
+    )
+
+
+def rows(value: Any, path: str = "") -> list[tuple[str, str]]:
+    """A nested value as (path, text), in its own order; lists of plain values stay on one line."""
+    if isinstance(value, dict) and value:
+        return [row for key, inner in value.items() for row in rows(inner, _join(path, _words(str(key))))]
+    if isinstance(value, list | tuple) and any(isinstance(inner, dict) for inner in value):
+        return [row for number, inner in enumerate(value, 1) for row in rows(inner, _join(path, str(number)))]
+    return [(path, _text(value))]
+
+
+def _merged(values: list[dict[str, Any]]) -> tuple[tuple[str, str], ...]:
+    """Rows common to several values: one text where they agree, else the range of numbers or how many texts."""
+    found: dict[str, dict[str, None]] = {}
+    for value in values:
+        for path, text in rows(value):
+            found.setdefault(path, {})[text] = None
+    return tuple((path, _spread(list(texts))) for path, texts in found.items())
+
+
+def _spread(texts: list[str]) -> str:
+    if len(texts) == 1:
+        return texts[0]
+    try:
+        ordered = sorted(texts, key=float)
+    except ValueError:
+        return "; ".join(texts) if len(texts) <= 3 else f"{len(texts)} different values"
+    return f"{ordered[0]} to {ordered[-1]}"
+
+
+def _text(value: Any) -> str:
+    if value is None or value in ({}, [], (), ""):
+        return NOTHING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return significant(value, 4) if math.isfinite(value) and 1e-3 <= abs(value) < 1e9 else f"{value:g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(_text(inner) for inner in value)
+    return str(value)
+
+
+def _join(path: str, key: str) -> str:
+    return f"{path} › {key}" if path else key
+
+
+def _words(key: str) -> str:
+    return key.replace("_", " ")

@@ -1,0 +1,266 @@
+"""What a report shows, as plain values computed from a study's record: every chart and sentence reads from here."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from nas_sr.arch.spec import ArchSpec
+from nas_sr.front import knee
+from nas_sr.records import StudyRecord, TrialRecord
+
+STATES = ("complete", "infeasible", "pruned", "failed", "running", "interrupted")
+PRESET_PREFIX = "imdeception-"  # every preset's name begins with it, so a chart can leave it out
+
+
+class Point(NamedTuple):
+    """A trial in the plane of the two objectives; `psnr_db` is None where it was timed but not trained to the end."""
+
+    trial: int
+    state: str
+    psnr_db: float | None
+    latency_ms: float
+    p5_ms: float
+    p95_ms: float
+    kind: str  # "measured" or "predicted"
+    stable: bool
+    preset: str | None
+    on_front: bool
+
+
+class Pick(NamedTuple):
+    """A network worth shipping, what makes it so, and the command that exports it."""
+
+    roles: tuple[str, ...]  # of "knee", "fastest", "best"
+    trial: TrialRecord
+    command: str
+
+
+class Curve(NamedTuple):
+    """Validation PSNR over the training steps of one trial."""
+
+    trial: int
+    on_front: bool
+    steps: tuple[int, ...]
+    psnr_db: tuple[float, ...]
+
+
+class Importance(NamedTuple):
+    """How much of each objective's variation one parameter explains, objective -> share."""
+
+    parameter: str
+    shares: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The facts at the top of the page."""
+
+    study: str
+    hardware: str
+    states: tuple[tuple[str, int], ...]  # states that occur, in the order of STATES
+    repeats: int  # trials whose network an earlier one had
+    data: str  # what it was trained and validated on
+    max_latency_ms: float | None
+    training_steps: int | None
+    total_seconds: float
+    picks: tuple[Pick, ...]  # knee, fastest, best; one pick where they coincide; none without a complete trial
+
+
+@dataclass(frozen=True)
+class FrontInfo:
+    """The points of the Pareto chart. Repeats of an earlier trial are left out: they lie on top of it."""
+
+    front: tuple[Point, ...]  # fastest first
+    dominated: tuple[Point, ...]
+    without_psnr: tuple[Point, ...]
+    knee: Point | None
+    bicubic_psnr_db: float | None
+    max_latency_ms: float | None
+
+    @property
+    def points(self) -> tuple[Point, ...]:
+        """Every point that has both objectives."""
+        return self.front + self.dominated
+
+    def count(self, kind: str) -> int:
+        """Number of latencies of one kind, with and without a PSNR."""
+        return sum(point.kind == kind for point in self.points + self.without_psnr)
+
+    @property
+    def unstable(self) -> int:
+        """Number of latencies that were not stable."""
+        return sum(not point.stable for point in self.points + self.without_psnr)
+
+
+def headline(study: StudyRecord) -> Headline:
+    """The facts at the top of the page."""
+    states = Counter(trial.state for trial in study.trials)
+    return Headline(
+        study=study.name,
+        hardware=hardware_title(study),
+        states=tuple((state, states[state]) for state in STATES if states[state]),
+        repeats=sum(trial.repeats is not None for trial in study.trials),
+        data=str(_within(study.environment, "data", "description") or "not recorded"),
+        max_latency_ms=_number(study.config.get("max_latency_ms")),
+        training_steps=_training_steps(study.config),
+        total_seconds=sum(trial.seconds or 0.0 for trial in study.trials),
+        picks=picks(study),
+    )
+
+
+def hardware_title(study: StudyRecord) -> str:
+    """What a person calls the target: its title in the environment, else the name of its profile."""
+    title = _within(study.environment, "hardware", "title")
+    return str(title or study.config.get("hw") or "hardware not recorded")
+
+
+def picks(study: StudyRecord) -> tuple[Pick, ...]:
+    """Knee, fastest and best of the front; a trial that is several of them appears once, with all its roles."""
+    front = [study.trial(number) for number in study.front]
+    if not front:
+        return ()
+    roles: dict[int, list[str]] = {}
+    for role, trial in (("knee", knee_of(study)), ("fastest", front[0]), ("best", front[-1])):
+        roles.setdefault(trial.number, []).append(role)
+    return tuple(
+        Pick(tuple(names), study.trial(number), export_command(study.name, None if "knee" in names else number))
+        for number, names in roles.items()
+    )
+
+
+def knee_of(study: StudyRecord) -> TrialRecord:
+    """The trial at the knee of a front that is not empty."""
+    front = [study.trial(number) for number in study.front]
+    return front[knee([objectives(trial) for trial in front])]
+
+
+def objectives(trial: TrialRecord) -> tuple[float, float]:
+    """(PSNR [dB], latency [ms]) of a trial that has both.
+
+    Raises:
+        ValueError: it lacks one.
+    """
+    if trial.psnr_db is None or trial.latency_ms is None:
+        raise ValueError(f"trial {trial.number} is on the front but has no PSNR or no latency")
+    return trial.psnr_db, trial.latency_ms
+
+
+def export_command(study: str, trial: int | None) -> str:
+    """The command that exports a trial, or the knee where `trial` is None; safe to paste into a shell."""
+    which = "--knee" if trial is None else f"--trial {trial}"
+    return f"nas-sr export {shlex.quote(study)} {which}"
+
+
+def front_info(study: StudyRecord) -> FrontInfo:
+    """The points of the Pareto chart."""
+    first = {trial.number: trial for trial in study.trials if trial.repeats is None}
+    shown = [trial for trial in study.trials if trial.repeats not in first or trial.number in study.front]
+    points = {trial.number: point for trial in shown if (point := _point(study, trial))}
+    front = tuple(points[number] for number in study.front if number in points)
+    return FrontInfo(
+        front=front,
+        dominated=tuple(p for p in points.values() if p.psnr_db is not None and not p.on_front),
+        without_psnr=tuple(p for p in points.values() if p.psnr_db is None),
+        knee=points[knee_of(study).number] if front else None,
+        bicubic_psnr_db=_number(study.environment.get("bicubic_psnr_db")),
+        max_latency_ms=_number(study.config.get("max_latency_ms")),
+    )
+
+
+def _point(study: StudyRecord, trial: TrialRecord) -> Point | None:
+    latency = trial.latency
+    if latency is None:
+        return None
+    # A PSNR of a training that was cut short is not comparable with the others.
+    psnr_db = _number(trial.psnr_db) if trial.state == "complete" else None
+    return Point(
+        trial=trial.number,
+        state=trial.state,
+        psnr_db=psnr_db,
+        latency_ms=latency.latency_ms,
+        p5_ms=latency.percentile(5),
+        p95_ms=latency.percentile(95),
+        kind=latency.kind,
+        stable=latency.stable,
+        preset=trial.preset,
+        on_front=trial.number in study.front,
+    )
+
+
+def curves(study: StudyRecord) -> tuple[Curve, ...]:
+    """Training curves in trial order; trials without a validation are left out."""
+    found = []
+    for trial in study.trials:
+        finite = [point for point in trial.curve if math.isfinite(point.psnr_db)]
+        if finite:
+            steps = tuple(point.step for point in finite)
+            psnr_db = tuple(point.psnr_db for point in finite)
+            found.append(Curve(trial.number, trial.number in study.front, steps, psnr_db))
+    return tuple(found)
+
+
+def importances(study: StudyRecord) -> tuple[Importance, ...]:
+    """Parameters with their shares, the most important for any objective first; empty with too few trials."""
+    parameters = {name for shares in study.importances.values() for name in shares}
+    found = [
+        Importance(
+            parameter, {objective: shares.get(parameter, 0.0) for objective, shares in study.importances.items()}
+        )
+        for parameter in parameters
+    ]
+    return tuple(sorted(found, key=lambda one: (-max(one.shares.values()), one.parameter)))
+
+
+def spec_fields(spec: ArchSpec) -> list[tuple[str, str]]:
+    """Every field of a spec as (label, value), in the words of the search space."""
+    nla = "after " + " and ".join(map(str, spec.nla_after)) if spec.nla_after else "none"
+    fields = [
+        ("core", f"{spec.core}"),
+        ("groups", f"{spec.groups}"),
+        ("GIDBs", f"{spec.gidbs}"),
+        ("depth", f"{spec.depth}"),
+        ("split", f"{spec.split:g}:1"),
+        ("head", f"{spec.head}"),
+        ("scale", f"×{spec.scale}"),
+        ("NLA", nla),
+    ]
+    if spec.nla_after:
+        fields += [("NLA patch", f"{spec.nla_patch}"), ("NLA window", f"{spec.nla_window}")]
+    return fields
+
+
+def notes(trial: TrialRecord) -> str:
+    """Why a trial ended as it did and what its latency's reader must know, in one line."""
+    parts = [trial.reason] if trial.reason else []
+    parts += trial.latency.labels if trial.latency else ()
+    if trial.repeats is not None:
+        parts.append(f"same network as trial {trial.repeats}")
+    return "; ".join(parts)
+
+
+def without_prefix(preset: str) -> str:
+    """A preset's name short enough for a chart."""
+    return preset.removeprefix(PRESET_PREFIX)
+
+
+def _within(value: dict[str, Any], *keys: str) -> Any:
+    found: Any = value
+    for key in keys:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found
+
+
+def _number(value: Any) -> float | None:
+    usable = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if usable else None
+
+
+def _training_steps(config: dict[str, Any]) -> int | None:
+    phases: Sequence[Any] = _within(config, "training", "phases") or ()
+    steps = [phase.get("steps") for phase in phases if isinstance(phase, dict)]
+    return sum(steps) if steps and all(isinstance(step, int) for step in steps) else None

@@ -1,0 +1,130 @@
+"""The table of all trials as HTML; the page's script sorts and filters it by the data attributes set here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+from typing import NamedTuple
+
+from nas_sr.records import StudyRecord, TrialRecord
+from nas_sr.report.info import export_command, knee_of, notes, without_prefix
+from nas_sr.report.words import NOTHING, parameters, significant
+
+
+class Column(NamedTuple):
+    """A column's heading and unit; numbers are set right and sorted by value."""
+
+    name: str
+    unit: str = ""
+    is_number: bool = True
+    hint: str = ""
+
+
+class Cell(NamedTuple):
+    """A cell's text, and the number it is sorted by where it is one."""
+
+    text: str
+    number: float | None = None
+
+
+COLUMNS = (
+    Column("Trial"),
+    Column("State", is_number=False),
+    Column("Front", is_number=False, hint="whether it is on the Pareto front"),
+    Column("PSNR", "dB", hint="on the validation images, after the study's brief training"),
+    Column("Latency", "ms", hint="median"),
+    Column("p5", "ms", hint="5 % of the samples are faster"),
+    Column("p95", "ms", hint="5 % of the samples are slower"),
+    Column("Kind", is_number=False, hint="measured on the target, or predicted"),
+    Column("Stable", is_number=False, hint="whether the measurement met its protocol's limits"),
+    Column("Params"),
+    Column("MACs", "G", hint="at a 256×256 LR input"),
+    Column("Preset", is_number=False, hint="the paper's name of this network"),
+    Column("Architecture", is_number=False, hint="core, groups, GIDBs × depth, deep:shallow split, attention"),
+    Column("Core"),
+    Column("Groups"),
+    Column("GIDBs"),
+    Column("Depth"),
+    Column("Split", hint="deep channels for each shallow one"),
+    Column("NLA", is_number=False, hint="GIDBs followed by attention"),
+    Column("Head", hint="channels of the first and last convolution"),
+    Column("Reason and notes", is_number=False),
+)
+
+
+def table_html(study: StudyRecord) -> str:
+    """The whole table element, in trial order."""
+    knee = knee_of(study).number if study.front else None
+    head = "".join(_heading(column) for column in COLUMNS)
+    places = {number: "knee" if number == knee else "front" for number in study.front}
+    body = "\n".join(_row(study, trial, places.get(trial.number, "")) for trial in study.trials)
+    return f'<table id="trials"><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>'
+
+
+def state_options(states: Iterable[tuple[str, int]]) -> str:
+    """The choices of the table's state filter."""
+    return "".join(f'<option value="{escape(state)}">{escape(state)} ({count})</option>' for state, count in states)
+
+
+def cells(trial: TrialRecord, place: str) -> list[Cell]:
+    """A trial's cells, in the order of COLUMNS; `place` is "knee", "front" or nothing."""
+    spec, latency = trial.spec, trial.latency
+    return [
+        Cell(str(trial.number), trial.number),
+        Cell(trial.state),
+        Cell(place or NOTHING),
+        Cell(NOTHING if trial.psnr_db is None else f"{trial.psnr_db:.3f}", trial.psnr_db),
+        _milliseconds(latency and latency.latency_ms),
+        _milliseconds(latency and latency.percentile(5)),
+        _milliseconds(latency and latency.percentile(95)),
+        Cell(latency.kind if latency else NOTHING),
+        Cell(("yes" if latency.stable else "no") if latency else NOTHING),
+        Cell(parameters(trial.counts.params), trial.counts.params),
+        Cell(significant(trial.counts.macs_g), trial.counts.macs_g),
+        Cell(without_prefix(trial.preset) if trial.preset else NOTHING),
+        Cell(spec.label()),
+        Cell(str(spec.core), spec.core),
+        Cell(str(spec.groups), spec.groups),
+        Cell(str(spec.gidbs), spec.gidbs),
+        Cell(str(spec.depth), spec.depth),
+        Cell(f"{spec.split:g}:1", spec.split),
+        Cell("+".join(map(str, spec.nla_after)) or NOTHING),
+        Cell(str(spec.head), spec.head),
+        Cell(notes(trial)),
+    ]
+
+
+def _milliseconds(value: float | None) -> Cell:
+    return Cell(NOTHING if value is None else significant(value, 4), value)
+
+
+def _heading(column: Column) -> str:
+    unit = f' <span class="unit">{escape(column.unit)}</span>' if column.unit else ""
+    kind = ' class="number"' if column.is_number else ""
+    hint = f' title="{escape(column.hint)}"' if column.hint else ""
+    return f'<th scope="col"{kind}{hint}><button type="button">{escape(column.name)}{unit}</button></th>'
+
+
+def _row(study: StudyRecord, trial: TrialRecord, place: str) -> str:
+    attributes = {"data-trial": str(trial.number), "data-state": trial.state}
+    if place:
+        attributes["data-front"] = place
+    if trial.state == "complete":
+        attributes["data-command"] = export_command(study.name, trial.number)
+    opening = " ".join(f'{name}="{escape(value)}"' for name, value in attributes.items())
+    shown = "".join(_cell(column, cell) for column, cell in zip(COLUMNS, cells(trial, place), strict=True))
+    return f"<tr {opening}>{shown}</tr>"
+
+
+def _cell(column: Column, cell: Cell) -> str:
+    text = escape(cell.text)
+    if column.name == "Trial":
+        return f'<th scope="row" data-sort="{cell.number}"><button type="button">{text}</button></th>'
+    if column.name == "Reason and notes":
+        return f'<td class="notes"><span title="{text}">{text}</span></td>'
+    if column.is_number:
+        value = "" if cell.number is None else repr(cell.number)
+        return f'<td class="number" data-sort="{value}">{text}</td>'
+    if column.name == "Stable" and cell.text == "no":
+        return f'<td><span class="warning">{text}</span></td>'
+    return f"<td>{text}</td>"

@@ -1,0 +1,43 @@
+"""Numbers as a reader of the report sees them, with their units."""
+
+from __future__ import annotations
+
+import math
+
+NOTHING = "–"
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """A number with that many significant digits and never an exponent: 142, 25.3, 0.123."""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    decimals = digits - 1 - math.floor(math.log10(abs(value)))
+    return f"{round(value, decimals):.{max(0, decimals)}f}"
+
+
+def milliseconds(value: float | None) -> str:
+    """`25.3 ms`."""
+    return NOTHING if value is None else f"{significant(value)} ms"
+
+
+def decibels(value: float | None) -> str:
+    """`26.21 dB`: seeds differ in the second decimal, so a third would only pretend."""
+    return NOTHING if value is None else f"{value:.2f} dB"
+
+
+def parameters(count: int) -> str:
+    """`113 K`."""
+    return f"{significant(count / 1e6)} M" if count >= 1e6 else f"{significant(count / 1e3)} K"
+
+
+def duration(seconds: float) -> str:
+    """`45 s`, `12 min` or `3 h 20 min`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def plural(count: int, noun: str, nouns: str | None = None) -> str:
+    """`1 trial`, `2 trials`."""
+    return f"{count} {noun if count == 1 else nouns or noun + 's'}"

@@ -1,0 +1,40 @@
+"""Writes a study's report: one HTML file and two CSV files, each whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from nas_sr.files import replacing, writable_folder
+from nas_sr.records import StudyRecord
+from nas_sr.report.page import page
+from nas_sr.report.table import pareto_frame, trials_frame
+
+
+class ReportFiles(NamedTuple):
+    """What was written."""
+
+    html: Path
+    csv: Path  # every trial
+    pareto_csv: Path  # the front, fastest first
+
+
+def write_report(study: StudyRecord, folder: Path) -> ReportFiles:
+    """Writes index.html, trials.csv and pareto.csv into `folder`; what lies there is replaced.
+
+    The study's name is not used for paths: it may be anything.
+
+    Raises:
+        UsageError: the folder cannot be written to.
+    """
+    writable_folder(folder)
+    files = ReportFiles(folder / "index.html", folder / "trials.csv", folder / "pareto.csv")
+    texts = {
+        files.html: page(study),
+        files.csv: trials_frame(study).to_csv(index=False),
+        files.pareto_csv: pareto_frame(study).to_csv(index=False),
+    }
+    for path, text in texts.items():
+        with replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8", newline="")
+    return files

@@ -1,0 +1,63 @@
+"""ONNX Runtime on the CPU: explicit threads, one run at a time."""
+
+from __future__ import annotations
+
+import platform
+import time
+from pathlib import Path
+from typing import Any, Callable
+
+import numpy
+import onnxruntime
+
+ENTRIES = {
+    # Threads spin within a run, but not after it: with two sessions in turn, the idle one's spinning threads were seen
+    # to slow the other one by up to a half on two cores.
+    "session.intra_op.allow_spinning": "1",
+    "session.force_spinning_stop": "1",
+    # Untrained and trained weights must take the same time, and denormal numbers are many times slower.
+    "session.set_denormal_as_zero": "1",
+}
+
+
+def settings(threads: int) -> dict[str, Any]:
+    """What every session is run with."""
+    return {
+        "provider": "CPUExecutionProvider",
+        "intra_op_threads": threads,
+        "inter_op_threads": 1,
+        "execution": "sequential",
+        "graph_optimization": "all",
+        **ENTRIES,
+    }
+
+
+def versions() -> dict[str, str]:
+    """Of everything that may change the figure."""
+    return {
+        "python": platform.python_version(),
+        "onnxruntime": onnxruntime.__version__,
+        "numpy": numpy.__version__,
+    }
+
+
+def load(path: Path, lr_height: int, lr_width: int, threads: int) -> Callable[[], float]:
+    """A function that runs the network once on a fixed random image (1, 3, lr_height, lr_width) and returns the ms."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.log_severity_level = 4
+    for key, value in ENTRIES.items():
+        options.add_session_config_entry(key, value)
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    image = numpy.random.RandomState(0).rand(1, 3, lr_height, lr_width).astype(numpy.float32)
+    feed = {session.get_inputs()[0].name: image}
+
+    def run() -> float:
+        start = time.perf_counter()
+        session.run(None, feed)
+        return (time.perf_counter() - start) * 1e3
+
+    return run

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import pytest
+
+from nas_sr.arch.spec import ArchSpec
+from nas_sr.errors import UsageError
+from nas_sr.latency import latency_cache
+from nas_sr.latency.latency_cache import cached, cached_or_measured, cached_or_measured_file, usual_reference_ms
+
+SMALL = ArchSpec(core=4, gidbs=2, depth=2)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("NAS_SR_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """Digests that were really measured, in order."""
+    digests = []
+    original = latency_cache.measure
+
+    def counted(digest, *args, **kwargs):
+        digests.append(digest)
+        return original(digest, *args, **kwargs)
+
+    monkeypatch.setattr(latency_cache, "measure", counted)
+    return digests
+
+
+def test_same_network_on_same_target_is_measured_once(quick, measured):
+    first = cached_or_measured(SMALL, quick())
+    renamed = SMALL.model_copy(update={"groups": 4})
+    assert cached_or_measured(renamed, quick()) == first
+    assert measured == [SMALL.digest]
+    assert cached(SMALL.digest, quick()) == first
+
+
+def test_what_changes_the_figure_makes_a_new_measurement(quick, measured, monkeypatch):
+    cached_or_measured(SMALL, quick())
+    assert cached(SMALL.digest, quick(iterations=9)) is None
+    assert cached(SMALL.digest, quick().model_copy(update={"threads": 2})) is None
+    assert cached(SMALL.digest, quick().model_copy(update={"title": "only words"})) is not None
+    with monkeypatch.context() as patch:
+        patch.setattr(latency_cache, "machine", lambda: {"cpu": "another", "cores": 2, "architecture": "x86_64"})
+        assert cached(SMALL.digest, quick()) is None
+    with monkeypatch.context() as patch:
+        patch.setattr(latency_cache.onnxruntime, "__version__", "0.0.1")
+        assert cached(SMALL.digest, quick()) is None
+
+
+def test_unstable_measurement_is_not_used_again(quick, measured):
+    never = quick(max_iqr=1e-12)
+    assert not cached_or_measured(SMALL, never).stable
+    cached_or_measured(SMALL, never)
+    assert len(measured) == 2
+
+
+def test_damaged_file_is_measured_again(quick, measured, tmp_path):
+    cached_or_measured(SMALL, quick())
+    (path,) = (tmp_path / "cache" / "latency").glob("*/*.json")
+    path.write_text("{}")
+    cached_or_measured(SMALL, quick())
+    assert len(measured) == 2
+
+
+def test_usual_reference_needs_some_measurements(quick, relu_onnx, monkeypatch):
+    profile = quick()
+    taken = cached_or_measured_file(relu_onnx, profile)
+    assert usual_reference_ms(profile) is None
+    for number, slowness in enumerate((2, 3)):
+        slower = taken.model_copy(update={"reference_ms": tuple(slowness * each for each in taken.reference_ms)})
+        latency_cache.write_json(
+            latency_cache._target_folder(profile) / f"{number}.json", slower.model_dump(mode="json")
+        )
+    assert usual_reference_ms(profile) == pytest.approx(2 * taken.reference_latency_ms)
+
+
+def test_file_is_measured_at_its_own_size_or_the_profiles(quick, relu_onnx, static_onnx):
+    dynamic = cached_or_measured_file(relu_onnx, quick())
+    static = cached_or_measured_file(static_onnx, quick())
+    assert (dynamic.lr_height, dynamic.lr_width) == (16, 24)
+    assert (static.lr_height, static.lr_width) == (8, 12)
+    assert dynamic.network != static.network
+
+
+def test_what_is_no_network_is_refused(quick, tmp_path):
+    path = tmp_path / "bad.onnx"
+    path.write_bytes(b"not a network")
+    with pytest.raises(UsageError, match=r"bad\.onnx: "):
+        cached_or_measured_file(path, quick())
+    with pytest.raises(UsageError, match="missing"):
+        cached_or_measured_file(tmp_path / "missing.onnx", quick())

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from nas_sr.latency.failure import MeasurementFailed
+from nas_sr.latency.measure import measure, reference_onnx
+
+BURN = "while True: pass"
+
+
+def _targets() -> set[int]:
+    """Processes of this test run that measure."""
+    children = psutil.Process().children(recursive=True)
+    return {child.pid for child in children if child.status() != psutil.STATUS_ZOMBIE}
+
+
+def test_measurement_says_what_it_was_taken_with(quick, relu_onnx):
+    found = measure("digest", relu_onnx, quick())
+    assert (found.network, found.target, found.kind, found.stable, found.attempts) == (
+        "digest",
+        "test",
+        "measured",
+        True,
+        1,
+    )
+    assert found.runs >= 8
+    assert all(sample > 0 for sample in found.samples_ms + found.reference_ms)
+    assert len(found.reference_after) == len(found.reference_ms) >= 2
+    assert (found.reference_after[0], found.reference_after[-1]) == (0, found.runs)
+    assert found.machine["threads"] == found.machine["session"]["intra_op_threads"] == 1
+    assert found.machine["cores"] >= 1
+    assert {"python", "onnxruntime", "nas-sr"} <= found.versions.keys()
+    assert found.protocol["iterations"] == 8
+    assert found.conditions["window_s"] > 0
+
+
+def test_disturbed_measurement_is_taken_again_then_labelled(quick, relu_onnx):
+    told = []
+    burning = [subprocess.Popen([sys.executable, "-c", BURN]) for _ in range(os.cpu_count() or 1)]
+    try:
+        found = measure("n", relu_onnx, quick(max_foreign_cpu=0.05, seconds=0.5, retries=1), progress=told.append)
+    finally:
+        for process in burning:
+            process.kill()
+            process.wait()
+    assert not found.stable
+    assert found.attempts == 2
+    assert any("other processes used" in label for label in found.labels)
+    assert any("measuring again (2 of 2 at most)" in text for text in told)
+
+
+def test_slow_device_is_noticed_by_its_reference(quick, relu_onnx):
+    found = measure("n", relu_onnx, quick(max_reference_drift=0.5), usual_reference_ms=1e-6)
+    assert not found.stable
+    assert "slower than usual" in " ".join(found.labels)
+
+
+def test_file_that_is_no_onnx_is_the_candidates_fault(quick, tmp_path):
+    (tmp_path / "bad.onnx").write_bytes(b"not a network")
+    with pytest.raises(MeasurementFailed) as caught:
+        measure("n", tmp_path / "bad.onnx", quick(retries=3))
+    assert caught.value.kind == "candidate"
+
+
+def test_wrong_input_size_is_the_candidates_fault(quick, static_onnx):
+    with pytest.raises(MeasurementFailed, match="the network does not run") as caught:
+        measure("n", static_onnx, quick())
+    assert caught.value.kind == "candidate"
+
+
+def test_network_too_slow_for_the_limit_is_told_before_its_window(quick):
+    profile = quick(iterations=10**7)
+    with pytest.raises(MeasurementFailed, match="too slow to measure") as caught:
+        measure("n", reference_onnx(profile.lr_height, profile.lr_width), profile)
+    assert caught.value.kind == "candidate"
+
+
+def test_endless_job_is_killed_and_nothing_is_left(quick, endless_onnx):
+    before = _targets()
+    with pytest.raises(MeasurementFailed, match="killed after 8 s") as caught:
+        measure("n", endless_onnx, quick(limit_s=8))
+    assert caught.value.kind == "candidate"
+    assert _targets() <= before
+
+
+def test_broken_device_is_not_blamed_on_the_candidate(quick, relu_onnx, tmp_path, monkeypatch):
+    (tmp_path / "path").mkdir()
+    (tmp_path / "path" / "onnxruntime.py").write_text("raise ImportError('no such runtime')")
+    reference_onnx(16, 24)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "path"))
+    with pytest.raises(MeasurementFailed, match="no such runtime") as caught:
+        measure("n", relu_onnx, quick(retries=3))
+    assert caught.value.kind == "device"
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_target_ends_with_whoever_started_it(quick, endless_onnx, how, tmp_path):
+    profile = tmp_path / "profile.json"
+    profile.write_text(quick().model_dump_json())
+    program = (
+        "import sys; from pathlib import Path; from nas_sr.latency.local_target import run;"
+        "from nas_sr.latency.profile import HardwareProfile;"
+        "run(Path(sys.argv[1]), Path(sys.argv[1]), HardwareProfile.model_validate_json(Path(sys.argv[2]).read_text()))"
+    )
+    starter = subprocess.Popen(
+        [sys.executable, "-c", program, str(endless_onnx), str(profile)], stderr=subprocess.DEVNULL
+    )
+    try:
+        targets: list[psutil.Process] = []
+        for _ in range(3000):
+            targets = psutil.Process(starter.pid).children()
+            if targets and "--end-with-input" in targets[0].cmdline():
+                break
+            time.sleep(0.01)
+        starter.send_signal(how)
+        starter.wait(30)
+        gone, alive = psutil.wait_procs(targets, timeout=30)
+        assert gone
+        assert not alive
+    finally:
+        starter.kill()
+        for target in targets:
+            if target.is_running():
+                target.kill()
