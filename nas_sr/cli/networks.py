@@ -38,7 +38,7 @@ def train(
     """
     from nas_sr.arch.network import build
     from nas_sr.arch.weights import load_network
-    from nas_sr.data.pack import image_sets
+    from nas_sr.data.image_sets import image_sets
     from nas_sr.errors import WorkError
     from nas_sr.export.bundle import WEIGHTS, read_bundle, record_training, write_weights
     from nas_sr.files import writable_folder
@@ -100,7 +100,13 @@ class _TrainingView:
         columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self._console = console
         self._steps = steps
-        self._bar = Progress(*columns, TextColumn("{task.fields[best]}"), console=console, transient=True)
+        self._bar = Progress(
+            *columns,
+            TextColumn("{task.fields[best]}"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
         self._task = self._bar.add_task("", total=steps, best="")
         self._best_db = -math.inf
         self.start_db = math.nan
@@ -174,7 +180,7 @@ def upscale(
 
     upscaler, _ = _upscaler(model, scale, studies)
     with counted("upscaling") as progress:
-        files = upscale_files(upscaler, source, target, overwrite, progress)
+        files = upscale_files(upscaler, source, target, overwrite, progress, error_console().print)
     if as_json:
         print_json({"files": [str(path) for path in files]})
         return

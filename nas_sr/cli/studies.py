@@ -191,7 +191,7 @@ def _gpus(asked: float | None) -> float:
 
 
 def _write_report(study: StudyRecord, reports: Path) -> dict[str, Any]:
-    from nas_sr.report import write_report
+    from nas_sr.report.write import write_report
 
     files = write_report(study, reports / study.name)
     return {"html": str(files.html), "csv": [str(files.csv), str(files.pareto_csv)]}

@@ -34,7 +34,9 @@ class ImagePair(NamedTuple):
         lr = read_rgb(self.lr)
         expected = (hr.shape[0] // scale, hr.shape[1] // scale, 3)
         if lr.shape != expected:
-            raise UnreadableImage(self.lr, f"{_size(lr)} pixels; x{scale} of {_size(whole)} HR needs {_size(hr, scale)}")
+            raise UnreadableImage(
+                self.lr, f"{_size(lr)} pixels; x{scale} of {_size(whole)} HR needs {_size(hr, scale)}"
+            )
         return lr, np.ascontiguousarray(hr)
 
 

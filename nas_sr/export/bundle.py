@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nas_sr.arch.network import Network
 from nas_sr.arch.spec import ArchSpec
-from nas_sr.arch.weights import load_network, save_network
+from nas_sr.arch.weights import load_network, save_weights
 from nas_sr.config import FullTraining, read_yaml, write_yaml
 from nas_sr.errors import UsageError
 from nas_sr.export.card import card
@@ -59,7 +59,7 @@ def write_bundle(
 
 def write_weights(folder: Path, network: Network) -> None:
     """Puts a network's weights into a bundle, as safetensors and as ONNX with any height and width."""
-    save_network(network, network.spec, folder / WEIGHTS)
+    save_weights(network.state_dict(), network.spec, folder / WEIGHTS)
     export_onnx(network, folder / ONNX)
 
 

@@ -167,7 +167,9 @@ def _definitions(pairs: Iterable[tuple[str, str]]) -> str:
 
 
 def _facts(facts: Facts) -> str:
-    rows = "".join(f'<tr><th scope="row">{escape(name)}</th><td>{escape(value)}</td></tr>' for name, value in facts.rows)
+    rows = "".join(
+        f'<tr><th scope="row">{escape(name)}</th><td>{escape(value)}</td></tr>' for name, value in facts.rows
+    )
     return f'<section class="facts"><h3>{escape(facts.title)}</h3><table>{rows}</table></section>'
 
 

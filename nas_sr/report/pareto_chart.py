@@ -226,7 +226,14 @@ def _reference_lines(info: FrontInfo, seen: View) -> list[dict[str, Any]]:
     line = {"color": style.MUTED, "width": 1.2, "dash": "dash"}
     lines: list[dict[str, Any]] = []
     if _bicubic_seen(info, seen):
-        across = {"xref": "paper", "x0": 0, "x1": 1, "yref": "y", "y0": info.bicubic_psnr_db, "y1": info.bicubic_psnr_db}
+        across = {
+            "xref": "paper",
+            "x0": 0,
+            "x1": 1,
+            "yref": "y",
+            "y0": info.bicubic_psnr_db,
+            "y1": info.bicubic_psnr_db,
+        }
         lines.append({"type": "line", "layer": "below", "line": line, **across})
     if _limit_seen(info, seen):
         up = {"xref": "x", "x0": info.max_latency_ms, "x1": info.max_latency_ms, "yref": "paper", "y0": 0, "y1": 1}

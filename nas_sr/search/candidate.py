@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nas_sr.arch.network import build
 from nas_sr.arch.spec import ArchSpec
-from nas_sr.arch.weights import save_network
+from nas_sr.arch.weights import save_weights
 from nas_sr.config import Config, Training
 from nas_sr.data.pack import Pack
 from nas_sr.evaluate.evaluate import validation_psnr_rgb
@@ -82,7 +82,7 @@ def _stages(evaluation: Evaluation, folder: Path, spec: ArchSpec) -> Iterator[Re
         if not math.isfinite(point.psnr_db):
             raise Diverged(f"validation PSNR became {point.psnr_db} at step {point.step}")
         yield Reached("training", point.step, evaluation.training.steps, point.psnr_db, latency_ms)
-    save_network(state.best, spec, folder / "weights.safetensors")
+    save_weights(state.best, spec, folder / "weights.safetensors")
     yield Outcome("complete", state.best_psnr_db, latency_ms)
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from nas_sr.arch.presets import preset
 from nas_sr.config import StudyConfig, flat
-from nas_sr.data.pack import ImageSets, image_sets
+from nas_sr.data.image_sets import ImageSets, image_sets
 from nas_sr.environment import environment
 from nas_sr.errors import UsageError, WorkError
 from nas_sr.evaluate.evaluate import bicubic, evaluate

@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
@@ -28,6 +28,9 @@ from nas_sr.search.progress import Progress
 from nas_sr.search.proposals import Proposals
 
 Evaluate = Callable[[Evaluation, int, ArchSpec], Iterator[Reached | Outcome]]
+
+
+Event = TypeVar("Event", Reached, Outcome)
 
 
 class Resources(NamedTuple):
@@ -56,7 +59,7 @@ class Candidate(tune.Trainable):
     def step(self) -> dict[str, Any]:
         """Runs until the next event: a stage begun, a validation, or the outcome."""
         event = next(self._events)
-        return {"event": event._asdict(), "done": isinstance(event, Outcome)}
+        return {**event._asdict(), "done": isinstance(event, Outcome)}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Nothing: what a candidate leaves is in its trial's folder."""
@@ -94,17 +97,21 @@ class JournalSearcher(Searcher):
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Shows how far a candidate is."""
         if not result["done"]:
-            self._progress.reached(self._numbers[trial_id], Reached(**result["event"]))
+            self._progress.reached(self._numbers[trial_id], _event(Reached, result))
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Tells the study. A worker that died (out of memory, killed) is a failure of its candidate."""
         number = self._numbers.pop(trial_id)
-        if error or not result or "state" not in result.get("event", {}):
+        if error or not result or "state" not in result:
             outcome = Outcome("failed", reason="its worker process died (out of memory or killed)")
         else:
-            outcome = Outcome(**result["event"])
+            outcome = _event(Outcome, result)
         self._proposals.tell(number, outcome)
         self._progress.ended(number, outcome)
+
+    def __reduce__(self) -> tuple[type[Searcher], tuple[()]]:
+        """Tune writes a copy of its searcher for `Tuner.restore`, which is never used: an empty one will do."""
+        return Searcher, ()
 
     def save_to_dir(self, checkpoint_dir: str, session_str: str = "default") -> None:
         """Nothing: the journal has it."""
@@ -114,6 +121,11 @@ class JournalSearcher(Searcher):
 
     def restore(self, checkpoint_path: str) -> None:
         """Nothing, likewise."""
+
+
+def _event(kind: type[Event], result: dict[str, Any]) -> Event:
+    """The event inside a Tune result, which has many keys of Tune's own."""
+    return kind(**{field: result[field] for field in kind._fields})
 
 
 def run_candidates(

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 
 from nas_sr.arch.network import Network
-from nas_sr.arch.weights import save_network
+from nas_sr.arch.weights import save_weights
 from nas_sr.config import Training
 from nas_sr.data.pack import Pack
 from nas_sr.errors import UsageError
@@ -71,7 +71,7 @@ def run_training(
 
     def keep(point: CurvePoint) -> None:
         state.save(folder / CHECKPOINT)
-        save_network(state.best, state.spec, folder / BEST)
+        save_weights(state.best, state.spec, folder / BEST)
         validated(point)
 
     with SharedDevice(execution.device) as device, _stop_requests() as asked_to_stop:
