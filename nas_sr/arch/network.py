@@ -62,19 +62,23 @@ def start_as_interpolator(network: Network) -> None:
     zero), to the output convolution, which reads them with the interpolation kernel of each sub-pixel. Its other
     weights start at a tenth of their default. Brief training then refines an upscaler instead of finding one.
     """
-    network.head.weight[:3] = 0
-    network.head.bias[:3] = 0
+    for layer in (network.head, network.tail_expand):
+        layer.weight[:3] = 0
+        _bias(layer)[:3] = 0
     for channel in range(3):
         network.head.weight[channel, channel, 1, 1] = 1
-    network.tail_expand.weight[:3] = 0
-    network.tail_expand.bias[:3] = 0
     network.out.weight *= 0.1
-    network.out.bias.zero_()
+    _bias(network.out).zero_()
     network.out.weight[:, :3] = 0
     kernels = interpolation_kernels(network.spec.scale)
     for channel in range(3):
         rows = slice(channel * len(kernels), (channel + 1) * len(kernels))
         network.out.weight[rows, channel] = kernels
+
+
+def _bias(layer: nn.Conv2d) -> Tensor:
+    assert layer.bias is not None  # every convolution of the family has one
+    return layer.bias
 
 
 def interpolation_kernels(scale: int) -> Tensor:

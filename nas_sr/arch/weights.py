@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from nas_sr.arch.network import Network
@@ -25,7 +25,7 @@ def save_weights(state: Mapping[str, Tensor], spec: ArchSpec, path: Path) -> Non
     """Writes a network's state as safetensors that name their own architecture."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     with replacing(path) as temporary:
-        save_file(tensors, temporary, metadata={"spec": json.dumps(spec.to_json())})
+        temporary.write_bytes(save(tensors, metadata={"spec": json.dumps(spec.to_json())}))
 
 
 def load_network(path: Path) -> Network:

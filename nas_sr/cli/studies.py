@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,7 +89,7 @@ def search(
         return
     _print_front(study)
     print(f"report: {files['html']}")
-    print(f"next:   nas-sr export {study.name} --knee")
+    print(f"next:   nas-sr export {shlex.quote(study.name)} --knee")
 
 
 def report(
@@ -156,7 +157,7 @@ def export(
     print(f"{folder}: trial {chosen.number}, {chosen.psnr_db:.3f} dB after brief training, {chosen.latency_ms:.2f} ms")
     for path in files:
         print(f"  {path.name}")
-    print(f"next: nas-sr train {folder}")
+    print(f"next: nas-sr train {shlex.quote(str(folder))}")
 
 
 def _study(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -94,8 +94,9 @@ def write_pack(
     Raises:
         UsageError: no image is left.
     """
-    building = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    building.mkdir(parents=True, exist_ok=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    building = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
+    building.chmod(0o755)
     entries: list[Entry] = []
     problems: list[str] = []
     digest = hashlib.sha256(str(scale).encode())

@@ -17,10 +17,11 @@ def card(study: StudyRecord, trial: TrialRecord, training: FullTraining, folder:
     steps = trial.curve[-1].step if trial.curve else 0
     timed = "no latency"
     if latency:
+        doubts = "" if latency.stable else f", UNSTABLE: {'; '.join(latency.labels)}"
         timed = (
             f"{latency.latency_ms:.2f} ms ({latency.kind}, {latency.backend} on {latency.target}, LR input"
             f" {latency.lr_width}x{latency.lr_height}, p5 {latency.percentile(5):.2f},"
-            f" p95 {latency.percentile(95):.2f}, {latency.runs} runs{'' if latency.stable else ', UNSTABLE: ' + '; '.join(latency.labels)})"
+            f" p95 {latency.percentile(95):.2f}, {latency.runs} runs{doubts})"
         )
     phases = "\n".join(
         f"{number}. {phase.loss}, {phase.steps:,} steps, batch {phase.batch}, crops of {phase.crop_lr * spec.scale} HR"

@@ -10,7 +10,7 @@ from statistics import median
 
 import onnx
 import onnxruntime
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from google.protobuf.message import DecodeError
 from pydantic import ValidationError
 
 from nas_sr.arch.spec import ArchSpec

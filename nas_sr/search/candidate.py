@@ -15,8 +15,8 @@ from nas_sr.data.pack import Pack
 from nas_sr.evaluate.evaluate import validation_psnr_rgb
 from nas_sr.files import replacing, write_json
 from nas_sr.latency.device_lock import SharedDevice
-from nas_sr.latency.latency_cache import cached_or_measured
 from nas_sr.latency.failure import MeasurementFailed
+from nas_sr.latency.latency_cache import cached_or_measured
 from nas_sr.latency.profile import profile
 from nas_sr.records import CurvePoint
 from nas_sr.search.outcome import Outcome, Reached, write_outcome

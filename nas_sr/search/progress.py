@@ -92,7 +92,7 @@ class Progress:
     def _running_table(self) -> Table:
         table = Table("running", "network", "stage", "PSNR", "latency", box=None, pad_edge=False)
         for number, event in list(self._running.items()):
-            stage = "starting" if event is None else event.stage
+            stage: str = "starting" if event is None else event.stage
             if event is not None and event.steps:
                 stage = f"step {event.step}/{event.steps}"
             psnr = f"{event.psnr_db:.3f} dB" if event and event.psnr_db is not None else ""

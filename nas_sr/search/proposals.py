@@ -133,9 +133,9 @@ class Proposals:
                 self.tell(record.number, outcome)
             else:
                 self._give_back(trial)
-        for trial in trials.values():  # killed between asking and naming the network
-            if trial.state == TrialState.RUNNING and "spec" not in trial.user_attrs:
-                self._give_back(Trial(self.store.study, trial._trial_id))
+        for frozen in trials.values():  # killed between asking and naming the network
+            if frozen.state == TrialState.RUNNING and "spec" not in frozen.user_attrs:
+                self._give_back(Trial(self.store.study, frozen._trial_id))
 
     def _give_back(self, trial: Trial) -> None:
         """Marks a trial as interrupted; unless it was a repeat, its parameters are proposed again, first."""

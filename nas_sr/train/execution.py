@@ -31,7 +31,7 @@ class Execution(Config):
     def place(self, network: nn.Module) -> nn.Module:
         """The network on this device in this memory format."""
         chosen = torch.channels_last if self.memory_format == "channels_last" else torch.contiguous_format
-        return network.to(self.device).to(memory_format=chosen)  # type: ignore[call-overload,no-any-return]
+        return network.to(self.device).to(memory_format=chosen)  # type: ignore[call-overload]
 
     def images(self, batch: Tensor) -> Tensor:
         """A batch on this device in this memory format."""

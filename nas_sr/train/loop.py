@@ -68,15 +68,16 @@ def train(
 
 
 def _check(state: TrainingState, loss: torch.Tensor, norm: torch.Tensor) -> None:
+    value = loss.item()
     if state.step == 0:
-        state.first_loss = float(loss)
+        state.first_loss = value
     where = f"at step {state.position + 1} of {state.training.steps}"
-    if not math.isfinite(float(loss)):
-        raise Diverged(f"loss became {float(loss)} {where}")
-    if not math.isfinite(float(norm)):
-        raise Diverged(f"gradient norm became {float(norm)} {where}")
-    if float(loss) > 10 * state.first_loss:
-        raise Diverged(f"loss grew from {state.first_loss:.4g} to {float(loss):.4g} {where}")
+    if not math.isfinite(value):
+        raise Diverged(f"loss became {value} {where}")
+    if not math.isfinite(norm.item()):
+        raise Diverged(f"gradient norm became {norm.item()} {where}")
+    if value > 10 * state.first_loss:
+        raise Diverged(f"loss grew from {state.first_loss:.4g} to {value:.4g} {where}")
 
 
 @torch.no_grad()

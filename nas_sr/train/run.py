@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+from torch import nn
+
 from nas_sr.arch.network import Network
 from nas_sr.arch.weights import save_weights
 from nas_sr.config import Training
@@ -66,7 +68,7 @@ def run_training(
     if resume:
         state.restore(folder / CHECKPOINT)
 
-    def validate(judged: object) -> float:
+    def validate(judged: nn.Module) -> float:
         return validation_psnr_rgb(judged, validation)
 
     def keep(point: CurvePoint) -> None:

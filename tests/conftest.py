@@ -1,0 +1,36 @@
+"""What all tests share: a cache of their own, and the images and weights beside the project where they are."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+BESIDE = Path(os.environ.get("NAS_SR_SHARED", Path(__file__).parents[2] / "shared"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests never read or write the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NAS_SR_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture
+def images() -> Path:
+    """The image sets beside the project: Set5, Set14, BSD100, Kodak24, photos."""
+    return _beside("data")
+
+
+@pytest.fixture
+def official_weights() -> Path:
+    """The published checkpoint of core=16 with attention."""
+    return _beside("weights") / "imdeception_core16_nla_x4_official.pth"
+
+
+def _beside(name: str) -> Path:
+    folder = BESIDE / name
+    if not folder.is_dir():
+        pytest.skip(f"needs {name} beside the project, in shared/{name} (or $NAS_SR_SHARED/{name})")
+    return folder

@@ -1,0 +1,153 @@
+"""The loop on real photographs: it learns, resumes to the bit, and says why it cannot go on."""
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from nas_sr.arch.network import build
+from nas_sr.arch.spec import ArchSpec
+from nas_sr.config import Cosine, Phase, Training
+from nas_sr.data.image_sets import ImageSets, image_sets
+from nas_sr.errors import UsageError
+from nas_sr.evaluate.evaluate import validation_psnr_rgb
+from nas_sr.records import CurvePoint
+from nas_sr.train.execution import Execution, choose_execution
+from nas_sr.train.loop import Diverged, train
+from nas_sr.train.losses import pixel_loss
+from nas_sr.train.state import TrainingState
+
+SPEC = ArchSpec(core=4, gidbs=2, depth=2, head=16, nla_after=(1,))
+EXECUTION = Execution()
+BRIEF = Training(phases=(Phase(steps=40, batch=4, crop_lr=16, validate_every=10),))
+TWO_PHASES = Training(
+    phases=(
+        Phase(steps=6, loss="charbonnier", batch=2, crop_lr=16, ema=0.9, validate_every=3),
+        Phase(steps=6, loss="l2", batch=2, crop_lr=16, validate_every=3),
+    ),
+    seed=3,
+)
+
+
+@pytest.fixture(scope="module")
+def sets() -> ImageSets:
+    return image_sets(None, None, 4, 24)
+
+
+def _state(training: Training, seed: int = 0) -> TrainingState:
+    return TrainingState(build(SPEC, seed), training, EXECUTION)
+
+
+def _run(state: TrainingState, sets: ImageSets, until: int | None = None) -> list[CurvePoint]:
+    points = []
+    for point in train(state, sets.train, lambda network: validation_psnr_rgb(network, sets.val)):
+        points.append(point)
+        if until is not None and point.step >= until:
+            break
+    return points
+
+
+def test_brief_training_improves_on_its_start(sets: ImageSets) -> None:
+    state = _state(BRIEF)
+    before = validation_psnr_rgb(state.judged, sets.val)
+    points = _run(state, sets)
+    assert [point.step for point in points] == [10, 20, 30, 40]
+    assert state.best_psnr_db == max(point.psnr_db for point in points) > before
+    state.network.load_state_dict(state.best)
+    assert validation_psnr_rgb(state.network, sets.val) == state.best_psnr_db
+
+
+def test_seed_decides_everything(sets: ImageSets) -> None:
+    first, again = _run(_state(TWO_PHASES), sets), _run(_state(TWO_PHASES), sets)
+    assert [point[:3] for point in first] == [point[:3] for point in again]
+    other = _run(_state(TWO_PHASES.model_copy(update={"seed": 4})), sets)
+    assert other[0].loss != first[0].loss
+
+
+@pytest.mark.parametrize("stop_after", [3, 6, 9])
+def test_resumed_training_ends_with_the_same_weights(sets: ImageSets, tmp_path: Path, stop_after: int) -> None:
+    unbroken = _state(TWO_PHASES)
+    points = _run(unbroken, sets)
+    broken = _state(TWO_PHASES)
+    before = _run(broken, sets, until=stop_after)
+    broken.save(tmp_path / "checkpoint")
+    resumed = _state(TWO_PHASES, seed=99)  # whatever the new process starts with
+    resumed.restore(tmp_path / "checkpoint")
+    after = _run(resumed, sets)
+    assert [point[:3] for point in before + after] == [point[:3] for point in points]
+    for mine, theirs in [
+        (resumed.network.state_dict(), unbroken.network.state_dict()),
+        (resumed.best, unbroken.best),
+    ]:
+        assert all(torch.equal(mine[key], theirs[key]) for key in theirs)
+
+
+def test_second_phase_starts_from_the_best_of_the_first(sets: ImageSets) -> None:
+    state = _state(TWO_PHASES)
+    _run(state, sets, until=6)
+    assert state.phase == 1
+    assert state.averaged is None  # the first phase's, not the second's
+    assert all(torch.equal(value, state.best[key]) for key, value in state.network.state_dict().items())
+    assert state.optimizer.state == {}
+
+
+def test_nan_ends_the_training_with_its_reason(sets: ImageSets) -> None:
+    state = _state(BRIEF)
+    with torch.no_grad():
+        state.network.head.weight[5, 0, 0, 0] = math.nan
+    with pytest.raises(Diverged, match="loss became nan at step 1 of 40"):
+        _run(state, sets)
+
+
+def test_exploding_training_is_stopped(sets: ImageSets) -> None:
+    wild = Phase(steps=50, batch=2, crop_lr=16, learning_rate=1.0, schedule=Cosine(warmup=0.0), clip=1e9)
+    with pytest.raises(Diverged, match=r"(loss grew from .* to|loss became|gradient norm became) .*at step \d+ of 50"):
+        _run(_state(Training(phases=(wild,))), sets)
+
+
+def test_steps_can_be_held_back_at_their_boundary(sets: ImageSets) -> None:
+    calls = []
+    state = _state(BRIEF.shortened(5))
+    list(train(state, sets.train, lambda network: 25.0, between_steps=lambda: calls.append(state.position)))
+    assert calls == [0, 1, 2, 3, 4]
+
+
+def test_checkpoint_of_another_network_or_config_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint"
+    _state(BRIEF).save(path)
+    with pytest.raises(UsageError, match=r"has phases\.0\.steps = 40, the config 20"):
+        _state(BRIEF.shortened(20)).restore(path)
+    with pytest.raises(UsageError, match="another network"):
+        TrainingState(build(ArchSpec(core=4, gidbs=1, head=16)), BRIEF, EXECUTION).restore(path)
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(UsageError, match="not a usable checkpoint"):
+        _state(BRIEF).restore(path)
+    torch.save(nn.Linear(2, 2), path)
+    with pytest.raises(UsageError, match="not a usable checkpoint"):
+        _state(BRIEF).restore(path)
+
+
+def test_losses_by_hand() -> None:
+    output, target = torch.tensor([0.5, 0.1]), torch.tensor([0.2, 0.5])
+    assert pixel_loss(Phase(steps=1, loss="l1"), output, target).item() == pytest.approx(0.35)
+    assert pixel_loss(Phase(steps=1, loss="l2"), output, target).item() == pytest.approx((0.09 + 0.16) / 2)
+    charbonnier = pixel_loss(Phase(steps=1, loss="charbonnier", charbonnier_eps=0.1), output, target)
+    assert charbonnier.item() == pytest.approx((0.1**0.5 + 0.17**0.5) / 2)
+
+
+def test_execution_is_measured_among_what_the_config_leaves_open() -> None:
+    chosen, measured = choose_execution(SPEC, BRIEF, "cpu")
+    assert len(measured) == 4
+    fastest = min(measured, key=lambda entry: entry["step_ms"])
+    assert chosen.model_dump().items() <= fastest.items()
+    fixed = BRIEF.model_copy(update={"precision": "bf16", "memory_format": "contiguous"})
+    assert choose_execution(SPEC, fixed, "cpu") == (Execution(precision="bf16"), [])
+
+
+def test_bf16_and_channels_last_train_too(sets: ImageSets) -> None:
+    execution = Execution(precision="bf16", memory_format="channels_last")
+    state = TrainingState(build(SPEC, 0), BRIEF, execution)
+    assert _run(state, sets)[-1].psnr_db > validation_psnr_rgb(build(SPEC, 0), sets.val)
+    assert all(value.dtype == torch.float32 for value in state.best.values())
