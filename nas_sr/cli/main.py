@@ -11,6 +11,8 @@ import nas_sr
 from nas_sr.cli import architectures, networks, studies
 from nas_sr.errors import UsageError, WorkError
 
+_INTERRUPTED = 130
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -61,11 +63,13 @@ def run(arguments: list[str]) -> int:
         return _fail(error.format_message(), 2)
     except WorkError as error:
         return _fail(str(error), 1)
-    except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted; the state is kept, and the same command continues", 130)
     except BrokenPipeError:  # the reader of our output is gone, as with `| head`
         sys.stderr.close()
         return 1
+    except OSError as error:
+        return _fail(f"{error.filename or 'input or output'}: {error.strerror or error}", 1)
+    if status == _INTERRUPTED:  # typer's form of KeyboardInterrupt
+        return _fail("interrupted; the state is kept", _INTERRUPTED)
     return status if isinstance(status, int) else 0
 
 

@@ -81,7 +81,7 @@ def train(
                 f"{bundle}: training diverged: {error}; its last checkpoint and best weights are kept"
             ) from None
         except Interrupted:
-            console.print(f"stopped; continue with: nas-sr train {shlex.quote(str(bundle))} --resume")
+            console.print(f"checkpoint written; continue with: nas-sr train {shlex.quote(str(bundle))} --resume")
             raise KeyboardInterrupt from None
     write_weights(bundle, load_network(folder / BEST))
     record_training(bundle, state.position, state.best_psnr_db)

@@ -41,7 +41,7 @@ def hypervolume_chart(study: StudyRecord) -> style.Chart:
 
 
 def importance_chart(found: Sequence[Importance]) -> style.Chart:
-    """Bars for each parameter, one an objective; the second is hatched, so that colour is not all that tells them apart."""
+    """Bars for each parameter, one an objective; the second is hatched, so that not only colour tells them apart."""
     ordered = list(reversed(found))  # Plotly draws the first bar at the bottom
     objectives = list(dict.fromkeys(objective for one in found for objective in one.shares))
     looks: list[dict[str, Any]] = [
@@ -97,7 +97,7 @@ def curves_chart(found: Sequence[Curve], knee: int | None) -> style.Chart:
 
 
 def _curve_range(front: Sequence[Curve], everything: Sequence[Curve]) -> dict[str, Any]:
-    """Opens on the front's curves after the first tenth of training: a bad start or a diverged trial would flatten all."""
+    """Opens on the front's curves after the first tenth of training: a bad start would flatten all the others."""
     last = max((curve.steps[-1] for curve in front), default=0)
     settled = [y for curve in front for x, y in zip(curve.steps, curve.psnr_db, strict=True) if x >= last / 10]
     if not settled:

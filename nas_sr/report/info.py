@@ -7,13 +7,13 @@ import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from nas_sr.arch.spec import ArchSpec
 from nas_sr.front import knee
-from nas_sr.records import StudyRecord, TrialRecord
+from nas_sr.records import State, StudyRecord, TrialRecord
 
-STATES = ("complete", "infeasible", "pruned", "failed", "running", "interrupted")
+STATES = get_args(State)
 PRESET_PREFIX = "imdeception-"  # every preset's name begins with it, so a chart can leave it out
 
 
@@ -263,4 +263,5 @@ def _number(value: Any) -> float | None:
 def _training_steps(config: dict[str, Any]) -> int | None:
     phases: Sequence[Any] = _within(config, "training", "phases") or ()
     steps = [phase.get("steps") for phase in phases if isinstance(phase, dict)]
-    return sum(steps) if steps and all(isinstance(step, int) for step in steps) else None
+    known = [step for step in steps if isinstance(step, int)]
+    return sum(known) if known and len(known) == len(steps) else None

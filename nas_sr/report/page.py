@@ -110,7 +110,7 @@ def pareto_sentences(front: info.FrontInfo, head: info.Headline) -> list[str]:
         sentences.append(f"Bicubic interpolation reaches {words.decibels(bicubic)}, below the visible part.")
     if seen.outside:
         sentences.append(
-            f"{words.plural(seen.outside, 'trial')} outside of the visible part: double-click the chart to see everything."
+            f"{words.plural(seen.outside, 'trial')} outside of the visible part: double-click the chart to see all."
         )
     return sentences
 
@@ -146,11 +146,12 @@ def _pick(pick: info.Pick) -> str:
     low, high = words.significant(latency.percentile(5)), words.significant(latency.percentile(95))
     steady = "stable" if latency.stable else '<span class="warning">not stable</span>'
     preset = f" · {escape(trial.preset)}" if trial.preset else ""
+    milliseconds = words.milliseconds(latency.latency_ms)
     main = " main" if "knee" in pick.roles else ""
     return f"""
 <article class="pick{main}" data-trial="{trial.number}">
   <h3>{escape(" · ".join(ROLES[role] for role in pick.roles))}</h3>
-  <p class="figures"><span>{words.decibels(trial.psnr_db)}</span><span>{words.milliseconds(latency.latency_ms)}</span></p>
+  <p class="figures"><span>{words.decibels(trial.psnr_db)}</span><span>{milliseconds}</span></p>
   <p class="spread">{escape(latency.kind)}, p5 to p95 {low} to {high} ms, {steady}</p>
   <p>Trial {trial.number}{preset}<br><code>{escape(trial.spec.label())}</code><br>
   {words.parameters(trial.counts.params)} parameters · {words.significant(trial.counts.macs_g)} G MACs</p>

@@ -14,7 +14,7 @@ from nas_sr.data.image_sets import ImageSets, image_sets
 from nas_sr.environment import environment
 from nas_sr.errors import UsageError, WorkError
 from nas_sr.evaluate.evaluate import bicubic, evaluate
-from nas_sr.latency.profile import profile
+from nas_sr.latency.profile import HardwareProfile, profile
 from nas_sr.records import StudyRecord
 from nas_sr.search.candidate import Evaluation, evaluate_candidate
 from nas_sr.search.outcome import Outcome
@@ -64,7 +64,7 @@ def search(
         _refuse_changes(folder, store.environment().get("frozen", {}), frozen)
     else:
         console.print("measuring how a training step runs fastest here ...", style="dim")
-        store = StudyStore.create(folder, config, _environment(config, images, frozen, space.scale))
+        store = StudyStore.create(folder, config, _environment(config, target, images, frozen, space.scale))
     for problem in images.problems:
         console.print(f"left out: {problem}", style="dim", highlight=False)
     console.print(f"study {folder}: {images.description}", style="dim", highlight=False, soft_wrap=True)
@@ -98,7 +98,9 @@ def _largest_crop(config: StudyConfig) -> int:
     return max(phase.crop_lr for phase in config.training.phases)
 
 
-def _environment(config: StudyConfig, images: ImageSets, frozen: dict[str, Any], scale: int) -> dict[str, Any]:
+def _environment(
+    config: StudyConfig, target: HardwareProfile, images: ImageSets, frozen: dict[str, Any], scale: int
+) -> dict[str, Any]:
     """What decides or explains the study's figures besides its config; measured once, when it begins."""
     middle = preset("imdeception-c8").at_scale(scale)
     execution, measured = choose_execution(middle, config.training)
@@ -107,6 +109,7 @@ def _environment(config: StudyConfig, images: ImageSets, frozen: dict[str, Any],
         "execution": execution.model_dump(),
         "execution_measured": measured,
         "bicubic_psnr_db": evaluate(bicubic(scale), images.val, scale).psnr_rgb_db,
+        "hardware": {"name": target.name, "title": target.title},
         "data": {
             "description": images.description,
             "smallest_lr": images.train.smallest_lr,

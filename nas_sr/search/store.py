@@ -117,6 +117,10 @@ class StudyStore:
         trials = self.trials()
         environment = self.environment()
         complete = [trial for trial in trials if trial.state == "complete"]
+        for trial in complete:
+            if trial.latency is None:
+                lost = self.trial_folder(trial.number if trial.repeats is None else trial.repeats) / "latency.json"
+                raise UsageError(f"{lost}: missing or broken; the study cannot say how this latency was measured")
         points = [(float(trial.psnr_db or 0), float(trial.latency_ms or 0)) for trial in complete]
         reference = (
             float(environment.get("bicubic_psnr_db", min((psnr for psnr, _ in points), default=0.0))),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any, NamedTuple, TypeVar
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -123,6 +125,10 @@ class JournalSearcher(Searcher):
         """Nothing, likewise."""
 
 
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
 def _event(kind: type[Event], result: dict[str, Any]) -> Event:
     """The event inside a Tune result, which has many keys of Tune's own."""
     return kind(**{field: result[field] for field in kind._fields})
@@ -146,6 +152,7 @@ def run_candidates(
     ray.init(
         address="local", include_dashboard=False, log_to_driver=False, logging_level="error", num_cpus=os.cpu_count()
     )
+    signal.signal(signal.SIGTERM, _interrupt)  # Ray's own handler would leave without telling the study
     try:
         tune.Tuner(
             tune.with_resources(

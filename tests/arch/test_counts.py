@@ -34,7 +34,9 @@ SPECS = st.builds(
     attention=st.booleans(),
 ).map(
     lambda values: ArchSpec(
-        nla_after=(1,) if values.pop("attention") and values["gidbs"] > 1 and values["core"] * values["split"] > 3 else (),
+        nla_after=(1,)
+        if values.pop("attention") and values["gidbs"] > 1 and values["core"] * values["split"] > 3
+        else (),
         **values,
     )
 )

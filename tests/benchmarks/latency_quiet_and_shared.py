@@ -2,7 +2,7 @@
 
     python tests/benchmarks/latency_quiet_and_shared.py --rounds 5
 
-quiet: nothing else runs. shared: two processes train and step aside for the measurement (device_lock.SharedDevice), as in a
+quiet: nothing else runs. shared: two processes train and step aside for the measurement (SharedDevice), as in a
 search. no lock: the same trainings ignore it; this is what the lock prevents, and such figures must come out labelled.
 The ratio to the interleaved reference network stands beside the milliseconds: it tells the lock's effect from a machine
 that changes its speed between two measurements.

@@ -56,7 +56,11 @@ def test_every_image_and_place_is_reached(pack: Pack) -> None:
 def test_all_eight_symmetries_occur(pack: Pack) -> None:
     batches = Batches(pack, 8, 64, seed=2)
     corners = {
-        (int(crop[0, 0, 0] > crop[0, -1, -1]), int(crop[1, 0, 0] > crop[1, -1, -1]), int(crop[0, 0, 0] == crop[0, 0, -1]))
+        (
+            int(crop[0, 0, 0] > crop[0, -1, -1]),
+            int(crop[1, 0, 0] > crop[1, -1, -1]),
+            int(crop[0, 0, 0] == crop[0, 0, -1]),
+        )
         for step in range(4)
         for crop in batches.at(step)[0]
     }

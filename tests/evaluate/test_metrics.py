@@ -32,7 +32,9 @@ def test_official_weights_on_set14(images: Path, official_weights: Path) -> None
     assert scores.psnr_rgb_db == pytest.approx(26.835, abs=0.005)
 
 
-@pytest.mark.parametrize(("name", "psnr_y_db"), [("Set5", 28.43), ("Set14", 26.09), ("BSD100", 25.96), ("Kodak24", 27.23)])
+@pytest.mark.parametrize(
+    ("name", "psnr_y_db"), [("Set5", 28.43), ("Set14", 26.09), ("BSD100", 25.96), ("Kodak24", 27.23)]
+)
 def test_bicubic(images: Path, name: str, psnr_y_db: float) -> None:
     assert evaluate_folder(bicubic(4), images / name, 4).psnr_y_db == pytest.approx(psnr_y_db, abs=0.006)
 

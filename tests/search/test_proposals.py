@@ -7,10 +7,12 @@ import pytest
 from nas_sr.arch.presets import PRESETS
 from nas_sr.config import StudyConfig
 from nas_sr.errors import UsageError
+from nas_sr.files import write_json
 from nas_sr.search.outcome import Outcome, write_outcome
 from nas_sr.search.proposals import Proposals
 from nas_sr.search.store import StudyStore
 from nas_sr.space import Space, parse_space, read_space
+from tests.report.study_records import measurement
 
 TINY = parse_space({"parameters": {"core": [2, 4], "gidbs": [2, 3], "nla_after": [[], [2]]}}, Path("tiny.yaml"))
 
@@ -142,7 +144,11 @@ def test_one_success_among_the_first_keeps_the_search_going(tmp_path: Path) -> N
 
 def test_study_is_searched_by_one_process_at_a_time(tmp_path: Path) -> None:
     store = _store(tmp_path)
-    with store.searching(), pytest.raises(UsageError, match="another search"), StudyStore.open(store.folder).searching():
+    with (
+        store.searching(),
+        pytest.raises(UsageError, match="another search"),
+        StudyStore.open(store.folder).searching(),
+    ):
         pass
     with store.searching():
         pass
@@ -152,7 +158,7 @@ def test_folder_without_study_or_journal_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no study there"):
         StudyStore.open(tmp_path / "none")
     store = _store(tmp_path)
-    with pytest.raises(UsageError, match="no study there.*studies in .*: study"):
+    with pytest.raises(UsageError, match=r"no study there.*studies in .*: study"):
         StudyStore.open(tmp_path / "none")
     (store.folder / "journal.log").unlink()
     with pytest.raises(UsageError, match=r"no journal\.log"):
@@ -165,6 +171,9 @@ def test_record_has_front_and_growing_hypervolume(tmp_path: Path) -> None:
     for psnr_db, latency_ms in [(26.0, 10.0), (27.0, 20.0), (25.5, 15.0), (26.5, 12.0)]:
         proposal = proposals.ask()
         assert proposal
+        write_json(
+            store.trial_folder(proposal.number) / "latency.json", measurement(latency_ms).model_dump(mode="json")
+        )
         proposals.tell(proposal.number, Outcome("complete", psnr_db, latency_ms))
     record = store.record()
     assert [record.trial(number).psnr_db for number in record.front] == [26.0, 26.5, 27.0]
@@ -172,3 +181,6 @@ def test_record_has_front_and_growing_hypervolume(tmp_path: Path) -> None:
     assert record.hypervolume == pytest.approx(1.0 * (12 - 10) + 1.5 * (20 - 12))
     volumes = [volume for _, volume in record.hypervolume_history]
     assert volumes == sorted(volumes)
+    (store.trial_folder(0) / "latency.json").write_text("{")
+    with pytest.raises(UsageError, match=r"trials/0/latency\.json: missing or broken"):
+        store.record()
