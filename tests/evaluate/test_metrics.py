@@ -43,20 +43,20 @@ def test_bicubic(images: Path, name: str, psnr_y_db: float) -> None:
 def test_untrained_network_is_nearly_bicubic(name: str) -> None:
     pack = image_sets(None, None, 4, 24).val
     untrained = validation_psnr_rgb(build(preset(name), seed=0), pack)
-    assert untrained > evaluate(bicubic(4), pack, 4).psnr_rgb_db - 0.6
+    assert untrained > evaluate(bicubic(4), pack, 4).psnr_rgb_db - 0.3
 
 
 @pytest.mark.parametrize("scale", [2, 3])
 def test_untrained_network_is_nearly_bicubic_at_other_scales(scale: int) -> None:
     pack = image_sets(None, None, scale, 24).val
     untrained = validation_psnr_rgb(build(preset("imdeception-c4").at_scale(scale), seed=0), pack)
-    assert untrained > evaluate(bicubic(scale), pack, scale).psnr_rgb_db - 0.6
+    assert untrained > evaluate(bicubic(scale), pack, scale).psnr_rgb_db - 0.3
 
 
 def test_untrained_network_on_kodak(images: Path) -> None:
     network = build(preset("imdeception-c8"), seed=1)
     scores = evaluate_folder(network_upscaler(network), images / "Kodak24", 4)
-    assert scores.psnr_rgb_db > evaluate_folder(bicubic(4), images / "Kodak24", 4).psnr_rgb_db - 0.6
+    assert scores.psnr_rgb_db > evaluate_folder(bicubic(4), images / "Kodak24", 4).psnr_rgb_db - 0.3
 
 
 def test_psnr_by_hand() -> None:
