@@ -46,8 +46,8 @@ class TrialRecord(BaseModel):
     @classmethod
     def _figure_of_its_measurement(cls, values: dict[str, Any]) -> dict[str, Any]:
         latency = values.get("latency")
-        if isinstance(latency, Measurement):
-            return {"latency_ms": latency.latency_ms, **values}
+        if isinstance(latency, Measurement) and values.get("latency_ms") is None:
+            return {**values, "latency_ms": latency.latency_ms}
         return values
 
 

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from nas_sr.arch.network import Network
+from nas_sr.arch.network import Network, build
 from nas_sr.arch.presets import preset
 from nas_sr.arch.spec import ArchSpec
 from nas_sr.errors import UsageError
@@ -39,7 +39,7 @@ def load_network(path: Path) -> Network:
     if not path.is_file():
         raise UsageError(f"{path}: no weights there")
     spec, state = _published(path) if path.suffix in (".pth", ".pt") else _ours(path)
-    network = Network(spec)
+    network = build(spec, seed=0)
     wrong = _difference(network.state_dict(), state)
     if wrong:
         raise UsageError(f"{path}: not weights of {spec.label()}: {wrong}")
@@ -112,11 +112,13 @@ def _our_name(name: str) -> str:
 
 
 def _difference(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:
-    """The first parameter that is missing, unknown or of another shape; empty when all agree."""
+    """The first parameter that is missing, unknown, of another shape or not finite; empty when all agree."""
     for name, tensor in expected.items():
         if name not in found:
             return f"{name} is missing"
         if found[name].shape != tensor.shape:
             return f"{name} has shape {tuple(found[name].shape)} where {tuple(tensor.shape)} is expected"
+        if not torch.isfinite(found[name]).all():
+            return f"{name} holds values that are not finite"
     unknown = sorted(found.keys() - expected.keys())
     return f"{unknown[0]} is not part of it" if unknown else ""

@@ -1,4 +1,4 @@
-"""Verbs about architectures and targets, before any search: describe, measure, space, hw."""
+"""Verbs about architectures and machines, before any search: describe, measure, space, hw, doctor."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def register(app: typer.Typer) -> None:
     """Adds these verbs."""
     app.command("describe")(describe)
     app.command("measure")(measure)
+    app.command("doctor")(doctor)
     app.add_typer(space_app, name="space")
     app.add_typer(hw_app, name="hw")
 
@@ -30,7 +31,7 @@ def describe(
     studies: Path = STUDIES,
     as_json: bool = JSON,
 ) -> None:
-    """Counts of an architecture at a 256x256 LR input, as the NTIRE challenge counts.
+    """Counts of an architecture, as the NTIRE challenge counts.
 
     \b
         nas-sr describe imdeception-c16-nla
@@ -61,7 +62,9 @@ def measure(
     studies: Path = STUDIES,
     as_json: bool = JSON,
 ) -> None:
-    """Latency of one network, really measured; a stable earlier measurement of it here is reused.
+    """Latency of one network, really measured.
+
+    A stable earlier measurement of the same network on the same target is reused.
 
     \b
         nas-sr measure imdeception-c8 --hw cpu
@@ -92,6 +95,22 @@ def measure(
         f"  variation {result.cov:.1%}  {result.runs} runs  reference {result.reference_latency_ms:.3f} ms"
     )
     print(f"  {'stable' if result.stable else 'UNSTABLE'}{': ' if result.labels else ''}{'; '.join(result.labels)}")
+
+
+def doctor(as_json: bool = JSON) -> None:
+    """What this machine can do, what is missing, how to get it.
+
+    \b
+        nas-sr doctor
+    """
+    from nas_sr.doctor import checks
+
+    found = checks()
+    if as_json:
+        print_json({"checks": [check._asdict() for check in found]})
+        return
+    for check in found:
+        print(f"{check.status:<8} {check.name}: {check.found}" + (f"; {check.remedy}" if check.remedy else ""))
 
 
 @space_app.command("show")

@@ -30,7 +30,9 @@ def train(
     val: str = typer.Option(None, "--val", help="Validation images.  [default: train.yaml's]"),
     as_json: bool = JSON,
 ) -> None:
-    """Runs the bundle's train.yaml: checkpoints, validation, and the best weights back into the bundle.
+    """Trains a bundle's network fully.
+
+    Runs its train.yaml with checkpoints and validation, and puts the best weights back into the bundle.
 
     \b
         nas-sr train bundles/camera
@@ -140,7 +142,9 @@ def evaluate(
     studies: Path = STUDIES,
     as_json: bool = JSON,
 ) -> None:
-    """PSNR and SSIM by the field's protocol: uint8 output, border of `scale` pixels cropped, Y of BT.601.
+    """PSNR and SSIM by the field's protocol.
+
+    uint8 output, borders of `scale` pixels cropped, Y of BT.601 kept as float.
 
     \b
         nas-sr evaluate bundles/camera --data Set5
@@ -171,7 +175,7 @@ def upscale(
     studies: Path = STUDIES,
     as_json: bool = JSON,
 ) -> None:
-    """Turns an image or a folder of images into larger ones.
+    """Turns images into larger ones.
 
     \b
         nas-sr upscale bundles/camera photo.png large.png

@@ -46,7 +46,7 @@ def search(
     reports: Path = REPORTS,
     as_json: bool = JSON,
 ) -> None:
-    """The main job: finds the Pareto front of PSNR against measured latency.
+    """The main job: the front of PSNR against latency.
 
     The same command continues an interrupted study; a larger --budget extends a finished one.
 
@@ -98,7 +98,9 @@ def report(
     reports: Path = REPORTS,
     as_json: bool = JSON,
 ) -> None:
-    """Writes reports/STUDY/index.html, one file that works offline, and its tables as CSV.
+    """Writes a study's page and tables.
+
+    reports/STUDY/index.html is one file and works offline; trials.csv and pareto.csv lie beside it.
 
     \b
         nas-sr report cpu-imdeception_x4
@@ -123,7 +125,9 @@ def export(
     studies: Path = STUDIES,
     as_json: bool = JSON,
 ) -> None:
-    """Writes one network as a bundle: spec, weights, ONNX, full-training config and a README.
+    """Writes one network as a bundle to train and ship.
+
+    A bundle holds the spec, weights (safetensors), ONNX, the full-training config and a README.
 
     \b
         nas-sr export cpu-imdeception_x4 --knee

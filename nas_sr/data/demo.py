@@ -15,7 +15,7 @@ Role = Literal["train", "val"]
 
 DESCRIPTION = (
     "small demonstration set: photographs inside scikit-image and scikit-learn"
-    " (5 to train on, 256-pixel crops of 3 others to validate); give --data for figures that mean anything"
+    " (5 to train on, 252-pixel crops of 3 others to validate); give --data for figures that mean anything"
 )
 _VALIDATION_SIDE = 252  # a multiple of 12, so that scales 2, 3 and 4 validate on the same pixels
 

@@ -14,6 +14,7 @@ from nas_sr.data.pack import FORMAT, Pack, Packed, Progress, Source, is_pack, op
 from nas_sr.data.resize import crop_to_multiple, downscale
 from nas_sr.errors import UsageError
 
+_SMALLEST_VALIDATION_LR = 16  # less would be mostly the border that is not scored
 _HELD_OUT_EVERY = 10
 _MOST_HELD_OUT = 16
 
@@ -33,82 +34,108 @@ def image_sets(
     """The images of a search or training.
 
     Without `data`: the demonstration set. Without `val`: one image in ten of `data` (1 to 16) is held out. Training
-    images with a side under `min_lr` LR pixels are left out.
+    images with a side under `min_lr` LR pixels are left out, and so are pictures that are also validated on.
 
     Raises:
         UsageError: a folder is missing or empty, a pack has another scale, or no usable image is left.
     """
     if data is None:
-        train, validation = (_packed_demonstration(role, scale, min_lr, progress) for role in ("train", "val"))
+        validation = _packed("val", _demonstration("val", scale), scale, _SMALLEST_VALIDATION_LR, {}, None, progress)
+        train = _packed("train", _demonstration("train", scale), scale, min_lr, {}, None, progress)
         return ImageSets(train.pack, validation.pack, demo.DESCRIPTION, (*train.problems, *validation.problems))
     folder = Path(data)
-    if val is None:
+    notes: list[str] = []
+    if val is not None:
+        validation = _packed_folder(Path(val), scale, _SMALLEST_VALIDATION_LR, {}, progress, notes)
+        where = f"{len(validation.pack)} images of {Path(val)}"
+        pairs = None
+    else:
         if is_pack(folder):
             raise UsageError(f"{folder}: a pack holds no validation images; give --val")
         found = find_pairs(folder, scale)
-        held_out = _held_out(found.pairs, folder)
-        train = _packed_pairs([pair for pair in found.pairs if pair not in held_out], scale, min_lr, progress)
-        validation = _packed_pairs(held_out, scale, 1, progress)
+        notes += found.problems
+        validation = _held_out(found.pairs, folder, scale, progress)
+        pairs = [pair for pair in found.pairs if pair.name not in validation.pack.names]
         where = f"{len(validation.pack)} of its images, held out"
-        notes = found.problems
+    seen = {entry.digest: entry.name for entry in validation.pack.entries}
+    if pairs is None:
+        train = _packed_folder(folder, scale, min_lr, seen, progress, notes)
     else:
-        train, notes = _packed_folder(folder, scale, min_lr, progress)
-        validation, more = _packed_folder(Path(val), scale, 1, progress)
-        where = f"{len(validation.pack)} images of {Path(val)}"
-        notes = [*notes, *more]
-        if train.pack.digest == validation.pack.digest:
-            raise UsageError(f"{data} and {val} hold the same images; validation must not see training images")
+        train = _packed("train", _sources(pairs, scale), scale, min_lr, seen, None, progress)
     description = f"trained on {len(train.pack)} images of {folder}, validated on {where}"
-    return ImageSets(train.pack, validation.pack, description, (*notes, *train.problems, *validation.problems))
+    problems = dict.fromkeys([*notes, *validation.problems, *train.problems])
+    return ImageSets(train.pack, validation.pack, description, tuple(problems))
 
 
-def _held_out(pairs: list[ImagePair], folder: Path) -> list[ImagePair]:
-    """Every tenth image, spread over the list; always the same ones."""
+class _Described(NamedTuple):
+    """A source, and what decides its pixels: files with sizes and times, or a digest."""
+
+    source: Source
+    identity: list[object]
+
+
+def _sources(pairs: list[ImagePair], scale: int) -> list[_Described]:
+    described = []
+    for pair in pairs:
+        files = [path for path in (pair.hr, pair.lr) if path]
+        identity: list[object] = [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in files]
+        described.append(_Described((pair.name, lambda pair=pair: pair.read(scale)), identity))  # type: ignore[misc]
+    return described
+
+
+def _demonstration(role: demo.Role, scale: int) -> list[_Described]:
+    described = []
+    for name, image in demo.demonstration(role):
+        whole = crop_to_multiple(image, scale)
+        digest = hashlib.sha256(image.tobytes()).hexdigest()
+        described.append(
+            _Described((name, lambda whole=whole: (downscale(whole, scale), whole)), [digest])  # type: ignore[misc]
+        )
+    return described
+
+
+def _held_out(pairs: list[ImagePair], folder: Path, scale: int, progress: Progress | None) -> Packed:
+    """Every tenth image, spread over the folder; others step in for those that cannot be used."""
     if len(pairs) < 2:
         raise UsageError(f"{folder}: one image cannot be both trained and validated on; add images or give --val")
     count = min(_MOST_HELD_OUT, max(1, len(pairs) // _HELD_OUT_EVERY))
-    return [pairs[(2 * index + 1) * len(pairs) // (2 * count)] for index in range(count)]
+    chosen = [(2 * index + 1) * len(pairs) // (2 * count) for index in range(count)]
+    order = [*chosen, *(index for index in range(len(pairs)) if index not in chosen)]
+    sources = _sources([pairs[index] for index in order], scale)
+    return _packed("val", sources, scale, _SMALLEST_VALIDATION_LR, {}, count, progress)
 
 
-def _packed_folder(folder: Path, scale: int, min_lr: int, progress: Progress | None) -> tuple[Packed, list[str]]:
+def _packed_folder(
+    folder: Path, scale: int, min_lr: int, excluded: dict[str, str], progress: Progress | None, notes: list[str]
+) -> Packed:
+    if not is_pack(folder):
+        found = find_pairs(folder, scale)
+        notes += found.problems
+        return _packed("folder", _sources(found.pairs, scale), scale, min_lr, excluded, None, progress)
+    packed = open_packed(folder)
+    if packed.pack.scale != scale:
+        raise UsageError(f"{folder}: a pack for x{packed.pack.scale}, but the search space is x{scale}")
+    if packed.pack.smallest_lr < min_lr:
+        raise UsageError(f"{folder}: its smallest image has {packed.pack.smallest_lr} LR pixels; {min_lr} are needed")
+    for entry in packed.pack.entries:
+        if entry.digest in excluded:
+            raise UsageError(f"{folder}: {entry.name} is also the validation image {excluded[entry.digest]}")
+    return packed
+
+
+def _packed(
+    role: str,
+    described: list[_Described],
+    scale: int,
+    min_lr: int,
+    excluded: dict[str, str],
+    at_most: int | None,
+    progress: Progress | None,
+) -> Packed:
+    """The pack of these images, from the cache where it is known."""
+    identity = [FORMAT, role, scale, min_lr, sorted(excluded), at_most, [one.identity for one in described]]
+    folder = cache_folder("packs") / hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
     if is_pack(folder):
-        packed = open_packed(folder)
-        if packed.pack.scale != scale:
-            raise UsageError(f"{folder}: a pack for x{packed.pack.scale}, but the search space is x{scale}")
-        if packed.pack.smallest_lr < min_lr:
-            raise UsageError(
-                f"{folder}: its smallest image has {packed.pack.smallest_lr} LR pixels; crops need {min_lr}"
-            )
-        return packed, []
-    found = find_pairs(folder, scale)
-    return _packed_pairs(found.pairs, scale, min_lr, progress), found.problems
-
-
-def _packed_pairs(pairs: list[ImagePair], scale: int, min_lr: int, progress: Progress | None) -> Packed:
-    def read(pair: ImagePair) -> Source:
-        return pair.name, lambda: pair.read(scale)
-
-    files = [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for pair in pairs for path in pair[1:] if path]
-    target = _cached(["folder", scale, min_lr, files])
-    if is_pack(target):
-        return open_packed(target)
-    return write_pack(map(read, pairs), len(pairs), scale, min_lr, target, progress)
-
-
-def _packed_demonstration(role: demo.Role, scale: int, min_lr: int, progress: Progress | None) -> Packed:
-    photographs = demo.demonstration(role)
-    limit = min_lr if role == "train" else 1
-    pixels = [[name, hashlib.sha256(image.tobytes()).hexdigest()] for name, image in photographs]
-    target = _cached(["demonstration", scale, limit, pixels])
-    if is_pack(target):
-        return open_packed(target)
-    sources = [
-        (name, lambda image=image: (downscale(image, scale), crop_to_multiple(image, scale)))
-        for name, image in photographs
-    ]
-    return write_pack(sources, len(sources), scale, limit, target, progress)
-
-
-def _cached(what: list[object]) -> Path:
-    digest = hashlib.sha256(json.dumps([FORMAT, *what]).encode()).hexdigest()[:16]
-    return cache_folder("packs") / digest
+        return open_packed(folder)
+    sources = [one.source for one in described]
+    return write_pack(sources, scale, min_lr, folder, at_most=at_most, excluded=excluded, progress=progress)

@@ -7,8 +7,9 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ from nas_sr.data.images import UnreadableImage
 from nas_sr.errors import UsageError
 from nas_sr.files import write_json
 
-FORMAT = 1
+FORMAT = 2
 INDEX, HR, LR = "pack.json", "hr.bin", "lr.bin"
 
 Progress = Callable[[int, int], None]
@@ -31,6 +32,7 @@ class Entry(NamedTuple):
     height: int
     width: int
     at: int  # LR pixels before it
+    digest: str  # of the HR pixels
 
 
 class Pack:
@@ -85,11 +87,27 @@ class Packed(NamedTuple):
 
 
 def write_pack(
-    sources: Iterable[Source], count: int, scale: int, min_lr: int, folder: Path, progress: Progress | None = None
+    sources: Sequence[Source],
+    scale: int,
+    min_lr: int,
+    folder: Path,
+    *,
+    at_most: int | None = None,
+    excluded: Mapping[str, str] = MappingProxyType({}),
+    progress: Progress | None = None,
 ) -> Packed:
-    """Packs images one at a time; those that cannot be read or have a side under `min_lr` LR pixels are left out.
+    """Packs images one at a time, leaving out and naming those that cannot be used.
 
     The pack appears as `folder` when it is whole; another process that made it meanwhile is fine.
+
+    Args:
+        sources: the images, in order.
+        scale: HR pixels for each LR pixel.
+        min_lr: images with a shorter side, in LR pixels, are left out.
+        folder: where the pack goes.
+        at_most: stop after so many usable images.
+        excluded: digests of HR pixels that must not be in it, and the name under which they are known.
+        progress: told (done, total).
 
     Raises:
         UsageError: no image is left.
@@ -104,16 +122,17 @@ def write_pack(
     try:
         with (building / LR).open("wb") as lr_file, (building / HR).open("wb") as hr_file:
             for done, (name, read) in enumerate(sources, start=1):
+                if len(entries) == at_most:
+                    break
                 try:
                     lr, hr = read()
-                    if min(lr.shape[:2]) < min_lr:
-                        size = f"{hr.shape[1]}x{hr.shape[0]}"
-                        raise TooSmall(f"{name}: {size} pixels; crops need at least {min_lr * scale} a side")
-                except (UnreadableImage, TooSmall) as error:
+                    own = hashlib.sha256(np.ascontiguousarray(hr).data).hexdigest()[:16]
+                    _check_usable(name, hr, own, min_lr * scale, excluded)
+                except (UnreadableImage, Unusable) as error:
                     problems.append(str(error))
                 else:
                     height, width = lr.shape[:2]
-                    entries.append(Entry(name, height, width, at))
+                    entries.append(Entry(name, height, width, at, own))
                     at += height * width
                     for file, image in ((lr_file, lr), (hr_file, hr)):
                         pixels = np.ascontiguousarray(image)
@@ -121,9 +140,9 @@ def write_pack(
                         digest.update(pixels.data)
                     digest.update(name.encode())
                 if progress:
-                    progress(done, count)
+                    progress(done, len(sources))
         if not entries:
-            raise UsageError(f"no usable image among {count}; the first: {problems[0] if problems else 'none'}")
+            raise UsageError(f"no usable image among {len(sources)}; the first: {problems[0] if problems else 'none'}")
         index = {
             "format": FORMAT,
             "scale": scale,
@@ -152,8 +171,15 @@ def is_pack(folder: Path) -> bool:
     return (folder / INDEX).is_file()
 
 
-class TooSmall(Exception):
-    """An image that no crop fits into."""
+class Unusable(Exception):
+    """An image that can be read and still must not be in the pack."""
+
+
+def _check_usable(name: str, hr: np.ndarray, digest: str, min_hr: int, excluded: Mapping[str, str]) -> None:
+    if min(hr.shape[:2]) < min_hr:
+        raise Unusable(f"{name}: {hr.shape[1]}x{hr.shape[0]} pixels; at least {min_hr} a side are needed")
+    if digest in excluded:
+        raise Unusable(f"{name}: the same picture as the validation image {excluded[digest]}")
 
 
 def _read_index(folder: Path) -> dict[str, Any]:

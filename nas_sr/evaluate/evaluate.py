@@ -123,11 +123,16 @@ def evaluate_folder(
 
 @torch.inference_mode()
 def validation_psnr_rgb(network: nn.Module, pack: Pack) -> float:
-    """Mean RGB PSNR [dB] over a pack, of the rounded output, borders of `scale` pixels cropped; always in fp32."""
+    """Mean RGB PSNR [dB] over a pack, of the rounded output, borders of `scale` pixels cropped; always in fp32.
+
+    NaN when an output is not finite: rounding to 8 bits would hide it.
+    """
     device = next(network.parameters()).device
     scores = []
     for index in range(len(pack)):
         output = network(_to_batch(pack.lr(index)).to(device))
+        if not torch.isfinite(output).all():
+            return float("nan")
         scores.append(psnr_db(to_uint8(output), pack.hr(index), pack.scale))
     return float(np.mean(scores))
 

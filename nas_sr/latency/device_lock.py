@@ -36,34 +36,53 @@ def measuring(device: str, when_waiting: Callable[[], None] = lambda: None) -> I
 
 
 class SharedDevice:
-    """Shares a device with other trainings: a context manager; call `step_boundary` before each step."""
+    """Shares devices with other work: a context manager; call `step_boundary` between two steps of the work.
 
-    def __init__(self, device: str) -> None:
-        self._turnstile = _opened(device, "turnstile")
-        self._held = _opened(device, "device")
+    Work on a GPU keeps a core busy too, so it names both: `SharedDevice("cpu", "cuda")`.
+    """
+
+    def __init__(self, *devices: str) -> None:
+        self._shares = [_Share(device) for device in dict.fromkeys(devices)]
 
     def __enter__(self) -> SharedDevice:
-        self._pass_turnstile()
+        for share in self._shares:
+            share.take()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._held.close()
-        self._turnstile.close()
+        for share in self._shares:
+            share.close()
 
     def step_boundary(self) -> None:
-        """Lets a waiting measurement have the device, and returns when it is done; microseconds when none waits."""
+        """Lets a waiting measurement have its device and returns when it is done; microseconds when none waits."""
+        for share in self._shares:
+            share.step_boundary()
+
+
+class _Share:
+    """A share of one device."""
+
+    def __init__(self, device: str) -> None:
+        self._turnstile = _opened(device, "turnstile")
+        self._held = _opened(device, "device")
+
+    def take(self) -> None:
+        fcntl.flock(self._turnstile, fcntl.LOCK_SH)
+        fcntl.flock(self._held, fcntl.LOCK_SH)
+        fcntl.flock(self._turnstile, fcntl.LOCK_UN)
+
+    def step_boundary(self) -> None:
         if _taken_at_once(self._turnstile, fcntl.LOCK_SH):
             fcntl.flock(self._turnstile, fcntl.LOCK_UN)
             return
         fcntl.flock(self._held, fcntl.LOCK_UN)
-        self._pass_turnstile()
+        self.take()
 
-    def _pass_turnstile(self) -> None:
-        fcntl.flock(self._turnstile, fcntl.LOCK_SH)
-        fcntl.flock(self._held, fcntl.LOCK_SH)
-        fcntl.flock(self._turnstile, fcntl.LOCK_UN)
+    def close(self) -> None:
+        self._held.close()
+        self._turnstile.close()
 
 
 def _opened(device: str, name: str) -> IO[bytes]:

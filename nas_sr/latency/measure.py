@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,6 +56,8 @@ def measure(
     attempts: list[tuple[Measurement, list[str]]] = []
     with measuring(profile.device, lambda: tell("waiting for the device")):
         for number in range(1, protocol.retries + 2):
+            if number > 1:  # what disturbs is often gone after a while
+                time.sleep(protocol.retry_pause_s * 2 ** (number - 2))
             tell("measuring" + (f" again ({number} of {protocol.retries + 1} at most)" if number > 1 else ""))
             try:
                 result = run(onnx_path, reference, profile)

@@ -28,6 +28,9 @@ class Protocol(Config):
     max_halves: Tolerance = Field(description="largest change of a median from the window's first half to its second")
     max_reference_drift: Tolerance = Field(description="largest distance of the reference network from its usual time")
     retries: Annotated[int, Field(ge=0)] = Field(description="times an unstable measurement is taken again")
+    retry_pause_s: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="pause before the first retry, twice as long before each further one"
+    )
     limit_s: Seconds = Field(description="one attempt is ended after this time")
 
     @model_validator(mode="after")

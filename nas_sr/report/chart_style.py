@@ -10,6 +10,7 @@ Chart = dict[str, Any]  # {"data": [...], "layout": {...}}
 INK, MUTED, GRID, LINE, SURFACE = "@ink", "@muted", "@grid", "@line", "@surface"
 FRONT, KNEE, DOMINATED, UNTRAINED, SECOND = "@front", "@knee", "@dominated", "@untrained", "@second"
 PALE = "@pale"
+MARGIN = {"l": 64, "r": 52, "t": 16, "b": 52}  # pixels; the tools stand in the right one
 COLOURS = (INK, MUTED, GRID, LINE, SURFACE, FRONT, KNEE, DOMINATED, UNTRAINED, SECOND, PALE)
 
 
@@ -52,7 +53,8 @@ def layout(**more: Any) -> dict[str, Any]:
             "font": {"size": 12.5, "color": INK},
             "itemsizing": "trace",
         },
-        "margin": {"l": 64, "r": 24, "t": 16, "b": 52},
+        "margin": dict(MARGIN),
+        "modebar": {"orientation": "v", "bgcolor": "rgba(0,0,0,0)", "color": DOMINATED, "activecolor": FRONT},
         "dragmode": "zoom",
         **more,
     }

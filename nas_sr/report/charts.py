@@ -30,11 +30,14 @@ def hypervolume_chart(study: StudyRecord) -> style.Chart:
         "line": {"shape": "hv", "color": style.FRONT, "width": 2},
         "marker": {"size": 5, "color": style.FRONT},
         "showlegend": False,
+        "cliponaxis": False,
     }
     return {
         "data": [trace],
         "layout": style.layout(
-            xaxis=style.axis("trials told", rangemode="tozero", tickformat="d"),
+            xaxis=style.axis(
+                "trials told", rangemode="tozero", tickformat="d", **({"dtick": 1} if len(counts) < 10 else {})
+            ),
             yaxis=style.axis("hypervolume [dB·ms]", rangemode="tozero"),
         ),
     }
@@ -42,20 +45,22 @@ def hypervolume_chart(study: StudyRecord) -> style.Chart:
 
 def importance_chart(found: Sequence[Importance]) -> style.Chart:
     """Bars for each parameter, one an objective; the second is hatched, so that not only colour tells them apart."""
-    ordered = list(reversed(found))  # Plotly draws the first bar at the bottom
     objectives = list(dict.fromkeys(objective for one in found for objective in one.shares))
     looks: list[dict[str, Any]] = [
         {"color": style.FRONT},
-        {"color": style.SECOND, "pattern": {"shape": "/", "size": 5, "solidity": 0.25, "fgcolor": style.SURFACE}},
+        {
+            "color": style.SECOND,
+            "pattern": {"shape": "/", "fillmode": "overlay", "size": 6, "solidity": 0.25, "fgcolor": style.SURFACE},
+        },
     ]
     data = [
         {
             "type": "bar",
             "orientation": "h",
             "name": OBJECTIVES.get(objective, objective),
-            "y": [one.parameter for one in ordered],
-            "x": [one.shares[objective] for one in ordered],
-            "text": [f"{one.shares[objective]:.0%}" for one in ordered],
+            "y": [one.parameter for one in found],
+            "x": [one.shares[objective] for one in found],
+            "text": [f"{one.shares[objective]:.0%}" for one in found],
             "textposition": "outside",
             "textfont": {"size": 11, "color": style.MUTED},
             "cliponaxis": False,
@@ -69,10 +74,9 @@ def importance_chart(found: Sequence[Importance]) -> style.Chart:
         bargap=0.32,
         bargroupgap=0.08,
         xaxis=style.axis("share of the objective's variation", tickformat=".0%", rangemode="tozero"),
-        yaxis=style.axis("", ticks="", tickfont={"size": 12.5, "color": style.INK}),
+        yaxis=style.axis("", autorange="reversed", ticks="", tickfont={"size": 12.5, "color": style.INK}),
     )
     layout["legend"]["traceorder"] = "normal"
-    layout["margin"]["r"] = 44
     return {"data": data, "layout": layout}
 
 

@@ -8,6 +8,10 @@ from typing import Any, NamedTuple
 from nas_sr.records import StudyRecord
 from nas_sr.report.words import NOTHING, plural, significant
 
+UNITS = {"s": "s", "ms": "ms", "db": "dB", "gb": "GB", "mb": "MB", "mhz": "MHz", "c": "°C", "w": "W"}
+TITLES = {"frozen": "fixed when the study began"}
+MOST_ITEMS = 8  # of a list: a training set has thousands of images
+
 
 class Facts(NamedTuple):
     """A titled table of (what, value)."""
@@ -24,7 +28,7 @@ def environment_facts(study: StudyRecord) -> tuple[Facts, ...]:
         (sections if isinstance(value, dict) else loose)[key] = value
     return (
         Facts("Study", tuple(rows(loose))),
-        *(Facts(_words(title), tuple(rows(value))) for title, value in sections.items()),
+        *(Facts(TITLES.get(title, _words(title)), tuple(rows(value))) for title, value in sections.items()),
     )
 
 
@@ -45,7 +49,7 @@ def measurement_facts(study: StudyRecord) -> tuple[Facts, ...]:
             "LR input": f"{one.lr_height}×{one.lr_width} pixels",
             "samples": one.runs,
             "attempts": one.attempts,
-            "reference network [ms]": one.reference_latency_ms if one.reference_ms else None,
+            "time of the reference network [ms]": one.reference_latency_ms if one.reference_ms else None,
             **one.protocol,
         }
         for one in measured
@@ -62,8 +66,16 @@ def rows(value: Any, path: str = "") -> list[tuple[str, str]]:
     if isinstance(value, dict) and value:
         return [row for key, inner in value.items() for row in rows(inner, _join(path, _words(str(key))))]
     if isinstance(value, list | tuple) and any(isinstance(inner, dict) for inner in value):
-        return [row for number, inner in enumerate(value, 1) for row in rows(inner, _join(path, str(number)))]
+        return [row for number, inner in enumerate(value, 1) for row in _item(inner, _join(path, str(number)))]
     return [(path, _text(value))]
+
+
+def _item(value: Any, path: str) -> list[tuple[str, str]]:
+    """One element of a list: on one line where it is flat."""
+    found = rows(value)
+    if isinstance(value, dict) and len(found) == len(value):
+        return [(path, ", ".join(f"{name} {text}" for name, text in found))]
+    return rows(value, path)
 
 
 def _merged(values: list[dict[str, Any]]) -> tuple[tuple[str, str], ...]:
@@ -91,9 +103,14 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return significant(value, 4) if math.isfinite(value) and 1e-3 <= abs(value) < 1e9 else f"{value:g}"
+        plain = math.isfinite(value) and 1e-3 <= abs(value) < 1e9
+        return significant(value, 4).rstrip("0").rstrip(".") if plain and value % 1 else f"{value:g}"
     if isinstance(value, list | tuple):
-        return ", ".join(_text(inner) for inner in value)
+        texts = [
+            "+".join(map(str, inner)) or "none" if isinstance(inner, list | tuple) else _text(inner) for inner in value
+        ]
+        more = len(texts) - MOST_ITEMS
+        return ", ".join(texts) if more <= 0 else f"{', '.join(texts[:MOST_ITEMS])} and {more} more"
     return str(value)
 
 
@@ -102,4 +119,5 @@ def _join(path: str, key: str) -> str:
 
 
 def _words(key: str) -> str:
-    return key.replace("_", " ")
+    words, _, unit = key.rpartition("_")
+    return f"{words} [{UNITS[unit]}]".replace("_", " ") if words and unit in UNITS else key.replace("_", " ")

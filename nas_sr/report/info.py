@@ -62,6 +62,7 @@ class Headline:
 
     study: str
     hardware: str
+    processor: str | None  # model of the CPU that was timed, where the title does not name it
     states: tuple[tuple[str, int], ...]  # states that occur, in the order of STATES
     repeats: int  # trials whose network an earlier one had
     data: str  # what it was trained and validated on
@@ -81,6 +82,7 @@ class FrontInfo:
     knee: Point | None
     bicubic_psnr_db: float | None
     max_latency_ms: float | None
+    reference_ms: tuple[float, float] | None  # fastest and slowest that the reference network was, over the trials
 
     @property
     def points(self) -> tuple[Point, ...]:
@@ -103,6 +105,7 @@ def headline(study: StudyRecord) -> Headline:
     return Headline(
         study=study.name,
         hardware=hardware_title(study),
+        processor=_processor(study),
         states=tuple((state, states[state]) for state in STATES if states[state]),
         repeats=sum(trial.repeats is not None for trial in study.trials),
         data=str(_within(study.environment, "data", "description") or "not recorded"),
@@ -117,6 +120,14 @@ def hardware_title(study: StudyRecord) -> str:
     """What a person calls the target: its title in the environment, else the name of its profile."""
     title = _within(study.environment, "hardware", "title")
     return str(title or study.config.get("hw") or "hardware not recorded")
+
+
+def _processor(study: StudyRecord) -> str | None:
+    """A title such as "this machine's CPU" means nothing once the report has left the machine."""
+    found = {str(trial.latency.machine.get("cpu") or "") for trial in study.trials if trial.latency}
+    name = found.pop() if len(found) == 1 else ""
+    title = hardware_title(study)
+    return name if name and "CPU" in title and name not in title else None
 
 
 def picks(study: StudyRecord) -> tuple[Pick, ...]:
@@ -169,7 +180,14 @@ def front_info(study: StudyRecord) -> FrontInfo:
         knee=points[knee_of(study).number] if front else None,
         bicubic_psnr_db=_number(study.environment.get("bicubic_psnr_db")),
         max_latency_ms=_number(study.config.get("max_latency_ms")),
+        reference_ms=_reference_ms(study),
     )
+
+
+def _reference_ms(study: StudyRecord) -> tuple[float, float] | None:
+    measured = [trial.latency for trial in study.trials if trial.latency and trial.latency.kind == "measured"]
+    medians = [latency.reference_latency_ms for latency in measured if latency.reference_ms]
+    return (min(medians), max(medians)) if medians else None
 
 
 def _point(study: StudyRecord, trial: TrialRecord) -> Point | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -48,6 +49,15 @@ def label_box(x: float, y: float, text: str, side: str) -> Box:
     left = x - width / 2 + horizontal * (width / 2 + GAP_PX)
     bottom = y - LINE_PX / 2 + vertical * (LINE_PX / 2 + GAP_PX)
     return Box(left, bottom, left + width, bottom + LINE_PX)
+
+
+def along(start: tuple[float, float], end: tuple[float, float]) -> list[tuple[float, float]]:
+    """Points on a line [px], close enough together that no letter fits between two of them."""
+    parts = max(1, round(math.dist(start, end) / LETTER_PX))
+    return [
+        (start[0] + (end[0] - start[0]) * part / parts, start[1] + (end[1] - start[1]) * part / parts)
+        for part in range(parts + 1)
+    ]
 
 
 def place(

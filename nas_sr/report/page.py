@@ -68,7 +68,8 @@ def subtitle(head: info.Headline) -> str:
     """One sentence: how far the study came, and on what."""
     complete = dict(head.states).get("complete", 0)
     total = sum(count for _, count in head.states)
-    return f"Super-resolution networks for {head.hardware}. {complete} of {words.plural(total, 'trial')} complete."
+    progress = f"{complete} of {words.plural(total, 'trial')} complete" if total else "No trial yet"
+    return f"Super-resolution networks for {head.hardware}. {progress}."
 
 
 def headline_rows(head: info.Headline) -> list[tuple[str, str]]:
@@ -77,8 +78,9 @@ def headline_rows(head: info.Headline) -> list[tuple[str, str]]:
     repeats = f"; {words.plural(head.repeats, 'repeat')} of an earlier network" if head.repeats else ""
     steps = "not recorded" if head.training_steps is None else f"{head.training_steps} steps a trial"
     limit = "none" if head.max_latency_ms is None else words.milliseconds(head.max_latency_ms)
+    hardware = head.hardware if head.processor is None else f"{head.hardware} ({head.processor})"
     return [
-        ("Hardware", head.hardware),
+        ("Hardware", hardware),
         ("Trials", states + repeats),
         ("Data", head.data),
         ("Training budget", steps),
@@ -102,6 +104,9 @@ def pareto_sentences(front: info.FrontInfo, head: info.Headline) -> list[str]:
     marks = [" (hollow markers)"] if front.count("predicted") else [""]
     stability = f"{front.unstable} not stable (crossed markers)" if front.unstable else "all stable"
     sentences = [f"Latencies: {kinds[0]}, {kinds[1]}{marks[0]}; {stability}. Bars span p5 to p95 of the samples."]
+    if front.reference_ms and front.reference_ms[0] < front.reference_ms[1]:
+        low, high = (words.milliseconds(end) for end in front.reference_ms)
+        sentences.append(f"The reference network, timed beside every candidate, took {low} to {high}.")
     steps = f" after {head.training_steps} training steps" if head.training_steps else " after brief training"
     sentences.append(f"PSNR is that of the validation images{steps}: it ranks networks, full training raises it.")
     seen = view(front)
@@ -160,7 +165,9 @@ def _pick(pick: info.Pick) -> str:
 
 
 def _command(command: str) -> str:
-    return f'<div class="command"><code>{escape(command)}</code><button type="button" class="copy">Copy</button></div>'
+    # A line may only break between words: `- -knee` would mislead who types it.
+    code = " ".join(f"<span>{escape(word)}</span>" for word in command.split(" "))
+    return f'<div class="command"><code>{code}</code><button type="button" class="copy">Copy</button></div>'
 
 
 def _definitions(pairs: Iterable[tuple[str, str]]) -> str:

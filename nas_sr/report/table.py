@@ -28,6 +28,8 @@ TYPES = {
     "latency_p95_ms": "Float64",
     "latency_iqr_ms": "Float64",
     "latency_runs": "Int64",
+    "latency_relative": "Float64",
+    "reference_latency_ms": "Float64",
     "latency_stable": "boolean",
     "seconds": "Float64",
 }
@@ -50,6 +52,7 @@ COLUMNS = [
     *["core", "groups", "gidbs", "depth", "split", "nla_after", "head"],
     *["params", "macs_g", "ntire_flops_g", "activations_m", "convs", "psnr_db"],
     *["latency_ms", "latency_p5_ms", "latency_p95_ms", "latency_iqr_ms", "latency_runs"],
+    *["latency_relative", "reference_latency_ms"],
     *["latency_kind", "latency_stable", "latency_labels", "latency_backend", "latency_target"],
     *["reason", "repeats_trial", "started", "seconds", "digest", "spec"],
 ]
@@ -85,14 +88,16 @@ def _row(trial: TrialRecord, on_front: bool, knee: bool) -> dict[str, Any]:
 
 def _latency(trial: TrialRecord) -> dict[str, Any]:
     latency = trial.latency
-    if latency is None:
-        return {}
+    if latency is None:  # its file is lost, or there never was one
+        return {"latency_ms": trial.latency_ms}
     return {
         "latency_ms": latency.latency_ms,
         "latency_p5_ms": latency.percentile(5),
         "latency_p95_ms": latency.percentile(95),
         "latency_iqr_ms": latency.iqr_ms,
         "latency_runs": latency.runs,
+        "latency_relative": latency.relative_latency if latency.reference_ms else None,
+        "reference_latency_ms": latency.reference_latency_ms if latency.reference_ms else None,
         "latency_kind": latency.kind,
         "latency_stable": latency.stable,
         "latency_labels": "; ".join(latency.labels),

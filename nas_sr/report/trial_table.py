@@ -74,7 +74,7 @@ def cells(trial: TrialRecord, place: str) -> list[Cell]:
         Cell(trial.state),
         Cell(place or NOTHING),
         Cell(NOTHING if trial.psnr_db is None else f"{trial.psnr_db:.3f}", trial.psnr_db),
-        _milliseconds(latency.latency_ms if latency else None),
+        _milliseconds(latency.latency_ms if latency else trial.latency_ms),
         _milliseconds(latency.percentile(5) if latency else None),
         _milliseconds(latency.percentile(95) if latency else None),
         Cell(latency.kind if latency else NOTHING),

@@ -33,7 +33,7 @@ def view(info: FrontInfo) -> View:
 
     slowest_ms = max(point.p95_ms for point in info.front)
     fastest_ms = min(point.p5_ms for point in info.front)
-    far_ms = slowest_ms + 2 * max(slowest_ms - fastest_ms, 0.1 * slowest_ms)
+    far_ms = slowest_ms + 2 * max(slowest_ms - fastest_ms, 0.25 * slowest_ms)
     everything = info.points + info.without_psnr
     limits_ms = [] if info.max_latency_ms is None else [info.max_latency_ms]
     ends_ms = [point.p5_ms for point in everything] + [point.p95_ms for point in everything] + limits_ms

@@ -11,7 +11,8 @@ def significant(value: float, digits: int = 3) -> str:
     """A number with that many significant digits and never an exponent: 142, 25.3, 0.123."""
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
-    decimals = digits - 1 - math.floor(math.log10(abs(value)))
+    exponent = int(f"{value:.{digits - 1}e}".partition("e")[2])  # of the rounded value: 9.999 becomes 10.0
+    decimals = digits - 1 - exponent
     return f"{round(value, decimals):.{max(0, decimals)}f}"
 
 

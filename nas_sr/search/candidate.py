@@ -83,13 +83,14 @@ def _stages(evaluation: Evaluation, folder: Path, spec: ArchSpec) -> Iterator[Re
             raise Diverged(f"validation PSNR became {point.psnr_db} at step {point.step}")
         yield Reached("training", point.step, evaluation.training.steps, point.psnr_db, latency_ms)
     save_weights(state.best, spec, folder / "weights.safetensors")
-    yield Outcome("complete", state.best_psnr_db, latency_ms)
+    doubts = "" if measurement.stable else f"latency not stable: {'; '.join(measurement.labels)}"
+    yield Outcome("complete", state.best_psnr_db, latency_ms, doubts)
 
 
 def _train(evaluation: Evaluation, state: TrainingState) -> Iterator[CurvePoint]:
     """The training, holding its device only between two yields, and not while a measurement wants it."""
     images, validation = Pack(Path(evaluation.train_pack)), Pack(Path(evaluation.val_pack))
-    with SharedDevice(evaluation.execution.device) as device:
+    with SharedDevice("cpu", evaluation.execution.device) as device:
         start = CurvePoint(0, math.nan, validation_psnr_rgb(state.judged, validation), 0.0)
         yield start
         yield from train(

@@ -20,7 +20,10 @@ class Reached(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """`psnr_db` is there when complete; `latency_ms` when complete or infeasible; `reason` otherwise."""
+    """`psnr_db` is there when complete, `latency_ms` when complete or infeasible.
+
+    `reason` says why it is not complete or, when it is, what a reader must know of its figures.
+    """
 
     state: Literal["complete", "infeasible", "failed"]
     psnr_db: float | None = None

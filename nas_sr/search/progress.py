@@ -56,7 +56,7 @@ class Progress:
         self._outcomes[number] = outcome
         name = self._name(number)
         if outcome.state == "complete":
-            text = f"{outcome.psnr_db:.3f} dB  {outcome.latency_ms:.2f} ms"
+            text = f"{outcome.psnr_db:.3f} dB  {outcome.latency_ms:.2f} ms  {outcome.reason}".rstrip()
         else:
             text = f"{outcome.state}: {outcome.reason}"
         self._console.print(

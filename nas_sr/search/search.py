@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from rich.console import Console
 
 from nas_sr.arch.presets import preset
@@ -14,6 +16,7 @@ from nas_sr.data.image_sets import ImageSets, image_sets
 from nas_sr.environment import environment
 from nas_sr.errors import UsageError, WorkError
 from nas_sr.evaluate.evaluate import bicubic, evaluate
+from nas_sr.latency.device_lock import SharedDevice
 from nas_sr.latency.profile import HardwareProfile, profile
 from nas_sr.records import StudyRecord
 from nas_sr.search.candidate import Evaluation, evaluate_candidate
@@ -23,7 +26,7 @@ from nas_sr.search.proposals import Proposals
 from nas_sr.search.store import StudyStore
 from nas_sr.search.tune import Resources, run_candidates
 from nas_sr.space import read_space
-from nas_sr.train.execution import Execution, choose_execution
+from nas_sr.train.execution import Execution, choose_execution, default_device
 
 
 class Found(NamedTuple):
@@ -49,6 +52,7 @@ def search(
         KeyboardInterrupt: interrupted; everything told so far is kept.
     """
     start = time.monotonic()
+    _check_there(resources)
     space = read_space(config.space)
     target = profile(config.hw)
     images = image_sets(config.data, config.val, space.scale, _largest_crop(config))
@@ -94,6 +98,15 @@ def search(
         return Found(store.record(), exhausted, time.monotonic() - start)
 
 
+def _check_there(resources: Resources) -> None:
+    """A candidate that asks for more than the machine has would wait for ever."""
+    cores, gpus = os.cpu_count() or 1, torch.cuda.device_count()
+    if resources.cpus > cores:
+        raise UsageError(f"--cpus-per-trial {resources.cpus:g}: this machine has {cores} cores")
+    if resources.gpus > gpus:
+        raise UsageError(f"--gpus-per-trial {resources.gpus:g}: torch sees {gpus} GPUs on this machine")
+
+
 def _largest_crop(config: StudyConfig) -> int:
     return max(phase.crop_lr for phase in config.training.phases)
 
@@ -103,7 +116,8 @@ def _environment(
 ) -> dict[str, Any]:
     """What decides or explains the study's figures besides its config; measured once, when it begins."""
     middle = preset("imdeception-c8").at_scale(scale)
-    execution, measured = choose_execution(middle, config.training)
+    with SharedDevice("cpu", default_device()):  # another study may be measuring
+        execution, measured = choose_execution(middle, config.training)
     return {
         **environment(),
         "execution": execution.model_dump(),

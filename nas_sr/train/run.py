@@ -19,9 +19,9 @@ from nas_sr.errors import UsageError
 from nas_sr.evaluate.evaluate import validation_psnr_rgb
 from nas_sr.latency.device_lock import SharedDevice
 from nas_sr.records import CurvePoint
-from nas_sr.train.execution import choose_execution
+from nas_sr.train.execution import choose_execution, default_device
 from nas_sr.train.loop import train
-from nas_sr.train.state import TrainingState, saved_training
+from nas_sr.train.state import TrainingState, saved_run
 
 CHECKPOINT, BEST = "last.ckpt", "best.safetensors"
 _CHECKPOINT_EVERY_S = 300
@@ -40,7 +40,7 @@ def checkpointed_training(folder: Path) -> Training:
     checkpoint = folder / CHECKPOINT
     if not checkpoint.is_file():
         raise UsageError(f"{checkpoint}: nothing to resume; start without --resume")
-    return saved_training(checkpoint)
+    return saved_run(checkpoint)[0]
 
 
 def run_training(
@@ -63,10 +63,6 @@ def run_training(
         Interrupted: SIGINT or SIGTERM came; `--resume` continues from the checkpoint.
         Diverged: the training cannot recover.
     """
-    execution, _ = choose_execution(network.spec, training)
-    state = TrainingState(network, training, execution)
-    if resume:
-        state.restore(folder / CHECKPOINT)
 
     def validate(judged: nn.Module) -> float:
         return validation_psnr_rgb(judged, validation)
@@ -76,7 +72,11 @@ def run_training(
         save_weights(state.best, state.spec, folder / BEST)
         validated(point)
 
-    with SharedDevice(execution.device) as device, _stop_requests() as asked_to_stop:
+    with SharedDevice("cpu", default_device()) as device, _stop_requests() as asked_to_stop:
+        execution = saved_run(folder / CHECKPOINT)[1] if resume else choose_execution(network.spec, training)[0]
+        state = TrainingState(network, training, execution)
+        if resume:
+            state.restore(folder / CHECKPOINT)
         saved_at = time.monotonic()
 
         def between_steps() -> None:

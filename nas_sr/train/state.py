@@ -66,7 +66,7 @@ class TrainingState:
 
     def keep_if_best(self, psnr_db: float) -> bool:
         """Remembers the judged weights if none were better."""
-        if psnr_db <= self.best_psnr_db:
+        if not psnr_db > self.best_psnr_db:  # NaN is never the best
             return False
         self.best_psnr_db = psnr_db
         self.best = _copied(self.judged)
@@ -76,6 +76,7 @@ class TrainingState:
         """Writes a checkpoint, whole or not at all."""
         values = {
             "training": self.training.model_dump_json(),
+            "execution": self.execution.model_dump_json(),
             "spec": self.spec.model_dump_json(),
             "position": self.position,
             "best_psnr_db": self.best_psnr_db,
@@ -111,9 +112,14 @@ class TrainingState:
         self.first_loss = float(values["first_loss"])
 
 
-def saved_training(path: Path) -> Training:
-    """The training config inside a checkpoint."""
-    return Training.model_validate_json(_read_checkpoint(path)["training"])
+def saved_run(path: Path) -> tuple[Training, Execution]:
+    """The config inside a checkpoint, and how its steps ran: resuming must not choose another way.
+
+    Raises:
+        UsageError: not a checkpoint.
+    """
+    values = _read_checkpoint(path)
+    return Training.model_validate_json(values["training"]), Execution.model_validate_json(values["execution"])
 
 
 def _read_checkpoint(path: Path) -> dict[str, Any]:

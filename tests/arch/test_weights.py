@@ -51,6 +51,8 @@ def test_broken_and_foreign_files_are_refused_in_one_line(tmp_path: Path) -> Non
     save_weights(state, ArchSpec(core=4, gidbs=2, head=9, nla_after=(1,)), other)
     missing = tmp_path / "missing.safetensors"
     save_weights({name: tensor for name, tensor in state.items() if name != "out.bias"}, SPEC, missing)
+    infinite = tmp_path / "infinite.safetensors"
+    save_weights({**state, "out.bias": state["out.bias"] / 0}, SPEC, infinite)
     pickled = tmp_path / "odd.pth"
     torch.save({"state": {"a": torch.zeros(2)}}, pickled)
     unsafe = tmp_path / "unsafe.pth"
@@ -62,6 +64,7 @@ def test_broken_and_foreign_files_are_refused_in_one_line(tmp_path: Path) -> Non
         (foreign, "without our spec"),
         (other, r"head\.weight has shape \(8, 3, 3, 3\) where \(9, 3, 3, 3\)"),
         (missing, r"out\.bias is missing"),
+        (infinite, r"out\.bias holds values that are not finite"),
         (pickled, "flat dictionary of tensors"),
         (unsafe, "not a readable checkpoint"),
         (nothing, "not a readable checkpoint"),

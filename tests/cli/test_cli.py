@@ -80,6 +80,8 @@ MISTAKES = [
     (["search", "--data", "nowhere/photos"], "does not exist; expected a folder with HR/"),
     (["search", "--val", "here"], "val needs data"),
     (["search", "--budget", "0"], "--budget"),
+    (["search", "--cpus-per-trial", "4096"], "--cpus-per-trial 4096: this machine has"),
+    (["search", "--gpus-per-trial", "99"], "--gpus-per-trial 99: torch sees"),
     (["search", "--bugdet", "3"], "--bugdet"),
     (["report", "nothing"], "no study there"),
     (["export", "nothing"], "exactly one of --trial N, --knee, --max-latency MS, --min-psnr DB"),
@@ -122,7 +124,19 @@ def test_help_is_quick_and_has_examples() -> None:
     command = [sys.executable, "-c", "from nas_sr.cli import main; main()", "--help"]
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert "nas-sr search --hw cpu --budget 12" in shown
-    for verb in ("search", "report", "export", "train", "evaluate", "upscale", "describe", "measure", "space", "hw"):
+    for verb in (
+        "search",
+        "report",
+        "export",
+        "train",
+        "evaluate",
+        "upscale",
+        "describe",
+        "measure",
+        "doctor",
+        "space",
+        "hw",
+    ):
         assert re.search(rf"^  {verb} ", shown, re.MULTILINE)
         if verb not in ("space", "hw"):
             helped = subprocess.run([*command[:-1], verb, "--help"], capture_output=True, text=True, check=True).stdout
@@ -131,6 +145,12 @@ def test_help_is_quick_and_has_examples() -> None:
     heavy = "('torch', 'ray', 'optuna', 'onnx', 'onnxruntime', 'pandas', 'plotly', 'cv2', 'scipy')"
     loaded = f"import sys, nas_sr.cli; print([name for name in {heavy} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True).stdout == "[]\n"
+
+
+def test_doctor(capsys: pytest.CaptureFixture[str]) -> None:
+    found = {check["name"]: check for check in _json(capsys, "doctor")["checks"]}
+    assert found["python"]["status"] == "ok"
+    assert all(check["remedy"] for check in found.values() if check["status"] != "ok")
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,7 +21,7 @@ def pack(tmp_path: Path) -> Pack:
         rows, columns = np.mgrid[: height * SCALE, : width * SCALE]
         hr = np.stack([rows % 256, columns % 256, np.full_like(rows, number)], axis=2).astype(np.uint8)
         sources.append((str(number), lambda hr=hr: (np.ascontiguousarray(hr[::SCALE, ::SCALE]), hr)))
-    return write_pack(sources, 2, SCALE, 1, tmp_path / "pack").pack
+    return write_pack(sources, SCALE, 1, tmp_path / "pack").pack
 
 
 def test_step_decides_the_batch(pack: Pack) -> None:

@@ -95,8 +95,29 @@ def test_nothing_usable_is_an_error_that_says_what_is_allowed(tmp_path: Path) ->
     small = _folder(tmp_path / "small", ["a.png", "b.png"], (20, 20))
     with pytest.raises(UsageError, match=r"no usable image among 1; the first: a\.png: 20x20 pixels.* at least 64"):
         image_sets(str(small), None, 4, 16)
-    with pytest.raises(UsageError, match="same images"):
-        image_sets(str(_folder(tmp_path / "big", ["a.png"])), str(tmp_path / "big"), 4, 1)
+    big = str(_folder(tmp_path / "big", ["a.png"], (80, 80)))
+    with pytest.raises(UsageError, match=r"no usable image among 1.*the same picture as the validation image a\.png"):
+        image_sets(big, big, 4, 1)
+
+
+def test_picture_that_is_validated_on_is_never_trained_on(tmp_path: Path) -> None:
+    folder = _folder(tmp_path / "photos", [f"{index}.png" for index in range(4)], (80, 80))
+    held_out = image_sets(str(folder), None, 4, 16).val.names[0]
+    (folder / "copy.png").write_bytes((folder / held_out).read_bytes())
+    sets = image_sets(str(folder), None, 4, 16)
+    assert not {entry.digest for entry in sets.train.entries} & {entry.digest for entry in sets.val.entries}
+    assert len(sets.train) == 3
+    assert any("the same picture as the validation image" in problem for problem in sets.problems)
+
+
+def test_broken_file_does_not_cost_the_validation_images(tmp_path: Path) -> None:
+    folder = _folder(tmp_path / "photos", ["a.png", "b.png", "c.png"], (80, 80))
+    first = image_sets(str(folder), None, 4, 16).val.names[0]
+    (folder / first).write_bytes(b"no image")
+    sets = image_sets(str(folder), None, 4, 16)
+    assert len(sets.val) == 1
+    assert len(sets.train) == 1
+    assert [first in problem for problem in sets.problems] == [True]
 
 
 def test_changed_file_makes_another_pack(tmp_path: Path) -> None:
@@ -113,7 +134,7 @@ def test_changed_file_makes_another_pack(tmp_path: Path) -> None:
 def test_pack_holds_the_pixels_of_every_image(tmp_path: Path) -> None:
     originals = [_image(32, 48), _image(64, 16)]
     sources = [(str(i), lambda image=image: (downscale(image, 2), image)) for i, image in enumerate(originals)]
-    pack = write_pack(sources, 2, 2, 1, tmp_path / "pack").pack
+    pack = write_pack(sources, 2, 1, tmp_path / "pack").pack
     for index, image in enumerate(originals):
         assert np.array_equal(pack.hr(index), image)
         assert np.array_equal(pack.lr(index), downscale(image, 2))
@@ -124,15 +145,15 @@ def test_pack_holds_the_pixels_of_every_image(tmp_path: Path) -> None:
 
 def test_pack_cut_short_or_of_another_version_is_refused(tmp_path: Path) -> None:
     image = _image()
-    pack = write_pack([("a", lambda: (downscale(image, 4), image))], 1, 4, 1, tmp_path / "pack").pack
+    pack = write_pack([("a", lambda: (downscale(image, 4), image))], 4, 1, tmp_path / "pack").pack
     content = (pack.folder / HR).read_bytes()
     (pack.folder / HR).write_bytes(content[:-1])
     with pytest.raises(UsageError, match="cut short"):
         Pack(pack.folder)
     (pack.folder / HR).write_bytes(content)
     index = (pack.folder / INDEX).read_text()
-    (pack.folder / INDEX).write_text(index.replace('"format": 1', '"format": 99'))
-    with pytest.raises(UsageError, match="format 99; this version reads 1"):
+    (pack.folder / INDEX).write_text(index.replace('"format": 2', '"format": 99'))
+    with pytest.raises(UsageError, match="format 99; this version reads 2"):
         Pack(pack.folder)
     (pack.folder / INDEX).write_text(index[:20])
     with pytest.raises(UsageError, match="not a pack"):

@@ -2,8 +2,6 @@
 
 import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pandas as pd
@@ -16,8 +14,6 @@ from nas_sr.report import info
 from nas_sr.report.page import charts, hypervolume_sentence, page, pareto_sentences
 from nas_sr.report.write import write_report
 from tests.report.study_records import example_study, measurement, predicted, study, trial
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 @pytest.fixture(scope="module")
@@ -134,21 +130,3 @@ def test_every_study_has_a_page(record: StudyRecord, tmp_path: Path) -> None:
 
 def test_export_commands_are_safe_to_paste() -> None:
     assert info.export_command("a b; rm", 3) == "nas-sr export 'a b; rm' --trial 3"
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt-get install chromium")
-def test_page_draws_itself_offline_in_a_browser(example: StudyRecord, tmp_path: Path) -> None:
-    html = write_report(example, tmp_path).html
-    command = [
-        str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-        "--disable-background-networking", "--disable-component-update", "--disable-sync", "--enable-logging=stderr",
-        f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=8000", "--dump-dom", html.as_uri(),
-    ]  # fmt: skip
-    run = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    dom = run.stdout
-    for name in ("pareto", "hypervolume", "importance", "curves"):
-        assert re.search(rf'id="{name}"[^>]*class="[^"]*js-plotly-plot', dom) or re.search(
-            rf'class="[^"]*js-plotly-plot[^"]*"[^>]*id="{name}"', dom
-        )
-    assert dom.count('class="point"') + dom.count('class="points"') > 4
-    assert not re.findall(r"CONSOLE.*(?:Error|Refused|Failed)", run.stderr)

@@ -143,3 +143,20 @@ def test_interrupt_keeps_the_state_and_leaves_nothing_running(tmp_path: Path, ho
     trials = _record(tmp_path).trials
     assert any(trial.state == "complete" for trial in trials)
     assert not any(trial.state == "running" for trial in trials)
+
+
+def test_worker_that_is_killed_costs_its_candidate_only(tmp_path: Path) -> None:
+    options = write_configs(tmp_path, steps=400)
+    process = start([*options, "--budget", "3"], tmp_path)
+    curves = tmp_path / "studies" / "quick" / "trials"
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not list(curves.glob("*/curve.csv")):
+        time.sleep(0.1)
+    tree = psutil.Process(process.pid).children(recursive=True)
+    workers = [each for each in tree if each.name().startswith("ray::") and "Trainable" in each.name()]
+    busiest = max(workers, key=lambda each: sum(each.cpu_times()[:2]))
+    busiest.kill()
+    result, _ = finished(process)
+    assert (result["complete"], result["failed"]) == (2, 1)
+    reasons = [trial.reason for trial in _record(tmp_path).trials if trial.state == "failed"]
+    assert reasons == ["its worker process died (out of memory or killed)"]

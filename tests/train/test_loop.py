@@ -101,6 +101,17 @@ def test_nan_ends_the_training_with_its_reason(sets: ImageSets) -> None:
         _run(state, sets)
 
 
+def test_output_that_is_not_finite_has_no_psnr(sets: ImageSets) -> None:
+    state = _state(BRIEF)
+    before = state.best
+    with torch.no_grad():
+        state.network.out.bias[0] = math.inf
+    psnr_db = validation_psnr_rgb(state.network, sets.val)
+    assert math.isnan(psnr_db)
+    assert not state.keep_if_best(psnr_db)
+    assert state.best is before
+
+
 def test_exploding_training_is_stopped(sets: ImageSets) -> None:
     wild = Phase(steps=50, batch=2, crop_lr=16, learning_rate=1.0, schedule=Cosine(warmup=0.0), clip=1e9)
     with pytest.raises(Diverged, match=r"(loss grew from .* to|loss became|gradient norm became) .*at step \d+ of 50"):

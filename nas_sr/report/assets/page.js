@@ -36,6 +36,8 @@
       Plotly.react(place, painted(chart.data), painted(chart.layout), {
         responsive: true,
         displaylogo: false,
+        showSendToCloud: false,  // Plotly's "Share chart" would upload the study's data
+        plotlyServerURL: "",
         modeBarButtonsToRemove: ["lasso2d", "select2d"],
         toImageButtonOptions: { filename: name, scale: 2 },
       });
@@ -54,7 +56,8 @@
     Plotly.restyle("pareto", { x: [[point.x]], y: [[point.y]], yaxis: point.yaxis }, [last]);
   }
 
-  function select(trial) {
+  // `follow`: scroll the table to the row, which is not wanted where the reader has just clicked it.
+  function select(trial, follow = true) {
     if (selected !== null) rowOf.get(selected).classList.remove("selected");
     selected = trial === selected || !rowOf.has(trial) ? null : trial;
     panel.hidden = selected === null;
@@ -62,7 +65,7 @@
     if (selected === null) return;
     const row = rowOf.get(selected);
     row.classList.add("selected");
-    row.parentElement.parentElement.parentElement.scrollTop = Math.max(0, row.offsetTop - 200);
+    if (follow) table.parentElement.scrollTop = Math.max(0, row.offsetTop - 200);
     const cells = [...row.cells].map((cell) => cell.textContent);
     const [number, state, , psnr, latency] = cells;
     const architecture = cells[headings.indexOf("Architecture")];
@@ -134,7 +137,7 @@
     if (button) return void copy(button);
     if (event.target.closest(".close")) return select(selected);
     const chosen = event.target.closest("#trials tbody tr, .pick");
-    if (chosen && !getSelection().toString()) select(Number(chosen.dataset.trial));
+    if (chosen && !getSelection().toString()) select(Number(chosen.dataset.trial), chosen.matches(".pick"));
   });
   dark.addEventListener("change", draw);
   filter();

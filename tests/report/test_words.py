@@ -1,0 +1,44 @@
+import math
+
+import pytest
+
+from nas_sr.report import words
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (142.3, "142"),
+        (25.31, "25.3"),
+        (0.1234, "0.123"),
+        (1234.5, "1230"),
+        (9.999, "10.0"),
+        (0, "0"),
+        (-3.456, "-3.46"),
+    ],
+)
+def test_three_significant_digits(value, text):
+    assert words.significant(value) == text
+
+
+def test_missing_values_are_a_dash_and_never_a_zero():
+    assert words.milliseconds(None) == words.decibels(None) == words.NOTHING
+
+
+def test_significant_digits_of_what_is_not_finite():
+    assert words.significant(math.inf) == "inf"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0 s"), (89, "89 s"), (120, "2 min"), (3599, "1 h 0 min"), (12000, "3 h 20 min")]
+)
+def test_durations(seconds, text):
+    assert words.duration(seconds) == text
+
+
+def test_parameters():
+    assert [words.parameters(count) for count in (113352, 57124, 1_500_000)] == ["113 K", "57.1 K", "1.50 M"]
+
+
+def test_plural():
+    assert [words.plural(count, "trial") for count in (0, 1, 2)] == ["0 trials", "1 trial", "2 trials"]
