@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 BESIDE = Path(os.environ.get("NAS_SR_SHARED", Path(__file__).parents[2] / "shared"))
 
@@ -14,6 +15,9 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Tests never read or write the user's cache."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NAS_SR_CACHE", str(tmp_path_factory.mktemp("cache")))
+        # Tests run side by side; threads that fight for the same cores make all of them several times slower.
+        patch.setenv("OMP_NUM_THREADS", "1")
+        torch.set_num_threads(1)
         yield
 
 

@@ -16,6 +16,7 @@ from nas_sr.data.image_sets import ImageSets, image_sets
 from nas_sr.environment import environment
 from nas_sr.errors import UsageError, WorkError
 from nas_sr.evaluate.evaluate import bicubic, evaluate
+from nas_sr.files import writable_folder
 from nas_sr.latency.device_lock import SharedDevice
 from nas_sr.latency.profile import HardwareProfile, profile
 from nas_sr.records import StudyRecord
@@ -67,6 +68,7 @@ def search(
         _refuse_changes(folder, store.config.model_dump(mode="json"), config.model_dump(mode="json"))
         _refuse_changes(folder, store.environment().get("frozen", {}), frozen)
     else:
+        writable_folder(folder)
         console.print("measuring how a training step runs fastest here ...", style="dim")
         store = StudyStore.create(folder, config, _environment(config, target, images, frozen, space.scale))
     for problem in images.problems:

@@ -93,7 +93,7 @@ def test_nothing_usable_is_an_error_that_says_what_is_allowed(tmp_path: Path) ->
     with pytest.raises(UsageError, match="no images; expected"):
         image_sets(str(tmp_path / "empty"), None, 4, 16)
     small = _folder(tmp_path / "small", ["a.png", "b.png"], (20, 20))
-    with pytest.raises(UsageError, match=r"no usable image among 1; the first: a\.png: 20x20 pixels.* at least 64"):
+    with pytest.raises(UsageError, match=r"no usable image among 2; the first: b\.png: 20x20 pixels.* at least 64"):
         image_sets(str(small), None, 4, 16)
     big = str(_folder(tmp_path / "big", ["a.png"], (80, 80)))
     with pytest.raises(UsageError, match=r"no usable image among 1.*the same picture as the validation image a\.png"):

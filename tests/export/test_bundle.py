@@ -107,7 +107,7 @@ def _smaller(bundle: Path) -> None:
     """Crops and batches that two cores train in a moment, set as a user would: by editing train.yaml."""
     config = load_yaml(bundle / "train.yaml")
     for phase in config["training"]["phases"]:
-        phase |= {"crop_lr": 16, "batch": 2, "learning_rate": 1e-3}
+        phase |= {"crop_lr": 24, "batch": 4, "learning_rate": 1e-3}
     config["training"] |= {"precision": "fp32", "memory_format": "contiguous"}
     (bundle / "train.yaml").write_text(yaml.safe_dump(config))
 
@@ -116,15 +116,15 @@ def test_training_improves_the_bundle(studies: Path) -> None:
     bundle = Path(_export(studies, "--knee", "--out", str(studies / "b"))["bundle"])
     _smaller(bundle)
     before = load_network(bundle).state_dict()
-    said, errors = finished(start(["train", str(bundle), "--steps", "40", "--json"], studies.parent))
-    assert said["steps"] == 40
+    said, errors = finished(start(["train", str(bundle), "--steps", "80", "--json"], studies.parent))
+    assert said["steps"] == 80
     assert Path(said["checkpoint"]).is_file()
     psnr_db = [float(line.split("PSNR")[1].split()[0]) for line in errors.splitlines() if line.startswith("step ")]
     assert said["psnr_db"] == pytest.approx(max(psnr_db), abs=1e-3)
     assert max(psnr_db) > psnr_db[0]
     after = load_network(bundle).state_dict()
     assert not all(torch.equal(before[key], after[key]) for key in before)
-    assert json.loads((bundle / "bundle.json").read_text())["trained"]["steps"] == 40
+    assert json.loads((bundle / "bundle.json").read_text())["trained"]["steps"] == 80
     image = np.full((1, 3, 9, 9), 0.5, np.float32)
     with torch.inference_mode():
         expected = load_network(bundle).eval()(torch.from_numpy(image)).numpy()
@@ -137,12 +137,12 @@ def test_stopped_training_resumes_to_the_same_weights(studies: Path, how: signal
     bundles = [Path(_export(studies, "--knee", "--out", str(studies / name))["bundle"]) for name in "ab"]
     for bundle in bundles:
         _smaller(bundle)
-    finished(start(["train", str(bundles[0]), "--steps", "400", "--json"], studies.parent))
+    finished(start(["train", str(bundles[0]), "--steps", "100", "--json"], studies.parent))
 
-    process = start(["train", str(bundles[1]), "--steps", "400", "--json"], studies.parent)
+    process = start(["train", str(bundles[1]), "--steps", "100", "--json"], studies.parent)
     assert process.stderr is not None
     for line in process.stderr:
-        if line.startswith("step 80/"):
+        if line.startswith("step 20/"):
             break
     process.send_signal(how)
     if how == signal.SIGINT:
@@ -152,7 +152,7 @@ def test_stopped_training_resumes_to_the_same_weights(studies: Path, how: signal
         process.communicate()
     time.sleep(0.1)
     said, _ = finished(start(["train", str(bundles[1]), "--resume", "--json"], studies.parent))
-    assert said["steps"] == 400
+    assert said["steps"] == 100
     whole, resumed = (load_network(bundle).state_dict() for bundle in bundles)
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)
 
@@ -164,7 +164,7 @@ def test_wrong_bundles_are_refused(studies: Path, capsys: pytest.CaptureFixture[
     (bundle / "training" / "last.ckpt").write_bytes(b"broken")
     assert run(["train", str(bundle), "--resume"]) == 2
     assert "not a usable checkpoint" in capsys.readouterr().err
-    (bundle / "train.yaml").write_text("trainin: 3")
+    (bundle / "train.yaml").write_text("training: {phases: [{steps: 3}]}\ntrainin: 3")
     assert run(["train", str(bundle)]) == 2
     assert "unknown key 'trainin'" in capsys.readouterr().err
     (bundle / "weights.safetensors").write_bytes(b"")

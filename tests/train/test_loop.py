@@ -9,7 +9,7 @@ from torch import nn
 
 from nas_sr.arch.network import build
 from nas_sr.arch.spec import ArchSpec
-from nas_sr.config import Cosine, Phase, Training
+from nas_sr.config import Cosine, Knee, Phase, Training
 from nas_sr.data.image_sets import ImageSets, image_sets
 from nas_sr.errors import UsageError
 from nas_sr.evaluate.evaluate import validation_psnr_rgb
@@ -21,7 +21,18 @@ from nas_sr.train.state import TrainingState
 
 SPEC = ArchSpec(core=4, gidbs=2, depth=2, head=16, nla_after=(1,))
 EXECUTION = Execution()
-BRIEF = Training(phases=(Phase(steps=40, batch=4, crop_lr=16, validate_every=10),))
+BRIEF = Training(
+    phases=(
+        Phase(
+            steps=60,
+            loss="charbonnier",
+            schedule=Knee(warmup=0.05, hold=0.6, cooldown=0.35),
+            batch=4,
+            crop_lr=24,
+            validate_every=15,
+        ),
+    )
+)
 TWO_PHASES = Training(
     phases=(
         Phase(steps=6, loss="charbonnier", batch=2, crop_lr=16, ema=0.9, validate_every=3),
@@ -53,7 +64,7 @@ def test_brief_training_improves_on_its_start(sets: ImageSets) -> None:
     state = _state(BRIEF)
     before = validation_psnr_rgb(state.judged, sets.val)
     points = _run(state, sets)
-    assert [point.step for point in points] == [10, 20, 30, 40]
+    assert [point.step for point in points] == [15, 30, 45, 60]
     assert state.best_psnr_db == max(point.psnr_db for point in points) > before
     state.network.load_state_dict(state.best)
     assert validation_psnr_rgb(state.network, sets.val) == state.best_psnr_db
@@ -97,7 +108,7 @@ def test_nan_ends_the_training_with_its_reason(sets: ImageSets) -> None:
     state = _state(BRIEF)
     with torch.no_grad():
         state.network.head.weight[5, 0, 0, 0] = math.nan
-    with pytest.raises(Diverged, match="loss became nan at step 1 of 40"):
+    with pytest.raises(Diverged, match="loss became nan at step 1 of 60"):
         _run(state, sets)
 
 
@@ -128,7 +139,7 @@ def test_steps_can_be_held_back_at_their_boundary(sets: ImageSets) -> None:
 def test_checkpoint_of_another_network_or_config_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint"
     _state(BRIEF).save(path)
-    with pytest.raises(UsageError, match=r"has phases\.0\.steps = 40, the config 20"):
+    with pytest.raises(UsageError, match=r"has phases\.0\.steps = 60, the config 20"):
         _state(BRIEF.shortened(20)).restore(path)
     with pytest.raises(UsageError, match="another network"):
         TrainingState(build(ArchSpec(core=4, gidbs=1, head=16)), BRIEF, EXECUTION).restore(path)
