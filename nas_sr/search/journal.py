@@ -31,8 +31,13 @@ class KernelLock(BaseJournalFileLock):
 
 def open_journal(path: Path) -> JournalStorage:
     """The journal at `path`, made if missing. A last line cut short by a kill is dropped: it was never acknowledged."""
-    _drop_unfinished_line(path)
-    return JournalStorage(JournalFileBackend(str(path), lock_obj=KernelLock(path.with_name(path.name + ".lock"))))
+    lock = KernelLock(path.with_name(path.name + ".lock"))
+    lock.acquire()  # whoever holds it may be in the middle of a line
+    try:
+        _drop_unfinished_line(path)
+    finally:
+        lock.release()
+    return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
 
 
 def _drop_unfinished_line(path: Path) -> None:

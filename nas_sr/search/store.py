@@ -30,7 +30,8 @@ from nas_sr.search.journal import open_journal
 from nas_sr.search.samplers import sampler
 
 CONFIG, JOURNAL, ENVIRONMENT, TRIALS = "study.yaml", "journal.log", "environment.json", "trials"
-_MOST_FAMILIAR = 10  # distinct complete trials below which importances are noise
+_NAME = "search"  # inside the journal, whatever the folder is called: it may be renamed
+_FEWEST_FOR_IMPORTANCES = 10  # distinct complete trials below which importances are noise
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -38,16 +39,10 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 class StudyStore:
     """The one place where a study is read and written."""
 
-    def __init__(self, folder: Path, config: StudyConfig) -> None:
+    def __init__(self, folder: Path, config: StudyConfig, study: optuna.Study) -> None:
         self.folder = folder
         self.config = config
-        self.study = optuna.create_study(
-            storage=open_journal(folder / JOURNAL),
-            study_name=folder.name,
-            directions=["maximize", "minimize"],
-            sampler=sampler(config),
-            load_if_exists=True,
-        )
+        self.study = study
 
     @classmethod
     def create(cls, folder: Path, config: StudyConfig, environment: dict[str, Any]) -> StudyStore:
@@ -58,10 +53,16 @@ class StudyStore:
         """
         writable_folder(folder)
         write_json(folder / ENVIRONMENT, environment)
-        store = cls(folder, config)
+        study = optuna.create_study(
+            storage=open_journal(folder / JOURNAL),
+            study_name=_NAME,
+            directions=["maximize", "minimize"],
+            sampler=sampler(config),
+            load_if_exists=True,  # begun, and killed before its config was written
+        )
         with replacing(folder / CONFIG) as temporary:
             write_yaml(temporary, config)
-        return store
+        return cls(folder, config, study)
 
     @classmethod
     def open(cls, folder: Path) -> StudyStore:
@@ -74,7 +75,12 @@ class StudyStore:
             raise UsageError(f"{folder}: no study there ({CONFIG} is missing){_studies_beside(folder)}")
         if not (folder / JOURNAL).is_file():
             raise UsageError(f"{folder}: the study has no {JOURNAL}; its trials cannot be read")
-        return cls(folder, read_yaml(folder / CONFIG, StudyConfig))
+        config = read_yaml(folder / CONFIG, StudyConfig)
+        try:
+            study = optuna.load_study(study_name=_NAME, storage=open_journal(folder / JOURNAL), sampler=sampler(config))
+        except (KeyError, ValueError) as error:
+            raise UsageError(f"{folder / JOURNAL}: not a readable journal: {error}") from None
+        return cls(folder, config, study)
 
     @staticmethod
     def exists(folder: Path) -> bool:
@@ -143,7 +149,7 @@ class StudyStore:
         )
 
     def _importances(self, complete: list[TrialRecord]) -> dict[str, dict[str, float]]:
-        if len({trial.spec.digest for trial in complete}) < _MOST_FAMILIAR:
+        if len({trial.spec.digest for trial in complete}) < _FEWEST_FOR_IMPORTANCES:
             return {}
         evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
         return {

@@ -165,6 +165,19 @@ def test_folder_without_study_or_journal_is_refused(tmp_path: Path) -> None:
         StudyStore.open(store.folder)
 
 
+def test_reading_a_study_changes_nothing_and_its_folder_may_be_renamed(tmp_path: Path) -> None:
+    store = _store(tmp_path)
+    proposal = Proposals(store, TINY).ask()
+    assert proposal
+    journal = (store.folder / "journal.log").read_bytes()
+    renamed = store.folder.rename(tmp_path / "another name")
+    assert StudyStore.open(renamed).record().trials[0].spec == proposal.spec
+    assert (renamed / "journal.log").read_bytes() == journal
+    (renamed / "journal.log").write_text("not a journal\n" * 3)
+    with pytest.raises(UsageError, match=r"journal\.log: not a readable journal"):
+        StudyStore.open(renamed)
+
+
 def test_record_has_front_and_growing_hypervolume(tmp_path: Path) -> None:
     store = StudyStore.create(tmp_path / "study", StudyConfig(), {"bicubic_psnr_db": 25.0})
     proposals = Proposals(store, TINY)
