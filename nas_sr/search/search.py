@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -89,7 +91,8 @@ def search(
         )
         exhausted = False
         if proposals.evaluated < budget:
-            with Progress(console, budget, _known(store)) as progress:
+            # Ray prints what goes wrong with its workers on standard output, which is for the answer alone.
+            with redirect_stdout(sys.stderr), Progress(console, budget, _known(store)) as progress:
                 exhausted = not run_candidates(proposals, budget, evaluation, evaluate_candidate, resources, progress)
         failures = proposals.first_failures()
         if failures:
