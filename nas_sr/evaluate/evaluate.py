@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +20,6 @@ from nas_sr.evaluate.metrics import luma, psnr_db, ssim, to_uint8
 from nas_sr.evaluate.tiles import TILE, forward_tiled
 
 Upscaler = Callable[[np.ndarray], np.ndarray]  # uint8 (h, w, 3) -> uint8 (scale * h, scale * w, 3)
-Pairs = Iterable[tuple[str, np.ndarray, np.ndarray]]  # name, LR, HR
 
 
 class ImageScores(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -12,7 +13,7 @@ from nas_sr.arch.weights import load_network, save_weights
 from nas_sr.config import FullTraining, read_yaml, write_yaml
 from nas_sr.errors import UsageError
 from nas_sr.export.card import card
-from nas_sr.files import replacing, writable_folder, write_json
+from nas_sr.files import writable_folder, write_json
 from nas_sr.latency.onnx_export import export_onnx
 from nas_sr.records import StudyRecord, TrialRecord
 
@@ -76,12 +77,8 @@ def read_bundle(folder: Path) -> tuple[ArchSpec, FullTraining]:
 
 def record_training(folder: Path, steps: int, psnr_db: float) -> None:
     """Notes in the bundle which training its weights now come from."""
-    import json
-
     origin = json.loads((folder / ORIGIN).read_text()) if (folder / ORIGIN).is_file() else {}
-    with replacing(folder / ORIGIN) as temporary:
-        origin["trained"] = {"steps": steps, "psnr_db": psnr_db}
-        temporary.write_text(json.dumps(origin, indent=1) + "\n")
+    write_json(folder / ORIGIN, {**origin, "trained": {"steps": steps, "psnr_db": psnr_db}})
 
 
 def _origin(study: StudyRecord, trial: TrialRecord) -> dict[str, object]:

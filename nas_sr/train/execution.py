@@ -30,13 +30,15 @@ class Execution(Config):
 
     def place(self, network: nn.Module) -> nn.Module:
         """The network on this device in this memory format."""
-        chosen = torch.channels_last if self.memory_format == "channels_last" else torch.contiguous_format
-        return network.to(self.device).to(memory_format=chosen)  # type: ignore[call-overload]
+        return network.to(self.device).to(memory_format=self._format)  # type: ignore[call-overload]
 
     def images(self, batch: Tensor) -> Tensor:
         """A batch on this device in this memory format."""
-        chosen = torch.channels_last if self.memory_format == "channels_last" else torch.contiguous_format
-        return batch.to(self.device, non_blocking=True).contiguous(memory_format=chosen)
+        return batch.to(self.device, non_blocking=True).contiguous(memory_format=self._format)
+
+    @property
+    def _format(self) -> torch.memory_format:
+        return torch.channels_last if self.memory_format == "channels_last" else torch.contiguous_format
 
 
 def default_device() -> str:
