@@ -10,29 +10,44 @@ from __future__ import annotations
 
 import fcntl
 import platform
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import IO
 
 from nas_sr.cache import cache_folder
 
+_BETWEEN_TRIES_S = 0.2
+
 
 @contextmanager
-def measuring(device: str, when_waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Holds a device alone; `when_waiting` is called once if it is not free.
+def measuring(*devices: str, when_waiting: Callable[[], None] = lambda: None) -> Iterator[int]:
+    """Holds the first of some like devices that is free alone, and yields its index; `when_waiting` is called once if
+    none is free.
 
     A process that trains on the device must leave its own `SharedDevice` first, or it waits for itself.
     """
-    with _opened(device, "turnstile") as turnstile, _opened(device, "device") as held:
-        if not _taken_at_once(turnstile, fcntl.LOCK_EX):
+    with ExitStack() as stack:
+        turnstiles = [stack.enter_context(_opened(device, "turnstile")) for device in devices]
+        index = _first_taken(turnstiles)
+        if index is None:
             when_waiting()
-            fcntl.flock(turnstile, fcntl.LOCK_EX)
-            fcntl.flock(held, fcntl.LOCK_EX)
-        elif not _taken_at_once(held, fcntl.LOCK_EX):
+            if len(devices) == 1:
+                index = 0
+                fcntl.flock(turnstiles[0], fcntl.LOCK_EX)
+            while index is None:  # nothing waits for whichever of several files comes free first
+                time.sleep(_BETWEEN_TRIES_S)
+                index = _first_taken(turnstiles)
+        held = stack.enter_context(_opened(devices[index], "device"))
+        if not _taken_at_once(held, fcntl.LOCK_EX):
             when_waiting()
             fcntl.flock(held, fcntl.LOCK_EX)
-        yield
+        yield index
+
+
+def _first_taken(turnstiles: list[IO[bytes]]) -> int | None:
+    return next((index for index, file in enumerate(turnstiles) if _taken_at_once(file, fcntl.LOCK_EX)), None)
 
 
 class SharedDevice:

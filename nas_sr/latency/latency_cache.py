@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
+from functools import lru_cache
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import onnx
 import onnxruntime
@@ -18,7 +20,8 @@ from nas_sr.cache import cache_folder
 from nas_sr.errors import UsageError
 from nas_sr.files import write_json
 from nas_sr.latency.device_lock import SharedDevice
-from nas_sr.latency.measure import Progress, file_digest, measure, reference_onnx
+from nas_sr.latency.failure import MeasurementFailed
+from nas_sr.latency.measure import Progress, file_digest, measure, probe, reference_onnx
 from nas_sr.latency.onnx_export import export_untrained
 from nas_sr.latency.profile import HardwareProfile
 from nas_sr.latency.record import Measurement
@@ -29,41 +32,58 @@ from nas_sr.target.job import FORMAT
 FEWEST_FOR_USUAL, MOST_FOR_USUAL = 3, 20
 
 
-def cached_or_measured(spec: ArchSpec, profile: HardwareProfile, *, progress: Progress | None = None) -> Measurement:
+def cached_or_measured(
+    spec: ArchSpec, profile: HardwareProfile, *, final: bool = False, progress: Progress | None = None
+) -> Measurement:
     """The latency of a spec's network on a target; taken now unless a stable one is known.
+
+    Args:
+        spec: the network; its weights do not matter.
+        profile: the target.
+        final: with the protocol's fresh builds and processes.
+        progress: is told what happens.
 
     Raises:
         MeasurementFailed, ExportError: no figure.
     """
-    known = cached(spec.digest, profile)
+    known = cached(spec.digest, profile, final=final)
     if known:
         return known
     with tempfile.TemporaryDirectory(prefix="nas-sr-export-") as folder:
         path = Path(folder) / "network.onnx"
-        with SharedDevice(profile.device):  # exporting is work too, and another candidate may be being measured
+        with SharedDevice("cpu"):  # exporting is work too, and another candidate may be being measured
             export_untrained(spec, path, (profile.lr_height, profile.lr_width))
-        return _measured_and_kept(spec.digest, path, profile, progress)
+        return _measured_and_kept(spec.digest, path, profile, final, progress)
 
 
-def cached_or_measured_file(path: Path, profile: HardwareProfile, *, progress: Progress | None = None) -> Measurement:
+def cached_or_measured_file(
+    path: Path, profile: HardwareProfile, *, final: bool = False, progress: Progress | None = None
+) -> Measurement:
     """The latency of any ONNX file: at its own size where that is static, else at the profile's.
 
     Raises:
         UsageError: not an ONNX file with one fp32 image (1, 3, h, w) as input.
         MeasurementFailed: no figure.
     """
-    height, width = _input_size(path)
+    height, width = input_size(path)
     profile = profile.model_copy(
         update={"lr_height": height or profile.lr_height, "lr_width": width or profile.lr_width}
     )
     digest = file_digest(path)
-    return cached(digest, profile) or _measured_and_kept(digest, path, profile, progress)
+    return cached(digest, profile, final=final) or _measured_and_kept(digest, path, profile, final, progress)
 
 
-def cached(network_digest: str, profile: HardwareProfile) -> Measurement | None:
+def cached(network_digest: str, profile: HardwareProfile, *, final: bool = False) -> Measurement | None:
     """The stable measurement of a network that is known for this very target, if there is one."""
     known = _read(_target_folder(profile) / f"{network_digest}.json")
-    return known if known and known.stable else None
+    enough = known and (not final or len(known.repeats) >= repeats_of_finalist(profile))
+    return known if known and known.stable and enough else None
+
+
+def repeats_of_finalist(profile: HardwareProfile) -> int:
+    """How many repeats a final measurement has; 0 where the protocol asks for one run of one build."""
+    runs = profile.protocol.final_builds * profile.protocol.final_runs
+    return runs if runs > 1 else 0
 
 
 def usual_reference_ms(profile: HardwareProfile) -> float | None:
@@ -77,26 +97,60 @@ def usual_reference_ms(profile: HardwareProfile) -> float | None:
 
 
 def _measured_and_kept(
-    network_digest: str, path: Path, profile: HardwareProfile, progress: Progress | None
+    network_digest: str, path: Path, profile: HardwareProfile, final: bool, progress: Progress | None
 ) -> Measurement:
     usual = usual_reference_ms(profile)
-    taken = measure(network_digest, path, profile, usual_reference_ms=usual, progress=progress)
+    taken = measure(network_digest, path, profile, final=final, usual_reference_ms=usual, progress=progress)
     write_json(_target_folder(profile) / f"{network_digest}.json", taken.model_dump(mode="json"))
     return taken
 
 
 def _target_folder(profile: HardwareProfile) -> Path:
     """One folder for each set of everything but the network that a latency depends on."""
-    facts = machine()
     identity = {
-        "profile": profile.model_dump(mode="json", exclude={"title"}),
-        "machine": [facts[name] for name in ("cpu", "cores", "architecture")],
-        "runtime": onnxruntime.__version__,
+        "profile": _identity(profile),
+        "target": _target(profile),
         "reference": file_digest(reference_onnx(profile.lr_height, profile.lr_width)),
         "format": FORMAT,
     }
-    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
-    return cache_folder("latency", f"{profile.name}-{digest}")
+    return cache_folder("latency", f"{profile.name}-{_digest(identity)}")
+
+
+def _identity(profile: HardwareProfile) -> dict[str, Any]:
+    """What of a profile a figure depends on: not how the device is reached."""
+    return profile.model_dump(mode="json", exclude={"title", "ssh"})
+
+
+def _target(profile: HardwareProfile) -> dict[str, Any]:
+    """The machine and the runtime that are there, or that were there when the device last answered."""
+    if not profile.ssh and profile.backends == ("onnxruntime",):
+        return _named(machine(), {"onnxruntime": onnxruntime.__version__})
+    seen = cache_folder("targets") / f"{profile.name}-{_digest([_identity(profile), profile.where])}.json"
+    try:
+        found = _asked(profile)
+    except MeasurementFailed:
+        if not seen.is_file():
+            raise
+        return json.loads(seen.read_text())
+    if not seen.is_file() or json.loads(seen.read_text()) != found:
+        write_json(seen, found)
+    return found
+
+
+@lru_cache
+def _asked(profile: HardwareProfile) -> dict[str, Any]:
+    """What a device answers once in each process; its software does not change during a search."""
+    found = probe(profile)
+    usable = (found["backends"][name].get("versions") for name in profile.backends)
+    return _named(found["machine"], next((versions for versions in usable if versions), {}))
+
+
+def _named(machine: dict[str, Any], versions: dict[str, str]) -> dict[str, Any]:
+    return {"machine": {name: machine[name] for name in ("cpu", "cores", "architecture")}, "versions": versions}
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _read(path: Path) -> Measurement | None:
@@ -106,7 +160,7 @@ def _read(path: Path) -> Measurement | None:
         return None
 
 
-def _input_size(path: Path) -> tuple[int, int]:
+def input_size(path: Path) -> tuple[int, int]:
     """Height and width of an ONNX file's input; 0 where dynamic."""
     try:
         graph = onnx.load(path, load_external_data=False).graph

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 import time
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,19 +14,25 @@ from typing import Any
 import nas_sr
 from nas_sr.arch.presets import preset
 from nas_sr.cache import cache_folder
+from nas_sr.latency import target_program
 from nas_sr.latency.device_lock import measuring
 from nas_sr.latency.failure import MeasurementFailed
-from nas_sr.latency.local_target import run
 from nas_sr.latency.onnx_export import export_untrained
+from nas_sr.latency.onnx_fp16 import write_fp16
 from nas_sr.latency.profile import HardwareProfile
-from nas_sr.latency.record import Measurement
-from nas_sr.latency.stability import conditions, doubts
+from nas_sr.latency.record import Measurement, Repeat
+from nas_sr.latency.stability import cautions, conditions, doubts, spread_doubts
+from nas_sr.target.job import FORMAT
+from nas_sr.target.protocol import Plan
 
 Progress = Callable[[str], None]
 
 # A member of the family, so that whatever slows candidates down slows it alike; the middle of the presets' costs, so
 # that a fair number of its runs fit between those of the fastest and the slowest candidate.
 REFERENCE = "imdeception-c8"
+WAITING = "waiting for the device"
+SETTINGS = ("lr_height", "lr_width", "precision", "threads", "workspace_mb", "optimization_level")
+_RUN_KEYS = ("build", "run", "samples_ms", "reference_ms", "reference_after", "snapshots", "machine")
 
 
 def measure(
@@ -32,6 +40,7 @@ def measure(
     onnx_path: Path,
     profile: HardwareProfile,
     *,
+    final: bool = False,
     usual_reference_ms: float | None = None,
     progress: Progress | None = None,
 ) -> Measurement:
@@ -44,6 +53,7 @@ def measure(
         network_digest: what the measurement is filed under.
         onnx_path: one fp32 input (1, 3, h, w), static at the profile's LR size or dynamic.
         profile: the target and its protocol.
+        final: with the protocol's fresh builds and fresh processes, for a network that may be chosen.
         usual_reference_ms: what the reference network usually takes there, to notice a device that is slow today.
         progress: is told in a few words what happens.
 
@@ -51,32 +61,34 @@ def measure(
         MeasurementFailed: with its kind.
     """
     tell = progress or (lambda text: None)
-    reference = reference_onnx(profile.lr_height, profile.lr_width)
-    protocol = profile.protocol
-    attempts: list[tuple[Measurement, list[str]]] = []
-    with measuring(profile.device, lambda: tell("waiting for the device")):
-        for number in range(1, protocol.retries + 2):
-            if number > 1:  # what disturbs is often gone after a while
-                time.sleep(protocol.retry_pause_s * 2 ** (number - 2))
-            tell("measuring" + (f" again ({number} of {protocol.retries + 1} at most)" if number > 1 else ""))
+    units = profile.units
+    while True:
+        with measuring(*(unit.device for unit in units), when_waiting=lambda: tell(WAITING)) as index:
             try:
-                result = run(onnx_path, reference, profile)
+                return _measured_on(units[index], network_digest, onnx_path, final, usual_reference_ms, tell)
             except MeasurementFailed as failure:
-                if failure.kind == "passing" and number <= protocol.retries:
-                    tell(failure.text)
-                    continue
-                if failure.kind == "passing" and attempts:
-                    break
-                raise
-            taken = _record(network_digest, profile, reference, result)
-            found = doubts(taken, protocol, usual_reference_ms)
-            attempts.append((taken, found))
-            if not found:
-                break
-            tell("; ".join(found))
-    best, found = min(attempts, key=lambda attempt: (len(attempt[1]), attempt[0].iqr_ms / attempt[0].latency_ms))
-    labels = [*found, *_unreadable(best)]
-    return best.model_copy(update={"stable": not found, "labels": tuple(labels), "attempts": number})
+                if failure.kind != "device" or len(units) == 1:
+                    raise
+                tell(failure.text)
+                del units[index]
+
+
+def probe(profile: HardwareProfile) -> dict[str, Any]:
+    """What is there: `machine`, `backends` (versions or what each lacks), `python`, `free_disk_gb`, `clock_skew_s`.
+
+    Args:
+        profile: one unit of it; the first where it has several.
+
+    Raises:
+        MeasurementFailed: nothing answers there.
+    """
+    unit = profile.units[0]
+    asked_s = time.time()
+    found: dict[str, Any] = target_program.run({**_job(unit, False), "action": "probe"}, {}, unit)
+    found.pop("ok")
+    # The program reads its clock somewhere between question and answer.
+    found["clock_skew_s"] = round(min((found["unix_time_s"] - at for at in (asked_s, time.time())), key=abs), 1)
+    return found
 
 
 def reference_onnx(lr_height: int, lr_width: int) -> Path:
@@ -92,31 +104,116 @@ def file_digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
 
 
-def _record(network: str, profile: HardwareProfile, reference: Path, result: dict[str, Any]) -> Measurement:
+def _measured_on(
+    profile: HardwareProfile,
+    network_digest: str,
+    onnx_path: Path,
+    final: bool,
+    usual_reference_ms: float | None,
+    tell: Progress,
+) -> Measurement:
+    protocol = profile.protocol
+    job = _job(profile, final)
+    attempts: list[tuple[Measurement, list[str]]] = []
+    with tempfile.TemporaryDirectory(prefix="nas-sr-job-") as folder:
+        files = _files(onnx_path, profile, Path(folder))
+        for number in range(1, protocol.retries + 2):
+            if number > 1:  # what disturbs is often gone after a while
+                time.sleep(protocol.retry_pause_s * 2 ** (number - 2))
+            tell("measuring" + (f" again ({number} of {protocol.retries + 1} at most)" if number > 1 else ""))
+            try:
+                result = target_program.run(job, files, profile, tell)
+            except MeasurementFailed as failure:
+                if failure.kind == "passing" and number <= protocol.retries:
+                    tell(failure.text)
+                    continue
+                if failure.kind == "passing" and attempts:
+                    break
+                raise
+            taken, found = _judged(network_digest, profile, files["reference.onnx"], result, usual_reference_ms)
+            attempts.append((taken, found))
+            if not found:
+                break
+            tell("; ".join(found))
+    best, found = min(attempts, key=lambda attempt: (len(attempt[1]), attempt[0].iqr_ms / attempt[0].latency_ms))
+    labels = [*found, *cautions(best, profile)]
+    return best.model_copy(update={"stable": not found, "labels": tuple(labels), "attempts": number})
+
+
+def _job(profile: HardwareProfile, final: bool) -> dict[str, Any]:
+    protocol = profile.protocol
+    return {
+        "format": FORMAT,
+        "action": "measure",
+        "backends": profile.backends,
+        "settings": {name: getattr(profile, name) for name in SETTINGS},
+        "plan": {field: getattr(protocol, field) for field in Plan._fields},
+        "builds": protocol.final_builds if final else 1,
+        "runs": protocol.final_runs if final else 1,
+        "build_limit_s": protocol.build_limit_s,
+        "gpu": profile.gpu,
+        # One job's folder is nobody else's; a retry after a cut connection finds its engines there.
+        "asked_by": uuid.uuid4().hex,
+    }
+
+
+def _files(onnx_path: Path, profile: HardwareProfile, folder: Path) -> dict[str, Path]:
+    """What travels with a job, by its name there."""
+    files = {"candidate.onnx": onnx_path, "reference.onnx": reference_onnx(profile.lr_height, profile.lr_width)}
+    if profile.precision == "fp16":
+        for name, path in list(files.items()):
+            half = name.replace(".onnx", "-fp16.onnx")
+            write_fp16(path, folder / half)
+            files[half] = folder / half
+    return files
+
+
+def _judged(
+    network: str, profile: HardwareProfile, reference: Path, result: dict[str, Any], usual_reference_ms: float | None
+) -> tuple[Measurement, list[str]]:
+    """The measurement in a result, and what speaks against it: all that speaks against any of its runs."""
+    runs = [_record(network, profile, reference, result, run) for run in result["runs"]]
+    found = dict.fromkeys(doubt for run in runs for doubt in doubts(run, profile.protocol, usual_reference_ms))
+    if len(runs) == 1:
+        return runs[0], list(found)
+    repeats = tuple(
+        Repeat(
+            build=run["build"],
+            run=run["run"],
+            latency_ms=taken.latency_ms,
+            reference_latency_ms=taken.reference_latency_ms,
+        )
+        for run, taken in zip(result["runs"], runs, strict=True)
+    )
+    middle = sorted(runs, key=lambda run: run.latency_ms)[len(runs) // 2]
+    whole = middle.model_copy(update={"repeats": repeats})
+    return whole, [*found, *spread_doubts(whole, profile.protocol)]
+
+
+def _record(
+    network: str, profile: HardwareProfile, reference: Path, result: dict[str, Any], run: dict[str, Any]
+) -> Measurement:
+    build = result["builds"][run["build"]]
     return Measurement(
         target=profile.name,
-        backend=profile.backend,
+        backend=build["backend"],
         network=network,
         lr_height=profile.lr_height,
         lr_width=profile.lr_width,
-        samples_ms=result["samples_ms"],
-        reference_ms=result["reference_ms"],
-        reference_after=result["reference_after"],
+        samples_ms=run["samples_ms"],
+        reference_ms=run["reference_ms"],
+        reference_after=run["reference_after"],
         stable=False,
-        conditions=conditions(result["snapshots"]),
+        conditions=conditions(run["snapshots"]),
+        engine=build["candidate"],
+        extra={name: value for name, value in run.items() if name not in _RUN_KEYS},
         protocol={
             **profile.protocol.model_dump(mode="json"),
+            "precision": profile.precision,
             "reference": REFERENCE,
             "reference_file": file_digest(reference),
         },
-        machine=result["machine"],
-        versions={**result["versions"], "nas-sr": nas_sr.__version__},
+        machine={**run["machine"], "session": build["session"]},
+        versions={**build["versions"], "nas-sr": nas_sr.__version__},
         measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-
-
-def _unreadable(measurement: Measurement) -> list[str]:
-    """What a reader must know even of a stable figure."""
-    if measurement.conditions["foreign_cpu"] is None:
-        return ["CPU time of other processes cannot be read on this system"]
-    return []

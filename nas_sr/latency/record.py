@@ -9,6 +9,17 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 
+class Repeat(BaseModel):
+    """One of several runs, each in a fresh process, of one of several fresh builds of the same network."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    build: int
+    run: int
+    latency_ms: float
+    reference_latency_ms: float
+
+
 class Measurement(BaseModel):
     """One network timed on one target. Samples are milliseconds, in the order they were taken."""
 
@@ -16,7 +27,7 @@ class Measurement(BaseModel):
 
     kind: Literal["measured"] = "measured"
     target: str  # name of the hardware profile
-    backend: str  # "onnxruntime"
+    backend: str  # of its job: onnxruntime, tensorrt, ...
     network: str  # digest of the spec, or of the ONNX file where there is no spec
     lr_height: int
     lr_width: int
@@ -26,7 +37,10 @@ class Measurement(BaseModel):
     stable: bool
     labels: tuple[str, ...] = ()  # why it is not stable, or what a reader must know
     attempts: int = 1
+    repeats: tuple[Repeat, ...] = ()  # of a finalist; the samples are then those of the middle run
     conditions: dict[str, Any] = {}  # what else the machine did in the window: foreign CPU time, clocks, throttling
+    engine: dict[str, Any] = {}  # how the engine was built: seconds, layers, timing cache
+    extra: dict[str, Any] = {}  # what only some backends tell: times by layer, times with a CUDA graph
     protocol: dict[str, Any]
     machine: dict[str, Any]
     versions: dict[str, str]
@@ -34,8 +48,26 @@ class Measurement(BaseModel):
 
     @property
     def latency_ms(self) -> float:
-        """The figure: median of the samples."""
-        return median(self.samples_ms)
+        """The figure: median of the samples, or of the runs' medians where there are several."""
+        return median([repeat.latency_ms for repeat in self.repeats] or self.samples_ms)
+
+    @property
+    def run_spread(self) -> float | None:
+        """Largest distance between runs of one build, as a share of the latency; None without several runs."""
+        spans = [_span(runs) for runs in self._by_build() if len(runs) > 1]
+        return max(spans) / self.latency_ms if spans else None
+
+    @property
+    def build_spread(self) -> float | None:
+        """Largest distance between the medians of builds, as a share of the latency; None without several builds."""
+        medians = [median(runs) for runs in self._by_build()]
+        return _span(medians) / self.latency_ms if len(medians) > 1 else None
+
+    def _by_build(self) -> list[list[float]]:
+        builds: dict[int, list[float]] = {}
+        for repeat in self.repeats:
+            builds.setdefault(repeat.build, []).append(repeat.latency_ms)
+        return list(builds.values())
 
     @property
     def reference_latency_ms(self) -> float:
@@ -92,9 +124,15 @@ class Measurement(BaseModel):
             "runs": self.runs,
             "reference_latency_ms": self.reference_latency_ms,
             "relative_latency": self.relative_latency,
+            "run_spread": self.run_spread,
+            "build_spread": self.build_spread,
             "backend": self.backend,
             "kind": self.kind,
             "target": self.target,
             "stable": self.stable,
             "labels": list(self.labels),
         }
+
+
+def _span(values: list[float]) -> float:
+    return max(values) - min(values)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import median
 from typing import Any
 
-from nas_sr.latency.profile import Protocol
+from nas_sr.latency.profile import HardwareProfile, Protocol
 from nas_sr.latency.record import Measurement
 
 
@@ -47,6 +47,8 @@ def doubts(measurement: Measurement, protocol: Protocol, usual_reference_ms: flo
     spread = measurement.iqr_ms / measurement.latency_ms
     if spread > protocol.max_iqr:
         found.append(f"samples spread by {spread:.0%} of the median between the quartiles")
+    if protocol.max_cov is not None and measurement.cov > protocol.max_cov:
+        found.append(f"samples vary by {measurement.cov:.1%} (coefficient of variation)")
     for name, samples in (("latency", measurement.samples_ms), ("reference latency", measurement.reference_ms)):
         change = halves_change(samples)
         if abs(change) > protocol.max_halves:
@@ -58,6 +60,22 @@ def doubts(measurement: Measurement, protocol: Protocol, usual_reference_ms: flo
                 f"device {'slower' if drift > 0 else 'faster'} than usual: the reference network took"
                 f" {measurement.reference_latency_ms:.3g} ms, usually {usual_reference_ms:.3g} ms"
             )
+    return found
+
+
+def spread_doubts(measurement: Measurement, protocol: Protocol) -> list[str]:
+    """Why the runs of a finalist do not agree. That builds differ is the compiler's doing and no reason for doubt."""
+    spread = measurement.run_spread
+    if spread is None or spread <= protocol.max_run_spread:
+        return []
+    return [f"runs of the same engine differ by {spread:.1%}"]
+
+
+def cautions(measurement: Measurement, profile: HardwareProfile) -> list[str]:
+    """What a reader must know even of a stable figure."""
+    found = []
+    if measurement.conditions["foreign_cpu"] is None:
+        found.append("CPU time of other processes cannot be read on this system")
     return found
 
 

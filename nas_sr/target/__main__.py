@@ -1,24 +1,21 @@
-"""Starts the measuring program: `python -m nas_sr.target JOBDIR`, or `python path/to/target JOBDIR` for a copy.
-
-With --end-with-input it ends when its standard input closes: whoever started it is gone, by whatever signal.
-"""
+"""Starts the measuring program: `python path/to/target JOBDIR`. It ends when its standard input closes."""
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import sys
 import threading
 from pathlib import Path
-from types import ModuleType
 
-USAGE = "usage: python path/to/target [--end-with-input] JOBDIR"
+USAGE = "usage: python path/to/target JOBDIR, with standard input kept open by whoever waits"
 
 
-def _package() -> ModuleType:
-    """This folder as a package, under whatever name it was copied."""
+def _package() -> str:
+    """The name under which this folder is a package, whatever it was called when it was copied."""
     if __package__:
-        return importlib.import_module(__package__)
+        return __package__
     folder = Path(__file__).resolve().parent
     sys.path.pop(0)  # the folder itself: its modules would hide others of the same name
     spec = importlib.util.spec_from_file_location(
@@ -29,7 +26,7 @@ def _package() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
-    return module
+    return spec.name
 
 
 def _end_with_input() -> None:
@@ -39,16 +36,18 @@ def _end_with_input() -> None:
 
 
 def main() -> int:
-    """Answers one job. A failed measurement is an answer too: the exit status is 0 whenever result.json was written."""
+    """Answers one job, or does one step of it. A failed measurement is an answer too: the exit status is 0."""
     arguments = sys.argv[1:]
-    if "--end-with-input" in arguments:
-        arguments.remove("--end-with-input")
+    if len(arguments) == 4 and arguments[0] == "--step":
         threading.Thread(target=_end_with_input, daemon=True).start()
+        steps = importlib.import_module(_package() + ".steps")
+        steps.step(arguments[1], Path(arguments[3]), int(arguments[2]))
+        return 0
     if len(arguments) != 1:
         print(USAGE, file=sys.stderr)
         return 2
-    job = importlib.import_module(_package().__name__ + ".job")
-    job.answer(Path(arguments[0]))
+    agent = importlib.import_module(_package() + ".agent")
+    agent.answer(Path(arguments[0]))
     return 0
 
 

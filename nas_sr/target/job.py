@@ -1,31 +1,41 @@
-"""The border of the measuring program: job.json in, result.json out, failure as a value."""
+"""What is asked of this program: job.json in a folder with the ONNX files of a candidate and of the reference."""
 
 from __future__ import annotations
 
-import importlib
 import json
-import os
 from pathlib import Path
-from typing import Any, Callable, NamedTuple
+from typing import Any, NamedTuple
 
-from .conditions import machine, physical_cores
+from .backends import MODULES
+from .conditions import physical_cores
 from .failure import Failure
-from .protocol import Plan, measure
+from .protocol import Plan
+from .settings import OnnxFiles, Settings
 
-FORMAT = 1
-BACKENDS = {"onnxruntime": "onnxruntime_backend"}
+FORMAT = 2
+ACTIONS = ("measure", "probe")
 
 
 class Job(NamedTuple):
-    """What is asked: two ONNX files in the job's folder, an LR input size in pixels, threads, and how to sample."""
+    """Probe: what is there. Measure: build engines `builds` times with the first usable backend, and run each of them
+    in `runs` fresh processes.
 
-    backend: str
-    candidate: str
-    reference: str
-    lr_height: int
-    lr_width: int
-    threads: int
+    `build_limit_s` is for one build, `plan.limit_s` for one run.
+    """
+
+    folder: Path
+    action: str
+    backends: list[str]
+    settings: Settings
     plan: Plan
+    builds: int
+    runs: int
+    build_limit_s: float
+
+    def onnx(self, network: str) -> OnnxFiles:
+        """The files of "candidate" or "reference"."""
+        fp16 = self.folder / (network + "-fp16.onnx")
+        return OnnxFiles(self.folder / (network + ".onnx"), fp16 if fp16.is_file() else None)
 
 
 def read(folder: Path) -> Job:
@@ -38,47 +48,29 @@ def read(folder: Path) -> Job:
         value = json.loads((folder / "job.json").read_text(encoding="utf-8"))
         if value["format"] != FORMAT:
             raise Failure("device", "job.json has format {}, but this program reads {}".format(value["format"], FORMAT))
-        if value["backend"] not in BACKENDS:
-            raise Failure("device", "unknown backend '{}'; known: {}".format(value["backend"], ", ".join(BACKENDS)))
-        threads = value["threads"]
+        for name in value["backends"]:
+            if name not in MODULES:
+                raise Failure("device", "unknown backend '{}'; known: {}".format(name, ", ".join(MODULES)))
+        if value["action"] not in ACTIONS:
+            raise Failure("device", "unknown action '{}'; known: {}".format(value["action"], ", ".join(ACTIONS)))
         return Job(
-            backend=value["backend"],
-            candidate=value["candidate"],
-            reference=value["reference"],
-            lr_height=int(value["lr_height"]),
-            lr_width=int(value["lr_width"]),
-            threads=physical_cores() if threads == "physical" else int(threads),
+            folder=folder,
+            action=value["action"],
+            backends=list(value["backends"]),
+            settings=_settings(value["settings"], folder),
             plan=Plan(**value["plan"]),
+            builds=int(value["builds"]),
+            runs=int(value["runs"]),
+            build_limit_s=float(value["build_limit_s"]),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Failure("device", "job.json cannot be used: {!r}".format(error)) from error
 
 
-def answer(folder: Path) -> None:
-    """Measures what job.json asks and writes result.json, whole or not at all."""
-    try:
-        result = {"ok": True, **_measured(folder)}
-    except Failure as failure:
-        result = {"ok": False, "kind": failure.kind, "error": failure.text}
-    except Exception as error:  # the border: what nobody foresaw is an answer too, and may pass
-        result = {"ok": False, "kind": "passing", "error": "unexpected {!r}".format(error)}
-    result["format"] = FORMAT
-    temporary = folder / "result.json.part"
-    temporary.write_text(json.dumps(result), encoding="utf-8")
-    os.replace(str(temporary), str(folder / "result.json"))
-
-
-def _measured(folder: Path) -> dict[str, Any]:
-    job = read(folder)
-    try:
-        backend = importlib.import_module("." + BACKENDS[job.backend], __package__)
-    except ImportError as error:
-        raise Failure("device", "{} cannot be used here: {}".format(job.backend, error)) from error
-
-    def loaded(name: str) -> Callable[[], float]:
-        runner: Callable[[], float] = backend.load(folder / name, job.lr_height, job.lr_width, job.threads)
-        return runner
-
-    taken = measure(lambda: loaded(job.candidate), lambda: loaded(job.reference), job.plan)
-    facts = {**machine(), "threads": job.threads, "session": backend.settings(job.threads)}
-    return {**taken, "machine": facts, "versions": backend.versions()}
+def _settings(value: dict[str, Any], folder: Path) -> Settings:
+    threads = value["threads"]
+    found = {
+        "threads": physical_cores() if threads == "physical" else int(threads),
+        "cache_folder": str(folder.parent.parent / "cache"),  # beside the folder of all jobs
+    }
+    return Settings(**{**value, **found})

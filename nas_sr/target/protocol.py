@@ -8,6 +8,7 @@ from typing import Any, Callable, NamedTuple
 
 from .conditions import snapshot
 from .failure import Failure
+from .said import say_stage
 
 Runner = Callable[[], float]  # one inference; returns its milliseconds
 SNAPSHOT_EVERY_S = 0.5
@@ -34,11 +35,11 @@ def measure(load_candidate: Callable[[], Runner], load_reference: Callable[[], R
         Failure: kind device where the reference does not run, candidate where the candidate does not.
     """
     start = time.perf_counter()
-    _say("reference")
+    say_stage("reference")
     reference = _proven("device", "the reference network", load_reference)
-    _say("candidate")
+    say_stage("candidate")
     candidate = _proven("candidate", "the network", load_candidate)
-    _say("warm-up")
+    say_stage("warm-up")
     one_ms = _warm_up(candidate, reference, plan)
     needed_s = max(plan.seconds, plan.iterations * one_ms / 1e3) * (1 + plan.reference_share)
     left_s = plan.limit_s - (time.perf_counter() - start)
@@ -50,13 +51,8 @@ def measure(load_candidate: Callable[[], Runner], load_reference: Callable[[], R
                 one_ms, plan.iterations, needed_s, left_s, plan.limit_s
             ),
         )
-    _say("window")
+    say_stage("window")
     return _window(candidate, reference, plan)
-
-
-def _say(stage: str) -> None:
-    """Where the program is, for whoever must kill it and say why."""
-    print(stage, flush=True)
 
 
 def _proven(kind: str, name: str, load: Callable[[], Runner]) -> Runner:

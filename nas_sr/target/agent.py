@@ -1,0 +1,193 @@
+"""Answers one job: the device to itself, every step in a worker process that can be killed, nothing left behind."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Iterator
+
+from .failure import Failure
+from .job import Job, read
+from .said import heard, say, say_stage
+from .steps import answer_file
+
+HEARTBEAT_S = 2.0
+# The asker writes a byte now and then; a network that is cut leaves no other sign for hours.
+ASKER_SILENT_S = 60.0
+STALE_S = 24 * 3600.0
+# Anybody's program that measures on this device takes the same file.
+DEVICE_LOCK = Path(tempfile.gettempdir()) / "nas-sr-device.lock"
+# Whose fault it is when a worker dies without an answer, by the last stage it named; later ones may pass.
+FAULT_OF_STAGE = {
+    "start": "device",
+    "building the reference network": "device",
+    "building the network": "candidate",
+    "reference": "device",
+    "candidate": "candidate",
+}
+
+
+def answer(folder: Path) -> None:
+    """Does the job in `folder`, says its result and removes the folder.
+
+    The folder stays only when whoever asked is gone: who asks again for the same job finds its engines built.
+    """
+    workers = _Workers(folder)
+    threading.Thread(target=_end_with_asker, args=(workers,), daemon=True).start()
+    threading.Thread(target=_beat, daemon=True).start()
+    try:
+        job = read(folder)
+        work = _probed if job.action == "probe" else _measured
+        result = {"ok": True, **work(job, workers)}
+    except Failure as failure:
+        result = {"ok": False, "kind": failure.kind, "error": failure.text}
+    shutil.rmtree(str(folder), ignore_errors=True)  # first: who has the result lets go of this process
+    say(result=result)
+
+
+def _probed(job: Job, workers: _Workers) -> dict[str, Any]:
+    return workers.step("probe", 0, job.build_limit_s)
+
+
+def _measured(job: Job, workers: _Workers) -> dict[str, Any]:
+    with _device_alone():
+        _remove_stale(job.folder)
+        builds, runs = [], []
+        for build in range(job.builds):
+            builds.append(workers.step("build", build, job.build_limit_s, keep=True))
+            for run in range(job.runs):
+                runs.append({"build": build, "run": run, **workers.step("run", len(runs), job.plan.limit_s)})
+        return {"builds": builds, "runs": runs}
+
+
+@contextmanager
+def _device_alone() -> Iterator[None]:
+    try:
+        descriptor = os.open(str(DEVICE_LOCK), os.O_RDONLY)
+    except FileNotFoundError:
+        descriptor = os.open(str(DEVICE_LOCK), os.O_RDONLY | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say_stage("waiting for the device")
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+class _Workers:
+    """Starts the worker processes of one job, one at a time, and ends them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._running: subprocess.Popen[str] | None = None
+
+    def step(self, name: str, number: int, limit_s: float, keep: bool = False) -> dict[str, Any]:
+        """The answer of one step; with `keep`, that of an earlier, interrupted try at this very job will do.
+
+        Raises:
+            Failure: what the worker failed with, or how it ended without an answer.
+        """
+        path = answer_file(self._folder, name, number)
+        if not (keep and path.is_file()):
+            self._run(name, number, limit_s)
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return found
+
+    def _run(self, name: str, number: int, limit_s: float) -> None:
+        program = str(Path(__file__).parent)
+        command = [sys.executable, "-u", "-B", program, "--step", name, str(number), str(self._folder)]
+        stage, failure = "start", None
+        timed_out = threading.Event()
+
+        def at_limit() -> None:
+            timed_out.set()
+            self.kill()
+
+        with (self._folder / "errors").open("wb") as errors:
+            self._running = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,  # closes when this process ends, however it ends, and the worker with it
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                universal_newlines=True,
+                # NumPy's own threads have nothing to do here and would only be counted.
+                env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+                start_new_session=True,
+            )
+        timer = threading.Timer(limit_s, at_limit)
+        timer.start()
+        try:
+            assert self._running.stdout is not None
+            for line in self._running.stdout:
+                said = heard(line) or {}
+                failure = said.get("failure", failure)
+                if "stage" in said:
+                    stage = said["stage"]
+                    say_stage(stage)
+            status = self._running.wait()
+        finally:
+            timer.cancel()
+            self.kill()
+        if failure:
+            raise Failure(failure["kind"], failure["error"])
+        if not answer_file(self._folder, name, number).is_file():
+            raise _died(stage, None if timed_out.is_set() else status, limit_s, self._last_error())
+
+    def _last_error(self) -> str:
+        lines = (self._folder / "errors").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return lines[-1] if lines else ""
+
+    def kill(self) -> None:
+        """Ends the running worker and all it started."""
+        if self._running is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._running.pid, signal.SIGKILL)
+
+
+def _died(stage: str, ended: int | None, limit_s: float, error: str) -> Failure:
+    kind = FAULT_OF_STAGE.get(stage, "passing")
+    if ended is None:
+        what = "killed after {:g} s".format(limit_s)
+    elif ended == -signal.SIGKILL:
+        kind, what = "passing", "killed by the system, which happens when memory runs out"
+    else:
+        what = "ended by signal {}".format(-ended) if ended < 0 else "ended with status {}".format(ended)
+    return Failure(
+        kind, "the measuring process was {} (stage: {})".format(what, stage) + (": " + error if error else "")
+    )
+
+
+def _beat() -> None:
+    while True:
+        time.sleep(HEARTBEAT_S)
+        say(alive=True)
+
+
+def _end_with_asker(workers: _Workers) -> None:
+    """Ends everything when standard input closes or falls silent: whoever asked is gone, by whatever signal."""
+    while select.select([0], [], [], ASKER_SILENT_S)[0] and os.read(0, 4096):
+        pass
+    workers.kill()
+    os._exit(3)
+
+
+def _remove_stale(folder: Path) -> None:
+    """Removes what jobs left that were interrupted and never asked for again, by the file system's own clock."""
+    now = folder.stat().st_mtime
+    for other in folder.parent.iterdir():
+        if other != folder and now - other.stat().st_mtime > STALE_S:
+            shutil.rmtree(str(other), ignore_errors=True)

@@ -1,0 +1,128 @@
+"""The parts of a job that are worker processes of their own: probe, build and run. Each leaves one JSON file."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import platform
+import shutil
+import time
+from pathlib import Path
+from typing import Any, Callable
+
+from . import backends
+from .conditions import machine
+from .failure import Failure
+from .job import Job, read
+from .said import say, say_stage
+
+REFERENCE = "reference.engine"
+
+
+def step(name: str, folder: Path, number: int) -> None:
+    """Does one step of the job in `folder` and leaves its answer there; says a failure instead."""
+    try:
+        write_whole(answer_file(folder, name, number), json.dumps(STEPS[name](read(folder), number)))
+    except Failure as failure:
+        say(failure={"kind": failure.kind, "error": failure.text})
+    except MemoryError:
+        say(failure={"kind": "passing", "error": "out of memory"})
+    except OSError as error:
+        remedy = "; make room on the device" if error.errno == errno.ENOSPC else ""
+        text = "{}: {}{}".format(error.filename or name, error.strerror, remedy)
+        say(failure={"kind": "device", "error": text})
+    except Exception as error:  # the border: what nobody foresaw is an answer too, and may pass
+        say(failure={"kind": "passing", "error": "unexpected {!r}".format(error)})
+
+
+def answer_file(folder: Path, name: str, number: int) -> Path:
+    """Where a step leaves its answer."""
+    return folder / "{}-{}.json".format(name, number)
+
+
+def engine_file(folder: Path, build: int) -> Path:
+    """The candidate's engine of one build."""
+    return folder / "candidate-{}.engine".format(build)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a file that is there whole or not at all."""
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(str(temporary), str(path))
+
+
+def probe(job: Job, number: int) -> dict[str, Any]:
+    """What is really there: the machine, each backend's versions or what it lacks, free disk, and the clock."""
+    found = {}
+    for name in backends.MODULES:
+        try:
+            found[name] = {"versions": backends.backend(name).versions()}
+        except Failure as failure:
+            found[name] = {"lacks": failure.text}
+    return {
+        "machine": machine(),
+        "backends": found,
+        "python": platform.python_version(),
+        "free_disk_gb": round(shutil.disk_usage(str(job.folder)).free / 1e9, 2),
+        "unix_time_s": time.time(),
+    }
+
+
+def build(job: Job, number: int) -> dict[str, Any]:
+    """Engines of the reference and of the candidate.
+
+    The reference's is kept on the device: two builds of one network may differ, and it is what drift is judged by.
+    """
+    name, backend = backends.first_usable(job.backends)
+    versions = backend.versions()
+    kept = _kept_reference(job, name, versions)
+    if kept.with_suffix(".json").is_file():
+        facts = json.loads(kept.with_suffix(".json").read_text(encoding="utf-8"))
+    else:
+        say_stage("building the reference network")
+        part = kept.with_suffix(".part")
+        facts = _reference_works(lambda: backend.build(job.onnx("reference"), part, job.settings))
+        os.replace(str(part), str(kept))
+        write_whole(kept.with_suffix(".json"), json.dumps(facts))
+    shutil.copyfile(str(kept), str(job.folder / REFERENCE))
+    say_stage("building the network")
+    return {
+        "backend": name,
+        "versions": versions,
+        "session": backend.described(job.settings),
+        "reference": facts,
+        "candidate": backend.build(job.onnx("candidate"), engine_file(job.folder, number), job.settings),
+    }
+
+
+def run(job: Job, number: int) -> dict[str, Any]:
+    """Samples of one build's engine, in this fresh process; `number` counts the runs of all builds from 0."""
+    build_number = number // job.runs
+    name = json.loads(answer_file(job.folder, "build", build_number).read_text(encoding="utf-8"))["backend"]
+    taken = backends.backend(name).measure(
+        engine_file(job.folder, build_number), job.folder / REFERENCE, job.settings, job.plan
+    )
+    return {**taken, "machine": {**machine(), "threads": job.settings.threads}}
+
+
+STEPS = {"probe": probe, "build": build, "run": run}
+
+
+def _kept_reference(job: Job, backend: str, versions: dict[str, str]) -> Path:
+    digest = hashlib.sha256((job.folder / "reference.onnx").read_bytes())
+    digest.update(json.dumps([platform.node(), backend, versions, job.settings], sort_keys=True).encode())
+    folder = Path(job.settings.cache_folder) / "references"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / (digest.hexdigest()[:16] + ".engine")
+
+
+def _reference_works(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What cannot be done with the reference network is not the candidate's fault."""
+    try:
+        return work()
+    except Failure as failure:
+        kind = "device" if failure.kind == "candidate" else failure.kind
+        raise Failure(kind, "the reference network: " + failure.text) from failure
