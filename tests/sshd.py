@@ -31,7 +31,7 @@ class Server:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.device = folder / "the drone's \"own\" folder"
+        self.device = folder / 'the drone\'s "own" folder'
         folder.mkdir()
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -67,7 +67,9 @@ class Server:
     def start(self) -> None:
         """Listens, when this returns."""
         assert SSHD is not None
-        self._process = subprocess.Popen([SSHD, "-D", "-E", str(self.folder / "log"), "-f", str(self.folder / "config")])
+        self._process = subprocess.Popen(
+            [SSHD, "-D", "-E", str(self.folder / "log"), "-f", str(self.folder / "config")]
+        )
         for _ in range(1000):
             with socket.socket() as client:
                 if client.connect_ex(("127.0.0.1", self.port)) == 0:

@@ -87,7 +87,8 @@ def probe(profile: HardwareProfile) -> dict[str, Any]:
     found: dict[str, Any] = target_program.run({**_job(unit, False), "action": "probe"}, {}, unit)
     found.pop("ok")
     # The program reads its clock somewhere between question and answer.
-    found["clock_skew_s"] = round(min((found["unix_time_s"] - at for at in (asked_s, time.time())), key=abs), 1)
+    early_s, late_s = found["unix_time_s"] - asked_s, found["unix_time_s"] - time.time()
+    found["clock_skew_s"] = round(early_s if abs(early_s) < abs(late_s) else late_s, 1)
     return found
 
 

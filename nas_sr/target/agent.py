@@ -63,7 +63,8 @@ def _probed(job: Job, workers: _Workers) -> dict[str, Any]:
 def _measured(job: Job, workers: _Workers) -> dict[str, Any]:
     with _device_alone():
         _remove_stale(job.folder)
-        builds, runs = [], []
+        builds: list[dict[str, Any]] = []
+        runs: list[dict[str, Any]] = []
         for build in range(job.builds):
             builds.append(workers.step("build", build, job.build_limit_s, keep=True))
             for run in range(job.runs):

@@ -10,20 +10,22 @@ import sys
 import tarfile
 
 
-def receive(base, name):
+def receive(base: str, name: str) -> str:
     """Unpacks a tar stream of plain files into the job's folder; the folder."""
     folder = os.path.join(os.path.expanduser(base), "jobs", name)
     os.makedirs(os.path.join(folder, "program", "backends"), exist_ok=True)
     with tarfile.open(fileobj=os.fdopen(0, "rb", 0, closefd=False), mode="r|") as archive:
         for member in archive:
             path = os.path.join(folder, member.name)
+            content = archive.extractfile(member)
+            assert content is not None, "only plain files are sent"
             with open(path + ".part", "wb") as file:
-                file.write(archive.extractfile(member).read())
+                file.write(content.read())
             os.replace(path + ".part", path)
     return folder
 
 
-def refuse(text):
+def refuse(text: str) -> None:
     """Says in the program's own form why there will be no answer."""
     result = {"ok": False, "kind": "device", "error": text}
     sys.stdout.write("nas-sr-target " + json.dumps({"result": result}) + "\n")

@@ -41,7 +41,13 @@ def quick() -> Callable[..., HardwareProfile]:
     def made(**changes) -> HardwareProfile:
         protocol = CREDULOUS.model_copy(update=changes)
         return HardwareProfile(
-            name="test", title="test", backends=("onnxruntime",), lr_height=16, lr_width=24, threads=1, protocol=protocol
+            name="test",
+            title="test",
+            backends=("onnxruntime",),
+            lr_height=16,
+            lr_width=24,
+            threads=1,
+            protocol=protocol,
         )
 
     return made

@@ -28,7 +28,7 @@ with SharedDevice("test") as training:
 """
 MEASURER = """
 for _ in range(3):
-    with measuring("test", lambda: say("wait")):
+    with measuring("test", when_waiting=lambda: say("wait")):
         say("begin")
         time.sleep(0.05)
         say("end")
@@ -134,6 +134,6 @@ def test_free_device_is_not_waited_for(tmp_path, monkeypatch):
     with SharedDevice("test") as training:
         training.step_boundary()
     waited = []
-    with measuring("test", lambda: waited.append(True)), SharedDevice("another"):
+    with measuring("test", when_waiting=lambda: waited.append(True)), SharedDevice("another"):
         pass
     assert not waited
