@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from nas_sr.errors import UsageError
 from nas_sr.validation import explain
@@ -103,13 +103,43 @@ class StudyConfig(Config):
     """Everything that decides a study's results. The budget is not here: a study may always be given more."""
 
     space: str = Field("imdeception_x4", description="a shipped search space or a path to a file")
-    hw: str = Field("cpu", description="a shipped hardware profile or a path to a file")
+    hw: tuple[str, ...] = Field(
+        ("cpu",),
+        min_length=1,
+        description="shipped hardware profiles or paths to files; each candidate has a latency on each",
+    )
     data: str | None = Field(None, description="training images; none: photographs inside ordinary packages")
     val: str | None = Field(None, description="validation images; none: a part of the training images")
-    max_latency_ms: Annotated[float, Field(gt=0)] | None = None
+    max_latency_ms: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        (), description="a limit for each of hw, in its order; empty: no limit"
+    )
+    measure: Literal["all", "uncertain"] = Field(
+        "all", description="uncertain: only where the predicted interval touches the limit or the front"
+    )
     training: Training = Training(phases=(Phase(steps=300),))
     sampler: Literal["tpe", "nsga2", "random"] = "tpe"
     seed: int = 0
+
+    @field_validator("hw", "max_latency_ms", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        if value is None:
+            return ()
+        return value if isinstance(value, (list, tuple)) else (value,)
+
+    @model_validator(mode="after")
+    def _a_limit_for_each(self) -> StudyConfig:
+        if len(self.max_latency_ms) not in (0, len(self.hw)):
+            raise ValueError(
+                f"max_latency_ms must have one limit for each of the {len(self.hw)} targets,"
+                f" but got {len(self.max_latency_ms)}"
+            )
+        return self
+
+    @property
+    def limits_ms(self) -> tuple[float | None, ...]:
+        """The latency limit of each target."""
+        return self.max_latency_ms or (None,) * len(self.hw)
 
     @model_validator(mode="after")
     def _validation_needs_data(self) -> StudyConfig:

@@ -24,6 +24,11 @@ def pareto_front(points: Sequence[Objectives]) -> list[int]:
     return front
 
 
+def beaten(point: Objectives, others: Sequence[Objectives]) -> bool:
+    """Whether one of the others is at least as good in both and better in one."""
+    return any(psnr >= point[0] and latency <= point[1] and (psnr, latency) != point for psnr, latency in others)
+
+
 def hypervolume(points: Sequence[Objectives], reference: Objectives) -> float:
     """Area [dB * ms] that the points dominate, down to the reference's PSNR and up to its latency; exact.
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from nas_sr.arch.counts import Counts
 from nas_sr.arch.spec import ArchSpec
+from nas_sr.latency.latency import Latency
+from nas_sr.latency.prediction import Prediction
 from nas_sr.latency.record import Measurement
 
 State = Literal["complete", "infeasible", "pruned", "failed", "running", "interrupted"]
@@ -35,7 +37,7 @@ class TrialRecord(BaseModel):
     preset: str | None = None  # the paper's name of this network
     psnr_db: float | None = None
     latency_ms: float | None = None  # measured or predicted: see `latency.kind`
-    latency: Measurement | None = None  # None where its file is lost; the figure is in the journal
+    latency: Latency | None = Field(None, discriminator="kind")  # None where its file is lost
     curve: tuple[CurvePoint, ...] = ()
     reason: str = ""  # why it failed or is infeasible
     started: str | None = None  # ISO 8601, UTC
@@ -46,24 +48,40 @@ class TrialRecord(BaseModel):
     @classmethod
     def _figure_of_its_measurement(cls, values: dict[str, Any]) -> dict[str, Any]:
         latency = values.get("latency")
-        if isinstance(latency, Measurement) and values.get("latency_ms") is None:
+        if isinstance(latency, (Measurement, Prediction)) and values.get("latency_ms") is None:
             return {**values, "latency_ms": latency.latency_ms}
         return values
 
 
+class Competitor(BaseModel):
+    """A network from elsewhere, measured and judged like a candidate: a point to compare the front with."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    file_digest: str
+    psnr_db: float  # on the study's validation images
+    latency: Latency = Field(discriminator="kind")
+
+
 class StudyRecord(BaseModel):
-    """A whole study as its report sees it."""
+    """A whole study on one of its targets, as its report sees it."""
 
     model_config = ConfigDict(frozen=True)
 
     name: str
     study_dir: str
+    target: str  # name of the hardware profile whose latencies these are
+    target_title: str
+    targets: tuple[str, ...]  # all that the study has latencies for; its own first, then those it was retargeted to
+    max_latency_ms: float | None = None  # on this target
     config: dict[str, Any]  # study.yaml
     environment: dict[str, Any]  # environment.json: machine, versions, data
     trials: tuple[TrialRecord, ...]
     front: tuple[int, ...]  # numbers of the Pareto-optimal complete trials, fastest first
     hypervolume_reference: tuple[float, float]  # (psnr_db, latency_ms) that the hypervolume is measured from
     hypervolume_history: tuple[tuple[int, float], ...]  # (trial number, hypervolume once it was told)
+    competitors: tuple[Competitor, ...] = ()
     importances: dict[str, dict[str, float]]  # objective -> parameter -> share; empty with too few trials
 
     @property

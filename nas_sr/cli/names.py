@@ -22,11 +22,11 @@ def absolute(name_or_path: str | None) -> str | None:
     return str(path.resolve()) if path.exists() or len(path.parts) > 1 else name_or_path
 
 
-def study_record(study: str, root: Path) -> StudyRecord:
-    """The study of that name or folder."""
+def study_record(study: str, root: Path, target: str | None = None) -> StudyRecord:
+    """The study of that name or folder, on one of its targets (its first)."""
     from nas_sr.search.store import StudyStore, study_folder
 
-    return StudyStore.open(study_folder(study, root)).record()
+    return StudyStore.open(study_folder(study, root)).record(target)
 
 
 def study_trial(text: str, root: Path) -> tuple[StudyRecord, TrialRecord] | None:

@@ -1,4 +1,4 @@
-"""Verbs about studies: search, report, export."""
+"""Verbs about studies: search, retarget, report, export."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nas_sr.cli.output import JSON, error_console, print_json
 
 if TYPE_CHECKING:
     from nas_sr.config import StudyConfig
-    from nas_sr.records import StudyRecord
+    from nas_sr.records import StudyRecord, TrialRecord
 
 REPORTS = typer.Option(Path("reports"), "--reports", help="Folder that holds the reports.")
 
@@ -21,12 +21,15 @@ REPORTS = typer.Option(Path("reports"), "--reports", help="Folder that holds the
 def register(app: typer.Typer) -> None:
     """Adds these verbs."""
     app.command("search")(search)
+    app.command("retarget")(retarget)
     app.command("report")(report)
     app.command("export")(export)
 
 
 def search(
-    hw: str = typer.Option(None, "--hw", help="Target: a hardware profile's name or file.  [default: cpu]"),
+    hw: list[str] = typer.Option(
+        None, "--hw", help="Target: a hardware profile's name or file; may be given several times.  [default: cpu]"
+    ),
     budget: int = typer.Option(
         24, "--budget", min=1, help="Candidates to evaluate, earlier ones of the study included."
     ),
@@ -36,7 +39,12 @@ def search(
         None, "--data", help="Training images: a folder or a pack.  [default: photographs inside ordinary packages]"
     ),
     val: str = typer.Option(None, "--val", help="Validation images.  [default: a part of the training images]"),
-    max_latency: float = typer.Option(None, "--max-latency", metavar="MS", help="Slower candidates are not trained."),
+    max_latency: list[float] = typer.Option(
+        None, "--max-latency", metavar="MS", help="Slower candidates are not trained; one for each --hw."
+    ),
+    measure: str = typer.Option(
+        None, "--measure", help="all, or uncertain: only where a prediction cannot decide.  [default: all]"
+    ),
     steps: int = typer.Option(None, "--steps", min=1, help="Training steps for each candidate.  [default: 300]"),
     seed: int = typer.Option(None, "--seed", help="Seed of sampler and training.  [default: 0]"),
     config: str = typer.Option(None, "--config", help="Study config: a shipped name or a file.  [default: default]"),
@@ -53,23 +61,25 @@ def search(
     \b
         nas-sr search --hw cpu --budget 12
         nas-sr search --hw cpu --budget 48 --max-latency 60 --data DF2K --val DIV2K_valid --name camera
+        nas-sr search --hw my_xavier.yaml --hw rtx2080 --budget 200 --measure uncertain
     """
     from nas_sr.search.search import search as run_search
     from nas_sr.search.tune import Resources
 
     given = {
-        "hw": absolute(hw),
+        "hw": [absolute(each) for each in hw or ()] or None,
         "space": absolute(space),
         "data": absolute(data),
         "val": absolute(val),
-        "max_latency_ms": max_latency,
+        "max_latency_ms": max_latency or None,
+        "measure": measure,
         "seed": seed,
     }
     folder, resolved = _study(name, studies, config, given, steps)
     console = error_console()
     found = run_search(folder, resolved, budget, Resources(cpus, _gpus(gpus)), console)
-    study = found.study
-    files = _write_report(study, reports)
+    study = found.studies[0]
+    files = _write_report(found.studies, reports)
     counts = {state: _count(study, state) for state in ("complete", "pruned", "failed", "infeasible")}
     if found.space_exhausted:
         console.print("the space holds no further network", style="yellow")
@@ -80,6 +90,7 @@ def search(
                 "study_dir": study.study_dir,
                 **counts,
                 "front": _front(study),
+                "fronts": {each.target: _front(each) for each in found.studies},
                 "hypervolume": study.hypervolume,
                 "hypervolume_reference": list(study.hypervolume_reference),
                 "wall_s": found.wall_s,
@@ -87,9 +98,43 @@ def search(
             }
         )
         return
-    _print_front(study)
+    for each in found.studies:
+        _print_front(each)
     print(f"report: {files['html']}")
     print(f"next:   nas-sr export {shlex.quote(study.name)} --knee")
+
+
+def retarget(
+    study: str = typer.Argument(..., metavar="STUDY", help="A study's name or folder."),
+    hw: str = typer.Option(..., "--hw", help="The further target: a hardware profile's name or file."),
+    studies: Path = STUDIES,
+    reports: Path = REPORTS,
+    as_json: bool = JSON,
+) -> None:
+    """A study's front on another device, in minutes.
+
+    Every trained network keeps its PSNR and gets a latency on the other target; the report then shows both fronts.
+
+    
+        nas-sr retarget cpu-imdeception_x4 --hw my_xavier.yaml
+    """
+    from nas_sr.errors import WorkError
+    from nas_sr.latency.failure import MeasurementFailed
+    from nas_sr.search.retarget import retarget as run_retarget
+    from nas_sr.search.store import StudyStore, study_folder
+
+    folder = study_folder(study, studies)
+    try:
+        found = run_retarget(folder, absolute(hw) or hw, error_console())
+    except MeasurementFailed as failure:
+        raise WorkError(f"{failure}; what was measured is kept") from None
+    files = _write_report(StudyStore.open(folder).records(), reports)
+    if as_json:
+        print_json({"study": found.name, "target": found.target, "front": _front(found), "report": files["html"]})
+        return
+    _print_front(found)
+    print(f"report: {files['html']}")
+    print(f"next:   nas-sr export {shlex.quote(found.name)} --hw {found.target} --knee")
 
 
 def report(
@@ -105,10 +150,12 @@ def report(
     \b
         nas-sr report cpu-imdeception_x4
     """
-    record = study_record(study, studies)
-    files = _write_report(record, reports)
+    from nas_sr.search.store import StudyStore, study_folder
+
+    records = StudyStore.open(study_folder(study, studies)).records()
+    files = _write_report(records, reports)
     if as_json:
-        print_json({**files, "front": _front(record)})
+        print_json({**files, "front": _front(records[0]), "fronts": {each.target: _front(each) for each in records}})
         return
     print(files["html"])
     print("\n".join(files["csv"]))
@@ -120,6 +167,7 @@ def export(
     knee: bool = typer.Option(False, "--knee", help="The front's point of best trade."),
     max_latency: float = typer.Option(None, "--max-latency", metavar="MS", help="The best PSNR that is this fast."),
     min_psnr: float = typer.Option(None, "--min-psnr", metavar="DB", help="The fastest that is this good."),
+    hw: str = typer.Option(None, "--hw", help="Whose latency and front count.  [default: the study's first target]"),
     out: Path = typer.Option(None, "--out", help="Folder to write.  [default: bundles/STUDY-TRIAL]"),
     overwrite: bool = typer.Option(False, "--overwrite", help="Replace an existing bundle."),
     studies: Path = STUDIES,
@@ -140,7 +188,7 @@ def export(
 
     if sum([trial is not None, knee, max_latency is not None, min_psnr is not None]) != 1:
         raise UsageError("export needs exactly one of --trial N, --knee, --max-latency MS, --min-psnr DB")
-    record = study_record(study, studies)
+    record = study_record(study, studies, hw)
     if trial is not None:
         chosen = choose.by_number(record, trial)
     elif max_latency is not None:
@@ -175,7 +223,8 @@ def _study(
     base = read_yaml(shipped.find("studies", config or "default"), StudyConfig)
     changes = {key: value for key, value in given.items() if value is not None}
     named = {**base.model_dump(), **changes}
-    folder = studies / (name or f"{Path(named['hw']).stem}-{Path(named['space']).stem}")
+    targets = "+".join(Path(each).stem for each in named["hw"])
+    folder = studies / (name or f"{targets}-{Path(named['space']).stem}")
     if StudyStore.exists(folder) and config is None:
         base = StudyStore.open(folder).config
     values = {**base.model_dump(), **changes}
@@ -195,10 +244,10 @@ def _gpus(asked: float | None) -> float:
     return 0.25 if torch.cuda.is_available() else 0.0
 
 
-def _write_report(study: StudyRecord, reports: Path) -> dict[str, Any]:
+def _write_report(studies: list[StudyRecord], reports: Path) -> dict[str, Any]:
     from nas_sr.report.write import write_report
 
-    files = write_report(study, reports / study.name)
+    files = write_report(studies, reports / studies[0].name)
     return {"html": str(files.html), "csv": [str(files.csv), str(files.pareto_csv)]}
 
 
@@ -213,6 +262,8 @@ def _front(study: StudyRecord) -> list[dict[str, Any]]:
             "psnr_db": trial.psnr_db,
             "latency_ms": trial.latency_ms,
             "latency_kind": trial.latency.kind if trial.latency else None,
+            "low_ms": trial.latency.low_ms if trial.latency else None,
+            "high_ms": trial.latency.high_ms if trial.latency else None,
             "spec": trial.spec.to_json(),
         }
         for trial in (study.trial(number) for number in study.front)
@@ -220,12 +271,28 @@ def _front(study: StudyRecord) -> list[dict[str, Any]]:
 
 
 def _print_front(study: StudyRecord) -> None:
+    if len(study.targets) > 1:
+        print(f"{study.target}:")
     print(f"{'trial':>5}  {'PSNR':>10}  {'latency':>12}  network")
-    for trial in (study.trial(number) for number in study.front):
-        kind = trial.latency.kind if trial.latency else ""
-        unstable = "" if trial.latency is None or trial.latency.stable else " UNSTABLE"
+    front = [study.trial(number) for number in study.front]
+    for trial in front:
         name = f"{trial.preset}  " if trial.preset else ""
         print(
             f"{trial.number:>5}  {trial.psnr_db:>7.3f} dB  {trial.latency_ms:>9.2f} ms  {name}{trial.spec.label()}"
-            f"  ({kind}{unstable})"
+            f"  ({_kind(trial)})"
         )
+    predicted = [str(trial.number) for trial in front if trial.latency and trial.latency.kind == "predicted"]
+    if predicted:
+        print(
+            f"not measured on {study.target}: {', '.join(predicted)}. The same command measures them"
+            " once the device answers"
+        )
+
+
+def _kind(trial: TrialRecord) -> str:
+    latency = trial.latency
+    if latency is None:
+        return ""
+    if latency.kind == "predicted":
+        return f"predicted, {latency.low_ms:.2f} to {latency.high_ms:.2f}"
+    return "measured" if latency.stable else "measured UNSTABLE"

@@ -108,7 +108,7 @@ def _measured_and_kept(
 def _target_folder(profile: HardwareProfile) -> Path:
     """One folder for each set of everything but the network that a latency depends on."""
     identity = {
-        "profile": _identity(profile),
+        "profile": profile.identity(),
         "target": _target(profile),
         "reference": file_digest(reference_onnx(profile.lr_height, profile.lr_width)),
         "format": FORMAT,
@@ -116,16 +116,11 @@ def _target_folder(profile: HardwareProfile) -> Path:
     return cache_folder("latency", f"{profile.name}-{_digest(identity)}")
 
 
-def _identity(profile: HardwareProfile) -> dict[str, Any]:
-    """What of a profile a figure depends on: not how the device is reached."""
-    return profile.model_dump(mode="json", exclude={"title", "ssh"})
-
-
 def _target(profile: HardwareProfile) -> dict[str, Any]:
     """The machine and the runtime that are there, or that were there when the device last answered."""
     if not profile.ssh and profile.backends == ("onnxruntime",):
         return _named(machine(), {"onnxruntime": onnxruntime.__version__})
-    seen = cache_folder("targets") / f"{profile.name}-{_digest([_identity(profile), profile.where])}.json"
+    seen = cache_folder("targets") / f"{profile.name}-{_digest([profile.identity(), profile.where])}.json"
     try:
         found = _asked(profile)
     except MeasurementFailed:

@@ -113,6 +113,14 @@ class HardwareProfile(Config):
             raise ValueError("must be a number of threads, at least 1, or 'physical'")
         return value
 
+    def identity(self) -> dict[str, Any]:
+        """What of a profile a figure depends on: not its title, nor how the device is reached."""
+        return self.model_dump(mode="json", exclude={"title", "ssh"})
+
+    def frozen(self) -> dict[str, Any]:
+        """What a study keeps of a profile: all but how the device is reached, which may change."""
+        return self.model_dump(mode="json", exclude={"ssh"})
+
     @property
     def units(self) -> list[HardwareProfile]:
         """This profile for each single device that it reaches."""

@@ -89,6 +89,16 @@ class Measurement(BaseModel):
         return median(ratios)
 
     @property
+    def low_ms(self) -> float:
+        """Nineteen of twenty samples take longer."""
+        return self.percentile(5)
+
+    @property
+    def high_ms(self) -> float:
+        """Nineteen of twenty samples take no longer."""
+        return self.percentile(95)
+
+    @property
     def runs(self) -> int:
         """Number of samples."""
         return len(self.samples_ms)

@@ -19,7 +19,7 @@ class ReportFiles(NamedTuple):
     pareto_csv: Path  # the front, fastest first
 
 
-def write_report(study: StudyRecord, folder: Path) -> ReportFiles:
+def write_report(studies: list[StudyRecord], folder: Path) -> ReportFiles:
     """Writes index.html, trials.csv and pareto.csv into `folder`; what lies there is replaced.
 
     The study's name is not used for paths: it may be anything.
@@ -28,6 +28,7 @@ def write_report(study: StudyRecord, folder: Path) -> ReportFiles:
         UsageError: the folder cannot be written to.
     """
     writable_folder(folder)
+    study = studies[0]
     files = ReportFiles(folder / "index.html", folder / "trials.csv", folder / "pareto.csv")
     texts = {
         files.html: page(study),

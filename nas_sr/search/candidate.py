@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from nas_sr.arch.network import build
 from nas_sr.arch.spec import ArchSpec
@@ -14,12 +16,15 @@ from nas_sr.config import Config, Training
 from nas_sr.data.pack import Pack
 from nas_sr.evaluate.evaluate import validation_psnr_rgb
 from nas_sr.files import replacing, write_json
+from nas_sr.front import beaten
 from nas_sr.latency.device_lock import SharedDevice
 from nas_sr.latency.failure import MeasurementFailed
-from nas_sr.latency.latency_cache import cached_or_measured
+from nas_sr.latency.latency import Latency, write_latency
 from nas_sr.latency.profile import profile
 from nas_sr.records import CurvePoint
-from nas_sr.search.outcome import Outcome, Reached, write_outcome
+from nas_sr.search.outcome import Outcome, Reached, read_outcome, write_outcome
+from nas_sr.search.store import latency_file
+from nas_sr.search.targets import Target, target
 from nas_sr.train.execution import Execution
 from nas_sr.train.loop import Diverged, train
 from nas_sr.train.state import TrainingState
@@ -29,12 +34,13 @@ class Evaluation(Config):
     """Everything a worker needs to evaluate any candidate of a study."""
 
     study_dir: str
-    hw: str
+    hw: tuple[str, ...]
     train_pack: str
     val_pack: str
     training: Training
     execution: Execution
-    max_latency_ms: float | None = None
+    limits_ms: tuple[float | None, ...]
+    measure: Literal["all", "uncertain"] = "all"
     threads: int = 1
 
 
@@ -52,6 +58,9 @@ def evaluate_candidate(evaluation: Evaluation, number: int, spec: ArchSpec) -> I
                 break
             yield event
     except MeasurementFailed as error:
+        if error.kind == "device":
+            yield Outcome("interrupted", reason=error.text)
+            return
         outcome = Outcome("failed", reason=f"latency: {error}")
     except Diverged as error:
         outcome = Outcome("failed", reason=f"training: {error}")
@@ -65,15 +74,16 @@ def evaluate_candidate(evaluation: Evaluation, number: int, spec: ArchSpec) -> I
 def _stages(evaluation: Evaluation, folder: Path, spec: ArchSpec) -> Iterator[Reached | Outcome]:
     write_json(folder / "spec.json", spec.to_json())
     yield Reached("latency")
-    target = profile(evaluation.hw)
-    measurement = cached_or_measured(spec, target)
-    write_json(folder / "latency.json", measurement.model_dump(mode="json"))
-    latency_ms = measurement.latency_ms
-    limit = evaluation.max_latency_ms
-    if limit is not None and latency_ms > limit:
-        yield Outcome("infeasible", None, latency_ms, f"{latency_ms:.2f} ms is over the limit of {limit:g} ms")
-        return
-    yield Reached("training", 0, evaluation.training.steps, latency_ms=latency_ms)
+    targets = [_target(name) for name in evaluation.hw]
+    latencies: list[Latency] = []
+    for index, (each, limit_ms) in enumerate(zip(targets, evaluation.limits_ms, strict=True)):
+        latencies.append(_first_latency(each, spec, limit_ms, evaluation.measure))
+        write_latency(latency_file(folder, index, each.profile.name), latencies[-1])
+        if limit_ms is not None and _over(latencies[-1], limit_ms):
+            reason = f"{_told(latencies[-1])} is over the limit of {limit_ms:g} ms"
+            yield Outcome("infeasible", None, _figures(latencies), reason)
+            return
+    yield Reached("training", 0, evaluation.training.steps, latencies_ms=_figures(latencies))
     state = TrainingState(build(spec, evaluation.training.seed), evaluation.training, evaluation.execution)
     curve: list[CurvePoint] = []
     for point in _train(evaluation, state):
@@ -81,10 +91,65 @@ def _stages(evaluation: Evaluation, folder: Path, spec: ArchSpec) -> Iterator[Re
         write_curve(folder / "curve.csv", curve)
         if not math.isfinite(point.psnr_db):
             raise Diverged(f"validation PSNR became {point.psnr_db} at step {point.step}")
-        yield Reached("training", point.step, evaluation.training.steps, point.psnr_db, latency_ms)
+        yield Reached("training", point.step, evaluation.training.steps, point.psnr_db, _figures(latencies))
     save_weights(state.best, spec, folder / "weights.safetensors")
-    doubts = "" if measurement.stable else f"latency not stable: {'; '.join(measurement.labels)}"
-    yield Outcome("complete", state.best_psnr_db, latency_ms, doubts)
+    if evaluation.measure == "uncertain":
+        for index, each in enumerate(targets):
+            if latencies[index].kind == "predicted" and not _surely_beaten(
+                state.best_psnr_db, latencies[index], folder.parent, index
+            ):
+                yield Reached("latency", psnr_db=state.best_psnr_db, latencies_ms=_figures(latencies))
+                latencies[index] = each.latency(spec)
+                write_latency(latency_file(folder, index, each.profile.name), latencies[index])
+    yield Outcome("complete", state.best_psnr_db, _figures(latencies), "; ".join(filter(None, map(_doubt, latencies))))
+
+
+def _first_latency(target: Target, spec: ArchSpec, limit_ms: float | None, measure: str) -> Latency:
+    """The latency before training: measured, unless a prediction is all that is asked for and sure of the limit."""
+    if measure == "all" or target.predictor is None:
+        return target.latency(spec)
+    found = target.predicted(spec, "measured only where this cannot decide")
+    undecided = limit_ms is not None and found.low_ms <= limit_ms <= found.high_ms
+    return target.latency(spec) if undecided else found
+
+
+def _over(latency: Latency, limit_ms: float) -> bool:
+    """A prediction rejects only what is surely too slow."""
+    return (latency.low_ms if latency.kind == "predicted" else latency.latency_ms) > limit_ms
+
+
+def _surely_beaten(psnr_db: float, latency: Latency, trials: Path, index: int) -> bool:
+    """Whether a complete trial is better even if this one is as fast as it can be."""
+    outcomes = [read_outcome(folder) for folder in trials.iterdir()]
+    points = [
+        (outcome.psnr_db, outcome.latencies_ms[index])
+        for outcome in outcomes
+        if outcome is not None and outcome.psnr_db is not None
+    ]
+    return beaten((psnr_db, latency.low_ms), points)
+
+
+def _figures(latencies: list[Latency]) -> tuple[float, ...]:
+    return tuple(latency.latency_ms for latency in latencies)
+
+
+def _told(latency: Latency) -> str:
+    if latency.kind == "predicted":
+        return f"predicted {latency.latency_ms:.2f} ms ({latency.low_ms:.2f} to {latency.high_ms:.2f})"
+    return f"{latency.latency_ms:.2f} ms"
+
+
+def _doubt(latency: Latency) -> str:
+    labels = "; ".join(latency.labels)
+    if latency.kind == "predicted":
+        return f"latency on {latency.target} predicted, {latency.low_ms:.2f} to {latency.high_ms:.2f} ms ({labels})"
+    return "" if latency.stable else f"latency on {latency.target} not stable: {labels}"
+
+
+@lru_cache
+def _target(name_or_path: str) -> Target:
+    """One for each worker process: it remembers that a device is silent."""
+    return target(profile(name_or_path))
 
 
 def _train(evaluation: Evaluation, state: TrainingState) -> Iterator[CurvePoint]:

@@ -16,18 +16,19 @@ class Reached(NamedTuple):
     step: int = 0
     steps: int = 0
     psnr_db: float | None = None
-    latency_ms: float | None = None
+    latencies_ms: tuple[float, ...] = ()
 
 
 class Outcome(NamedTuple):
-    """`psnr_db` is there when complete, `latency_ms` when complete or infeasible.
+    """`psnr_db` is there when complete; `latencies_ms` holds one figure a target when complete, fewer when infeasible.
 
+    Interrupted: the device is gone and nothing can be said; the candidate is to be proposed again.
     `reason` says why it is not complete or, when it is, what a reader must know of its figures.
     """
 
-    state: Literal["complete", "infeasible", "failed"]
+    state: Literal["complete", "infeasible", "failed", "interrupted"]
     psnr_db: float | None = None
-    latency_ms: float | None = None
+    latencies_ms: tuple[float, ...] = ()
     reason: str = ""
 
 
@@ -39,6 +40,7 @@ def write_outcome(folder: Path, outcome: Outcome) -> None:
 def read_outcome(folder: Path) -> Outcome | None:
     """The outcome on disk, if the candidate got that far."""
     try:
-        return Outcome(**json.loads((folder / "result.json").read_text()))
-    except (OSError, ValueError, TypeError):
+        value = json.loads((folder / "result.json").read_text())
+        return Outcome(**{**value, "latencies_ms": tuple(value["latencies_ms"])})
+    except (OSError, ValueError, TypeError, KeyError):
         return None

@@ -56,13 +56,18 @@ class Progress:
         self._outcomes[number] = outcome
         name = self._name(number)
         if outcome.state == "complete":
-            text = f"{outcome.psnr_db:.3f} dB  {outcome.latency_ms:.2f} ms  {outcome.reason}".rstrip()
+            text = f"{outcome.psnr_db:.3f} dB  {_milliseconds(outcome.latencies_ms)}  {outcome.reason}".rstrip()
         else:
             text = f"{outcome.state}: {outcome.reason}"
         self._console.print(
             Text(f"[{len(self._outcomes)}/{self._budget}] trial {number}  {name}  {text}  {self._left()}"),
             soft_wrap=True,
         )
+
+    def gave_back(self, number: int, why: str) -> None:
+        """A candidate that nothing can be said of now."""
+        self._running.pop(number, None)
+        self._console.print(Text(f"trial {number}  {self._name(number)}  given back: {why}"), soft_wrap=True)
 
     def _name(self, number: int) -> str:
         spec = self._specs[number]
@@ -96,20 +101,25 @@ class Progress:
             if event is not None and event.steps:
                 stage = f"step {event.step}/{event.steps}"
             psnr = f"{event.psnr_db:.3f} dB" if event and event.psnr_db is not None else ""
-            latency = f"{event.latency_ms:.2f} ms" if event and event.latency_ms is not None else ""
+            latency = _milliseconds(event.latencies_ms) if event else ""
             table.add_row(str(number), self._name(number), stage, psnr, latency)
         return table
 
     def _front_table(self) -> Table:
         table = Table("front", "network", "PSNR", "latency", box=None, pad_edge=False)
         complete = [(number, outcome) for number, outcome in self._outcomes.items() if outcome.state == "complete"]
-        front = pareto_front([(outcome.psnr_db or 0.0, outcome.latency_ms or 0.0) for _, outcome in complete])
+        front = pareto_front([(outcome.psnr_db or 0.0, outcome.latencies_ms[0]) for _, outcome in complete])
         for index in front[:_FRONT_ROWS]:
             number, outcome = complete[index]
-            table.add_row(str(number), self._name(number), f"{outcome.psnr_db:.3f} dB", f"{outcome.latency_ms:.2f} ms")
+            figures = f"{outcome.psnr_db:.3f} dB", _milliseconds(outcome.latencies_ms)
+            table.add_row(str(number), self._name(number), *figures)
         if len(front) > _FRONT_ROWS:
             table.add_row("", f"and {len(front) - _FRONT_ROWS} slower ones", "", "")
         return table
+
+
+def _milliseconds(latencies_ms: tuple[float, ...]) -> str:
+    return " / ".join(f"{latency_ms:.2f}" for latency_ms in latencies_ms) + (" ms" if latencies_ms else "")
 
 
 def _duration(seconds: float) -> str:

@@ -9,7 +9,6 @@ from optuna.trial import Trial, TrialState
 
 from nas_sr.arch.spec import ArchSpec
 from nas_sr.errors import UsageError
-from nas_sr.records import TrialRecord
 from nas_sr.search.outcome import Outcome, read_outcome
 from nas_sr.search.store import StudyStore
 from nas_sr.space import Params, Space
@@ -48,6 +47,12 @@ class Proposals:
     def running(self) -> int:
         """Candidates asked for and not yet told."""
         return len(self._running)
+
+    @property
+    def outcomes(self) -> dict[int, tuple[ArchSpec, Outcome]]:
+        """Every candidate with an outcome, by number."""
+        trials = {trial.number: trial for trial in self.store.study.get_trials(deepcopy=False)}
+        return {number: (self.store.spec(trials[number]), outcome) for number, outcome in self._outcomes.items()}
 
     def first_failures(self) -> list[str]:
         """The reasons of the study's first five candidates if all of them failed, else nothing."""
@@ -89,53 +94,53 @@ class Proposals:
         for repeat in self._waiting_for.pop(number, []):
             self._tell(repeat, outcome)
 
+    def give_back(self, number: int) -> None:
+        """Lets go of one running candidate, of which nothing can be said now; it is proposed again."""
+        for trial in [self._running.pop(number), *self._waiting_for.pop(number, [])]:
+            self._give_back(trial)
+
     def interrupt(self) -> None:
         """Lets go of every running candidate; each is proposed again when the search continues."""
-        for trial in [*self._running.values(), *(t for repeats in self._waiting_for.values() for t in repeats)]:
-            self._give_back(trial)
-        self._running.clear()
-        self._waiting_for.clear()
+        for number in list(self._running):
+            self.give_back(number)
 
     def _tell(self, trial: Trial, outcome: Outcome) -> None:
-        limit = self.store.config.max_latency_ms
-        if limit is not None and outcome.latency_ms is not None:
-            trial.set_constraint("latency_ms", outcome.latency_ms - limit)
+        for name, limit_ms, latency_ms in zip(
+            self.store.config.hw, self.store.config.limits_ms, outcome.latencies_ms, strict=False
+        ):
+            if limit_ms is not None:
+                trial.set_constraint(f"latency_ms on {name}", latency_ms - limit_ms)
+        if outcome.reason:
+            trial.set_user_attr("reason", outcome.reason)
         if outcome.state == "complete":
             assert outcome.psnr_db is not None
-            assert outcome.latency_ms is not None
-            self.store.study.tell(trial, [outcome.psnr_db, outcome.latency_ms])
+            self.store.study.tell(trial, [outcome.psnr_db, *outcome.latencies_ms])
             return
         trial.set_user_attr("state", outcome.state)
-        trial.set_user_attr("reason", outcome.reason)
-        trial.set_user_attr("latency_ms", outcome.latency_ms)
+        trial.set_user_attr("latencies_ms", outcome.latencies_ms)
         state = TrialState.PRUNED if outcome.state == "infeasible" else TrialState.FAIL
         self.store.study.tell(trial, state=state)
 
     def _recover(self) -> None:
         """Learns what the journal holds. A trial left running by a killed search is told if its outcome reached the
         disk, else given back."""
-        left_running = []
-        for record in self.store.trials():
-            if record.state == "running":
-                left_running.append(record)
-            elif record.repeats is None and record.state in ("complete", "infeasible", "failed"):
-                self._numbers[record.spec.digest] = record.number
-                self._outcomes[record.number] = _outcome_of(record)
+        self._outcomes = self.store.finished()
         trials = {trial.number: trial for trial in self.store.study.get_trials(deepcopy=False)}
-        for record in left_running:
-            trial = Trial(self.store.study, trials[record.number]._trial_id)
-            outcome = read_outcome(self.store.trial_folder(record.number))
-            if record.repeats is not None and record.repeats in self._outcomes:
-                self._tell(trial, self._outcomes[record.repeats])
-            elif record.repeats is None and outcome is not None:
-                self._numbers[record.spec.digest] = record.number
-                self._running[record.number] = trial
-                self.tell(record.number, outcome)
+        self._numbers = {self.store.spec(trials[number]).digest: number for number in self._outcomes}
+        for frozen in trials.values():
+            if frozen.state != TrialState.RUNNING:
+                continue
+            trial = Trial(self.store.study, frozen._trial_id)
+            outcome = read_outcome(self.store.trial_folder(frozen.number))
+            repeats = frozen.user_attrs.get("repeats")
+            if repeats in self._outcomes:
+                self._tell(trial, self._outcomes[repeats])
+            elif repeats is None and outcome is not None:
+                self._numbers[self.store.spec(frozen).digest] = frozen.number
+                self._running[frozen.number] = trial
+                self.tell(frozen.number, outcome)
             else:
                 self._give_back(trial)
-        for frozen in trials.values():  # killed between asking and naming the network
-            if frozen.state == TrialState.RUNNING and "spec" not in frozen.user_attrs:
-                self._give_back(Trial(self.store.study, frozen._trial_id))
 
     def _give_back(self, trial: Trial) -> None:
         """Marks a trial as interrupted; unless it was a repeat, its parameters are proposed again, first."""
@@ -163,9 +168,3 @@ class Proposals:
             draw = random.Random(self.store.config.seed + len(self._numbers))
             self.store.study.enqueue_trial(draw.choice(unseen))
         return bool(unseen)
-
-
-def _outcome_of(record: TrialRecord) -> Outcome:
-    state = record.state
-    assert state in ("complete", "infeasible", "failed")
-    return Outcome(state, record.psnr_db, record.latency_ms, record.reason)

@@ -20,13 +20,14 @@ from nas_sr.errors import UsageError, WorkError
 from nas_sr.evaluate.evaluate import bicubic, evaluate
 from nas_sr.files import writable_folder
 from nas_sr.latency.device_lock import SharedDevice
-from nas_sr.latency.profile import HardwareProfile, profile
+from nas_sr.latency.profile import profile
 from nas_sr.records import StudyRecord
 from nas_sr.search.candidate import Evaluation, evaluate_candidate
-from nas_sr.search.outcome import Outcome
 from nas_sr.search.progress import Progress
 from nas_sr.search.proposals import Proposals
+from nas_sr.search.settle import settle
 from nas_sr.search.store import StudyStore
+from nas_sr.search.targets import Target, first_contact, target
 from nas_sr.search.tune import Resources, run_candidates
 from nas_sr.space import read_space
 from nas_sr.train.execution import Execution, choose_execution, default_device
@@ -35,7 +36,7 @@ from nas_sr.train.execution import Execution, choose_execution, default_device
 class Found(NamedTuple):
     """A search's result; `space_exhausted`: the space ran out of networks before the budget."""
 
-    study: StudyRecord
+    studies: list[StudyRecord]  # the study on each of its targets
     space_exhausted: bool
     wall_s: float
 
@@ -51,17 +52,23 @@ def search(
 
     Raises:
         UsageError: the config names something that is not there, or differs from the existing study's.
-        WorkError: the first five candidates all failed.
+        WorkError: the first five candidates all failed, or a device is silent and nothing can predict for it.
         KeyboardInterrupt: interrupted; everything told so far is kept.
     """
     start = time.monotonic()
     _check_there(resources)
     space = read_space(config.space)
-    target = profile(config.hw)
+    profiles = [profile(name) for name in config.hw]
+    names = [each.name for each in profiles]
+    if len(set(names)) < len(names):
+        raise UsageError(f"targets must have different names, but got {', '.join(names)}")
+    targets = [target(each) for each in profiles]
+    for each in targets:
+        _tell_of_contact(each, config, console)
     images = image_sets(config.data, config.val, space.scale, _largest_crop(config))
     frozen = {
         "space": space.model_dump(mode="json"),
-        "hw": target.model_dump(mode="json"),
+        "hw": {each.name: each.frozen() for each in profiles},
         "train_images": images.train.digest,
         "validation_images": images.val.digest,
     }
@@ -72,7 +79,7 @@ def search(
     else:
         writable_folder(folder)
         console.print("measuring how a training step runs fastest here ...", style="dim")
-        store = StudyStore.create(folder, config, _environment(config, target, images, frozen, space.scale))
+        store = StudyStore.create(folder, config, _environment(config, images, frozen, space.scale))
     for problem in images.problems:
         console.print(f"left out: {problem}", style="dim", highlight=False)
     console.print(f"study {folder}: {images.description}", style="dim", highlight=False, soft_wrap=True)
@@ -86,13 +93,14 @@ def search(
             val_pack=str(images.val.folder),
             training=config.training,
             execution=Execution.model_validate(store.environment()["execution"]),
-            max_latency_ms=config.max_latency_ms,
+            limits_ms=config.limits_ms,
+            measure=config.measure,
             threads=max(1, int(resources.cpus)),
         )
         exhausted = False
         if proposals.evaluated < budget:
             # Ray prints what goes wrong with its workers on standard output, which is for the answer alone.
-            with redirect_stdout(sys.stderr), Progress(console, budget, _known(store)) as progress:
+            with redirect_stdout(sys.stderr), Progress(console, budget, proposals.outcomes) as progress:
                 exhausted = not run_candidates(proposals, budget, evaluation, evaluate_candidate, resources, progress)
         failures = proposals.first_failures()
         if failures:
@@ -100,7 +108,22 @@ def search(
                 f"{folder}: the first {len(failures)} candidates all failed, so the search stopped;"
                 f" the first: {failures[0]}"
             )
-        return Found(store.record(), exhausted, time.monotonic() - start)
+        for each in targets:
+            settle(store, each, config.measure, lambda text: console.print(text, style="dim", soft_wrap=True))
+        return Found(store.records(), exhausted, time.monotonic() - start)
+
+
+def _tell_of_contact(target: Target, config: StudyConfig, console: Console) -> None:
+    """A device that does not answer is said at once, and so is what takes its place."""
+    name = target.profile.name
+    silent = first_contact(target)
+    if silent is not None:
+        assert target.predictor is not None
+        text = f"{name} is not measured now: {silent}. Its latencies are PREDICTED: {target.predictor.grounds}"
+        console.print(text, style="yellow", soft_wrap=True, highlight=False)
+    elif config.measure == "uncertain" and target.predictor is None:
+        text = f"{name} has no calibration (`nas-sr hw calibrate {name}`), so every candidate is measured on it"
+        console.print(text, style="yellow", soft_wrap=True, highlight=False)
 
 
 def _check_there(resources: Resources) -> None:
@@ -116,9 +139,7 @@ def _largest_crop(config: StudyConfig) -> int:
     return max(phase.crop_lr for phase in config.training.phases)
 
 
-def _environment(
-    config: StudyConfig, target: HardwareProfile, images: ImageSets, frozen: dict[str, Any], scale: int
-) -> dict[str, Any]:
+def _environment(config: StudyConfig, images: ImageSets, frozen: dict[str, Any], scale: int) -> dict[str, Any]:
     """What decides or explains the study's figures besides its config; measured once, when it begins."""
     middle = preset("imdeception-c8").at_scale(scale)
     with SharedDevice("cpu", default_device()):  # another study may be measuring
@@ -128,7 +149,6 @@ def _environment(
         "execution": execution.model_dump(),
         "execution_measured": measured,
         "bicubic_psnr_db": evaluate(bicubic(scale), images.val, scale).psnr_rgb_db,
-        "hardware": {"name": target.name, "title": target.title},
         "data": {
             "description": images.description,
             "smallest_lr": images.train.smallest_lr,
@@ -152,11 +172,3 @@ def _refuse_changes(folder: Path, before: dict[str, Any], now: dict[str, Any]) -
             f"{folder}: the study was begun with another config: {'; '.join(changed)}."
             " Continue it unchanged, or begin another with --name"
         )
-
-
-def _known(store: StudyStore) -> dict[int, tuple[Any, Outcome]]:
-    return {
-        trial.number: (trial.spec, Outcome(trial.state, trial.psnr_db, trial.latency_ms, trial.reason))
-        for trial in store.trials()
-        if trial.repeats is None and trial.state in ("complete", "infeasible", "failed")
-    }

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
-from pydantic import ValidationError
 
 from nas_sr.arch.counts import counts
 from nas_sr.arch.presets import preset_name
@@ -24,12 +24,15 @@ from nas_sr.config import StudyConfig, read_yaml, write_yaml
 from nas_sr.errors import UsageError, unknown_name
 from nas_sr.files import replacing, writable_folder, write_json
 from nas_sr.front import hypervolume, pareto_front
-from nas_sr.latency.record import Measurement
-from nas_sr.records import CurvePoint, State, StudyRecord, TrialRecord
+from nas_sr.latency.latency import Impossible, read_latency
+from nas_sr.latency.profile import HardwareProfile
+from nas_sr.records import Competitor, CurvePoint, State, StudyRecord, TrialRecord
 from nas_sr.search.journal import open_journal
+from nas_sr.search.outcome import Outcome
 from nas_sr.search.samplers import sampler
 
 CONFIG, JOURNAL, ENVIRONMENT, TRIALS = "study.yaml", "journal.log", "environment.json", "trials"
+TARGETS, COMPETITORS = "targets", "competitors"  # what was added after the search
 _NAME = "search"  # inside the journal, whatever the folder is called: it may be renamed
 _FEWEST_FOR_IMPORTANCES = 10  # distinct complete trials below which importances are noise
 
@@ -56,7 +59,7 @@ class StudyStore:
         study = optuna.create_study(
             storage=open_journal(folder / JOURNAL),
             study_name=_NAME,
-            directions=["maximize", "minimize"],
+            directions=[StudyDirection.MAXIMIZE, *[StudyDirection.MINIMIZE] * len(config.hw)],
             sampler=sampler(config),
             load_if_exists=True,  # begun, and killed before its config was written
         )
@@ -113,24 +116,71 @@ class StudyStore:
         """Where a trial keeps spec.json, latency.json, curve.csv, result.json and weights.safetensors."""
         return self.folder / TRIALS / str(number)
 
-    def trials(self) -> list[TrialRecord]:
-        """Every trial that was begun, by number."""
+    def finished(self) -> dict[int, Outcome]:
+        """What became of every candidate that has an outcome, repeats left out, as the sampler was told."""
         frozen = self.study.get_trials(deepcopy=False)
-        return [self._trial(trial) for trial in frozen if "spec" in trial.user_attrs]
+        return {
+            trial.number: outcome
+            for trial in frozen
+            if "repeats" not in trial.user_attrs and "spec" in trial.user_attrs and (outcome := _outcome(trial))
+        }
 
-    def record(self) -> StudyRecord:
-        """The study as its report sees it."""
-        trials = self.trials()
+    def spec(self, trial: FrozenTrial) -> ArchSpec:
+        """The network of a trial that has been named."""
+        return ArchSpec.from_json(trial.user_attrs["spec"], f"{self.folder / JOURNAL}, trial {trial.number}")
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Names of the hardware profiles that there are latencies for: the study's own, then those of retargeting."""
+        return tuple(self.profiles())
+
+    def profiles(self) -> dict[str, dict[str, Any]]:
+        """The profile of each target as it was when its latencies were begun."""
+        own: dict[str, dict[str, Any]] = self.environment()["frozen"]["hw"]
+        added = sorted((self.folder / TARGETS).glob("*.json"))
+        return {**own, **{path.stem: _read_json(path) or {} for path in added}}
+
+    def add_target(self, profile: HardwareProfile) -> None:
+        """Makes place for latencies on a further target."""
+        write_json(self.folder / TARGETS / f"{profile.name}.json", profile.frozen())
+
+    def latency_path(self, trial: int, target: str) -> Path:
+        """Where a trial's latency on a target is."""
+        return latency_file(self.trial_folder(trial), self.targets.index(target), target)
+
+    def trials(self, target: str | None = None) -> list[TrialRecord]:
+        """Every trial that was begun, by number, with its latency on one target (the study's first)."""
+        index = self.targets.index(target) if target is not None else 0
+        frozen = self.study.get_trials(deepcopy=False)
+        return [self._trial(trial, index) for trial in frozen if "spec" in trial.user_attrs]
+
+    def records(self) -> list[StudyRecord]:
+        """The study on each of its targets."""
+        return [self.record(target) for target in self.targets]
+
+    def record(self, target: str | None = None) -> StudyRecord:
+        """The study as its report sees it, on one target (its first).
+
+        Raises:
+            UsageError: no such target, or a latency's file is lost.
+        """
+        names = self.targets
+        if target is not None and target not in names:
+            raise unknown_name(f"target of study '{self.folder.name}'", target, list(names))
+        name = target or names[0]
+        index = names.index(name)
+        limit_ms = dict(enumerate(self.config.limits_ms)).get(index)
+        trials = self.trials(name)
         environment = self.environment()
-        complete = [trial for trial in trials if trial.state == "complete"]
-        for trial in complete:
-            if trial.latency is None:
-                lost = self.trial_folder(trial.number if trial.repeats is None else trial.repeats) / "latency.json"
+        for trial in trials:
+            if trial.state == "complete" and trial.latency is None:
+                lost = self.latency_path(trial.number if trial.repeats is None else trial.repeats, name)
                 raise UsageError(f"{lost}: missing or broken; the study cannot say how this latency was measured")
+        complete = [trial for trial in trials if trial.state == "complete"]
         points = [(float(trial.psnr_db or 0), float(trial.latency_ms or 0)) for trial in complete]
         reference = (
             float(environment.get("bicubic_psnr_db", min((psnr for psnr, _ in points), default=0.0))),
-            float(self.config.max_latency_ms or max((latency for _, latency in points), default=0.0)),
+            float(limit_ms or max((latency for _, latency in points), default=0.0)),
         )
         history, so_far = [], []
         for trial, point in sorted(zip(complete, points, strict=True), key=lambda pair: _finished(pair[0])):
@@ -139,50 +189,91 @@ class StudyStore:
         return StudyRecord(
             name=self.folder.name,
             study_dir=str(self.folder),
+            target=name,
+            target_title=str(self.profiles()[name].get("title", name)),
+            targets=names,
+            max_latency_ms=limit_ms,
             config=self.config.model_dump(mode="json"),
             environment=environment,
             trials=tuple(trials),
             front=tuple(complete[index].number for index in pareto_front(points)),
             hypervolume_reference=reference,
             hypervolume_history=tuple(history),
+            competitors=self._competitors(name),
             importances=self._importances(complete),
         )
+
+    def add_competitor(self, competitor: Competitor) -> None:
+        """Keeps a network from elsewhere to compare the front on its latency's target with."""
+        name = f"{competitor.file_digest}-{competitor.latency.target}.json"
+        write_json(self.folder / COMPETITORS / name, competitor.model_dump(mode="json"))
+
+    def _competitors(self, target: str) -> tuple[Competitor, ...]:
+        found = [
+            Competitor.model_validate_json(path.read_bytes()) for path in (self.folder / COMPETITORS).glob("*.json")
+        ]
+        return tuple(sorted((each for each in found if each.latency.target == target), key=lambda each: each.name))
 
     def _importances(self, complete: list[TrialRecord]) -> dict[str, dict[str, float]]:
         if len({trial.spec.digest for trial in complete}) < _FEWEST_FOR_IMPORTANCES:
             return {}
         evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
+        figures = {trial.number: trial for trial in complete}
         return {
             name: optuna.importance.get_param_importances(
                 self.study,
                 evaluator=evaluator,
-                target=lambda trial, index=index: trial.values[index],  # type: ignore[misc]
+                target=lambda trial, name=name: getattr(figures.get(trial.number), name, math.nan),  # type: ignore[misc]
             )
-            for index, name in enumerate(("psnr_db", "latency_ms"))
+            for name in ("psnr_db", "latency_ms")
         }
 
-    def _trial(self, trial: FrozenTrial) -> TrialRecord:
+    def _trial(self, trial: FrozenTrial, index: int) -> TrialRecord:
         attributes = trial.user_attrs
-        spec = ArchSpec.from_json(attributes["spec"], f"{self.folder / JOURNAL}, trial {trial.number}")
+        spec = self.spec(trial)
         repeats = attributes.get("repeats")
         source = self.trial_folder(trial.number if repeats is None else repeats)
+        kept = read_latency(latency_file(source, index, self.targets[index]))
+        state, reason = _state(trial), attributes.get("reason", "")
+        outcome = _outcome(trial)
+        told_ms = outcome.latencies_ms[index : index + 1] if outcome else ()
+        if isinstance(kept, Impossible):
+            state, reason, kept = "failed", f"latency: {kept.reason}", None
+        elif kept is None and index >= len(self.config.hw) and state in ("complete", "infeasible"):
+            state, reason = "interrupted", f"no latency on {self.targets[index]} yet"
         seconds = trial.duration.total_seconds() if trial.duration else None
         return TrialRecord(
             number=trial.number,
-            state=_state(trial),
+            state=state,
             params=dict(trial.params),
             spec=spec,
             counts=counts(spec),
             preset=preset_name(spec),
             psnr_db=trial.values[0] if trial.state == TrialState.COMPLETE else None,
-            latency_ms=trial.values[1] if trial.state == TrialState.COMPLETE else attributes.get("latency_ms"),
-            latency=read_latency(source),
+            latency_ms=kept.latency_ms if kept else next(iter(told_ms), None),
+            latency=kept,
             curve=read_curve(source),
-            reason=attributes.get("reason", ""),
+            reason=reason,
             started=trial.datetime_start.astimezone(UTC).isoformat() if trial.datetime_start else None,
             seconds=seconds,
             repeats=repeats,
         )
+
+
+def latency_file(trial_folder: Path, index: int, target: str) -> Path:
+    """Where a trial's latency on a target is; `index` is the target's place among the study's."""
+    return trial_folder / ("latency.json" if index == 0 else f"latency-{target}.json")
+
+
+def _outcome(trial: FrozenTrial) -> Outcome | None:
+    """What the journal says became of a trial; None where nothing has yet, or nothing can be said."""
+    state = _state(trial)
+    if state == "complete":
+        return Outcome("complete", trial.values[0], tuple(trial.values[1:]), trial.user_attrs.get("reason", ""))
+    if state in ("infeasible", "failed"):
+        attributes = trial.user_attrs
+        return Outcome(state, None, tuple(attributes.get("latencies_ms", ())), attributes.get("reason", ""))
+    return None
 
 
 def _state(trial: FrozenTrial) -> State:
@@ -197,14 +288,6 @@ def _state(trial: FrozenTrial) -> State:
 
 def _finished(trial: TrialRecord) -> tuple[str, float, int]:
     return trial.started or "", trial.seconds or 0.0, trial.number
-
-
-def read_latency(folder: Path) -> Measurement | None:
-    """A trial's measurement; None where it has none or the file is broken."""
-    try:
-        return Measurement.model_validate_json((folder / "latency.json").read_bytes())
-    except (OSError, ValidationError):
-        return None
 
 
 def read_curve(folder: Path) -> tuple[CurvePoint, ...]:

@@ -24,6 +24,7 @@ from ray import tune
 from ray.tune.search import Searcher
 
 from nas_sr.arch.spec import ArchSpec
+from nas_sr.errors import WorkError
 from nas_sr.search.candidate import Evaluation
 from nas_sr.search.outcome import Outcome, Reached
 from nas_sr.search.progress import Progress
@@ -81,12 +82,13 @@ class JournalSearcher(Searcher):
         self._proposals, self._budget, self._progress = proposals, budget, progress
         self._numbers: dict[str, int] = {}
         self.exhausted = False
+        self.gone = ""  # why a device cannot be measured on any more
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next candidate; FINISHED once the budget is given out, the space is empty or nothing works."""
         if self._proposals.evaluated + self._proposals.running >= self._budget:
             return Searcher.FINISHED
-        if self._proposals.first_failures():
+        if self._proposals.first_failures() or self.gone:
             return Searcher.FINISHED
         proposal = self._proposals.ask()
         if proposal is None:
@@ -104,6 +106,11 @@ class JournalSearcher(Searcher):
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Tells the study. A worker that died (out of memory, killed) is a failure of its candidate."""
         number = self._numbers.pop(trial_id)
+        if not error and result and result.get("state") == "interrupted":
+            self.gone = result["reason"]
+            self._proposals.give_back(number)
+            self._progress.gave_back(number, self.gone)
+            return
         if error or not result or "state" not in result:
             outcome = Outcome("failed", reason="its worker process died (out of memory or killed)")
         else:
@@ -145,6 +152,9 @@ def run_candidates(
     """Evaluates candidates until `budget` have an outcome; False when the space ran out of networks before.
 
     On an interrupt every running candidate is given back to the study, and KeyboardInterrupt goes on.
+
+    Raises:
+        WorkError: a device that nothing can predict for did not come back; its candidates were given back too.
     """
     scratch = Path(evaluation.study_dir) / ".tune"
     shutil.rmtree(scratch, ignore_errors=True)
@@ -172,4 +182,6 @@ def run_candidates(
         proposals.interrupt()
         ray.shutdown()
         shutil.rmtree(scratch, ignore_errors=True)
+    if searcher.gone:
+        raise WorkError(f"the search stopped, nothing is lost; continue it with the same command: {searcher.gone}")
     return not searcher.exhausted

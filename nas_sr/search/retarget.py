@@ -1,0 +1,60 @@
+"""A second front in minutes: every trained network of a study gets a latency on another device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from nas_sr.errors import UsageError
+from nas_sr.latency.failure import MeasurementFailed
+from nas_sr.latency.latency import Impossible, Latency, write_latency
+from nas_sr.latency.profile import profile
+from nas_sr.records import StudyRecord
+from nas_sr.search.settle import settle
+from nas_sr.search.store import StudyStore
+from nas_sr.search.targets import first_contact, target
+
+
+def retarget(folder: Path, hw: str, console: Console) -> StudyRecord:
+    """The study on another target, with the PSNR of its own trials; continues where an earlier call was interrupted.
+
+    Args:
+        folder: the study's.
+        hw: a shipped hardware profile or a path to a file.
+        console: is told the progress.
+
+    Raises:
+        UsageError: the study has its latencies on this target from its own search, or a different profile of that name.
+        MeasurementFailed: the device does not answer, and nothing can predict for it.
+    """
+    store = StudyStore.open(folder)
+    to = profile(hw)
+    name = to.name
+    if name in store.environment()["frozen"]["hw"]:
+        raise UsageError(f"study '{folder.name}' was searched on {name} itself; its front is there already")
+    if name in store.targets and store.profiles()[name] != to.frozen():
+        raise UsageError(
+            f"study '{folder.name}' has latencies on another profile called {name}; give this one another name"
+        )
+    new = target(to)
+    silent = first_contact(new)
+    if silent is not None:
+        console.print(f"{name} is not measured now: {silent}. Its latencies are PREDICTED", style="yellow")
+    with store.searching():
+        store.add_target(to)
+        wanted = [trial for trial in store.trials(name) if trial.repeats is None and trial.psnr_db is not None]
+        missing = [trial for trial in wanted if trial.latency is None and trial.state != "failed"]
+        for done, trial in enumerate(missing, len(wanted) - len(missing) + 1):
+            found: Latency | Impossible
+            try:
+                found = new.latency(trial.spec)
+                text = f"{found.latency_ms:.2f} ms {found.kind}"
+            except MeasurementFailed as failure:
+                if failure.kind != "candidate":
+                    raise
+                found, text = Impossible(target=name, reason=failure.text), failure.text
+            write_latency(store.latency_path(trial.number, name), found)
+            console.print(f"[{done}/{len(wanted)}] trial {trial.number}  {text}", markup=False, soft_wrap=True)
+        settle(store, new, "all", lambda text: console.print(text, style="dim", soft_wrap=True))
+        return store.record(name)
