@@ -1,29 +1,23 @@
-"""Verbs about architectures and machines, before any search: describe, measure, space, hw, doctor."""
+"""Verbs about architectures and this machine, before any search: describe, space, doctor."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import typer
 
-from nas_sr.cli.names import STUDIES, absolute, arch
+from nas_sr.cli.names import ARCH_HELP, STUDIES, arch
 from nas_sr.cli.output import JSON, print_json
 
-ARCH_HELP = "A preset's name, a spec file, a bundle, or STUDY:TRIAL."
-HW = typer.Option("cpu", "--hw", help="A hardware profile (`nas-sr hw list`) or a path to one.")
 
 space_app = typer.Typer(help="Search spaces.", no_args_is_help=True, rich_markup_mode=None)
-hw_app = typer.Typer(help="Targets whose latency counts.", no_args_is_help=True, rich_markup_mode=None)
 
 
 def register(app: typer.Typer) -> None:
     """Adds these verbs."""
     app.command("describe")(describe)
-    app.command("measure")(measure)
     app.command("doctor")(doctor)
     app.add_typer(space_app, name="space")
-    app.add_typer(hw_app, name="hw")
 
 
 def describe(
@@ -54,47 +48,6 @@ def describe(
     print(f"  convolutions {numbers.convs:>12}")
     for key, value in spec.to_json().items():
         print(f"  {key:<12} {value!s:>12}")
-
-
-def measure(
-    network: str = typer.Argument(..., metavar="ARCH_OR_ONNX", help=f"{ARCH_HELP} Or any ONNX file."),
-    hw: str = HW,
-    studies: Path = STUDIES,
-    as_json: bool = JSON,
-) -> None:
-    """Latency of one network, really measured.
-
-    A stable earlier measurement of the same network on the same target is reused.
-
-    \b
-        nas-sr measure imdeception-c8 --hw cpu
-        nas-sr measure other_network.onnx --hw cpu --json
-    """
-    from nas_sr.errors import WorkError
-    from nas_sr.latency.failure import MeasurementFailed
-    from nas_sr.latency.latency_cache import cached_or_measured, cached_or_measured_file
-    from nas_sr.latency.profile import profile
-
-    target = profile(hw)
-    try:
-        if network.endswith(".onnx"):
-            result = cached_or_measured_file(Path(network), target)
-        else:
-            result = cached_or_measured(arch(network, studies), target)
-    except MeasurementFailed as error:
-        raise WorkError(f"{network} on {target.name}: {error}") from None
-    if as_json:
-        print_json(result.summary())
-        return
-    print(
-        f"{result.latency_ms:.3f} ms measured ({result.backend} on {result.target},"
-        f" LR input {result.lr_width}x{result.lr_height}, {result.machine['threads']} threads)"
-    )
-    print(
-        f"  p5 {result.percentile(5):.3f}  p95 {result.percentile(95):.3f}  IQR {result.iqr_ms:.3f} ms"
-        f"  variation {result.cov:.1%}  {result.runs} runs  reference {result.reference_latency_ms:.3f} ms"
-    )
-    print(f"  {'stable' if result.stable else 'UNSTABLE'}{': ' if result.labels else ''}{'; '.join(result.labels)}")
 
 
 def doctor(as_json: bool = JSON) -> None:
@@ -163,33 +116,3 @@ def space_list(as_json: bool = JSON) -> None:
         print_json({"spaces": found})
         return
     print("\n".join(found))
-
-
-@hw_app.command("list")
-def hw_list(as_json: bool = JSON) -> None:
-    """Names of the shipped hardware profiles."""
-    from nas_sr import shipped
-    from nas_sr.latency.profile import profile
-
-    found: list[dict[str, Any]] = [
-        {"name": name, "title": profile(name).title} for name in shipped.names("hw_profiles")
-    ]
-    if as_json:
-        print_json({"hw": found})
-        return
-    for entry in found:
-        print(f"{entry['name']:<12} {entry['title']}")
-
-
-@hw_app.command("show")
-def hw_show(hw: str = typer.Argument("cpu", help="A profile's name or file."), as_json: bool = JSON) -> None:
-    """A hardware profile, with its measurement protocol."""
-    import yaml
-
-    from nas_sr.latency.profile import profile
-
-    values = profile(absolute(hw) or hw).model_dump(mode="json")
-    if as_json:
-        print_json(values)
-        return
-    print(yaml.safe_dump(values, sort_keys=False), end="")

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from nas_sr.arch.spec import ArchSpec
     from nas_sr.records import StudyRecord, TrialRecord
 
+ARCH_HELP = "A preset's name, a spec file, a bundle, or STUDY:TRIAL."
 STUDIES = typer.Option(Path("studies"), "--studies", envvar="NAS_SR_STUDIES", help="Folder that holds the studies.")
 
 

@@ -136,7 +136,8 @@ class StudyStore:
 
     def profiles(self) -> dict[str, dict[str, Any]]:
         """The profile of each target as it was when its latencies were begun."""
-        own: dict[str, dict[str, Any]] = self.environment()["frozen"]["hw"]
+        frozen = self.environment().get("frozen", {})
+        own: dict[str, dict[str, Any]] = frozen.get("hw") or {Path(name).stem: {} for name in self.config.hw}
         added = sorted((self.folder / TARGETS).glob("*.json"))
         return {**own, **{path.stem: _read_json(path) or {} for path in added}}
 
@@ -150,9 +151,10 @@ class StudyStore:
 
     def trials(self, target: str | None = None) -> list[TrialRecord]:
         """Every trial that was begun, by number, with its latency on one target (the study's first)."""
-        index = self.targets.index(target) if target is not None else 0
+        names = self.targets
+        name = target or names[0]
         frozen = self.study.get_trials(deepcopy=False)
-        return [self._trial(trial, index) for trial in frozen if "spec" in trial.user_attrs]
+        return [self._trial(trial, names.index(name), name) for trial in frozen if "spec" in trial.user_attrs]
 
     def records(self) -> list[StudyRecord]:
         """The study on each of its targets."""
@@ -228,19 +230,19 @@ class StudyStore:
             for name in ("psnr_db", "latency_ms")
         }
 
-    def _trial(self, trial: FrozenTrial, index: int) -> TrialRecord:
+    def _trial(self, trial: FrozenTrial, index: int, target: str) -> TrialRecord:
         attributes = trial.user_attrs
         spec = self.spec(trial)
         repeats = attributes.get("repeats")
         source = self.trial_folder(trial.number if repeats is None else repeats)
-        kept = read_latency(latency_file(source, index, self.targets[index]))
+        kept = read_latency(latency_file(source, index, target))
         state, reason = _state(trial), attributes.get("reason", "")
         outcome = _outcome(trial)
         told_ms = outcome.latencies_ms[index : index + 1] if outcome else ()
         if isinstance(kept, Impossible):
             state, reason, kept = "failed", f"latency: {kept.reason}", None
         elif kept is None and index >= len(self.config.hw) and state in ("complete", "infeasible"):
-            state, reason = "interrupted", f"no latency on {self.targets[index]} yet"
+            state, reason = "interrupted", f"no latency on {target} yet"
         seconds = trial.duration.total_seconds() if trial.duration else None
         return TrialRecord(
             number=trial.number,

@@ -27,7 +27,7 @@ def _again(store: StudyStore, space: Space) -> Proposals:
 
 
 def _outcome(number: int) -> Outcome:
-    return Outcome("complete", 25.0 + number / 100, 10.0 - number / 100)
+    return Outcome("complete", 25.0 + number / 100, (10.0 - number / 100,))
 
 
 def test_presets_are_the_first_candidates(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_too_slow_is_infeasible_and_the_sampler_sees_by_how_much(tmp_path: Path)
     proposals = Proposals(store, TINY)
     proposal = proposals.ask()
     assert proposal
-    proposals.tell(proposal.number, Outcome("infeasible", None, 9.5, "9.50 ms is over the limit of 8 ms"))
+    proposals.tell(proposal.number, Outcome("infeasible", None, (9.5,), "9.50 ms is over the limit of 8 ms"))
     trial = store.trials()[0]
     assert trial.state == "infeasible"
     assert "over the limit" in trial.reason
@@ -187,7 +187,7 @@ def test_record_has_front_and_growing_hypervolume(tmp_path: Path) -> None:
         write_json(
             store.trial_folder(proposal.number) / "latency.json", measurement(latency_ms).model_dump(mode="json")
         )
-        proposals.tell(proposal.number, Outcome("complete", psnr_db, latency_ms))
+        proposals.tell(proposal.number, Outcome("complete", psnr_db, (latency_ms,)))
     record = store.record()
     assert [record.trial(number).psnr_db for number in record.front] == [26.0, 26.5, 27.0]
     assert record.hypervolume_reference == (25.0, 20.0)

@@ -1,0 +1,208 @@
+"""Verbs about targets and what runs on them: measure, hw."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from nas_sr.cli.names import ARCH_HELP, STUDIES, absolute, arch
+from nas_sr.cli.output import JSON, error_console, print_json
+
+if TYPE_CHECKING:
+    from nas_sr.latency.latency import Latency
+    from nas_sr.latency.profile import HardwareProfile
+    from nas_sr.latency.record import Measurement
+
+HW = typer.Option("cpu", "--hw", help="A hardware profile (`nas-sr hw list`) or a path to one.")
+
+hw_app = typer.Typer(help="Targets whose latency counts.", no_args_is_help=True, rich_markup_mode=None)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds these verbs."""
+    app.command("measure")(measure)
+    app.add_typer(hw_app, name="hw")
+
+
+def measure(
+    network: str = typer.Argument(..., metavar="ARCH_OR_ONNX", help=f"{ARCH_HELP} Or any ONNX file."),
+    hw: str = HW,
+    final: bool = typer.Option(False, "--final", help="With the profile's fresh builds and fresh processes."),
+    build_only: bool = typer.Option(
+        False, "--build-only", help="Only build the engine, with TensorRT for RTX; needs no GPU."
+    ),
+    sm: str = typer.Option(None, "--sm", metavar="CC", help="Compute capability to build for, as 75 or 8.6."),
+    as_name: str = typer.Option(None, "--as", metavar="NAME", help="Show an ONNX file in --study's report by this name."),
+    study: str = typer.Option(None, "--study", metavar="STUDY", help="The study whose report --as is for."),
+    studies: Path = STUDIES,
+    as_json: bool = JSON,
+) -> None:
+    """Latency of one network, really measured; predicted, and called so, where the device does not answer.
+
+    A stable earlier measurement of the same network on the same target is reused.
+
+    \b
+        nas-sr measure imdeception-c8 --hw cpu
+        nas-sr measure other_network.onnx --hw cpu --json
+        nas-sr measure other_network.onnx --as EDSR --study cpu-imdeception_x4
+        nas-sr measure imdeception-c8 --build-only --sm 75
+    """
+    from nas_sr.errors import UsageError, WorkError
+    from nas_sr.latency.failure import MeasurementFailed
+    from nas_sr.latency.profile import profile
+
+    target = profile(hw)
+    is_file = network.endswith(".onnx")
+    if (as_name is None) != (study is None) or (as_name is not None and not is_file):
+        raise UsageError("--as NAME goes with --study STUDY and an ONNX file")
+    if build_only:
+        _build_only(network, target, sm, studies, as_json)
+        return
+    if sm is not None:
+        raise UsageError("--sm goes with --build-only: a latency is measured on the GPU that is there")
+    try:
+        if as_name is not None and study is not None:
+            found = _compared(network, target, as_name, study, studies)
+        elif is_file:
+            found = _of_file(network, target, final)
+        else:
+            found = _of_spec(network, target, final, studies)
+    except MeasurementFailed as error:
+        raise WorkError(f"{network} on {target.name}: {error}") from None
+    if as_json:
+        print_json(found.summary())
+    elif found.kind == "predicted":
+        print(
+            f"{found.latency_ms:.3f} ms PREDICTED for {found.target}, {found.low_ms:.3f} to {found.high_ms:.3f} ms"
+            f" ({found.level:.0%} interval, LR input {found.lr_width}x{found.lr_height})"
+        )
+        print("\n".join(f"  {label}" for label in found.labels))
+    else:
+        _print_measurement(found)
+
+
+def _of_spec(network: str, target: HardwareProfile, final: bool, studies: Path) -> Latency:
+    """Measured; predicted where the device is silent and a calibration is known."""
+    from nas_sr.latency.failure import MeasurementFailed
+    from nas_sr.latency.latency_cache import cached_or_measured
+    from nas_sr.search.targets import target as with_calibration
+
+    spec = arch(network, studies)
+    try:
+        return cached_or_measured(spec, target, final=final)
+    except MeasurementFailed as failure:
+        silent = with_calibration(target)
+        if failure.kind != "device" or silent.predictor is None:
+            raise
+        return silent.predicted(spec, f"not measured: {failure.text}")
+
+
+def _of_file(network: str, target: HardwareProfile, final: bool) -> Measurement:
+    from nas_sr.latency.latency_cache import cached_or_measured_file
+
+    return cached_or_measured_file(Path(network), target, final=final)
+
+
+def _print_measurement(found: Measurement) -> None:
+    print(
+        f"{found.latency_ms:.3f} ms measured ({found.backend} on {found.target},"
+        f" LR input {found.lr_width}x{found.lr_height}, {found.machine['threads']} threads)"
+    )
+    print(
+        f"  p5 {found.percentile(5):.3f}  p95 {found.percentile(95):.3f}  IQR {found.iqr_ms:.3f} ms"
+        f"  variation {found.cov:.1%}  {found.runs} runs  reference {found.reference_latency_ms:.3f} ms"
+    )
+    if found.repeats:
+        spreads = {"runs of one build": found.run_spread, "builds": found.build_spread}
+        told = [f"{what} differ by {spread:.1%}" for what, spread in spreads.items() if spread is not None]
+        print(f"  {len(found.repeats)} processes: {', '.join(told)}")
+    print(f"  {'stable' if found.stable else 'UNSTABLE'}{': ' if found.labels else ''}{'; '.join(found.labels)}")
+
+
+@hw_app.command("list")
+def hw_list(as_json: bool = JSON) -> None:
+    """Names of the shipped hardware profiles."""
+    from nas_sr import shipped
+    from nas_sr.latency.profile import profile
+
+    found: list[dict[str, Any]] = [
+        {"name": name, "title": profile(name).title} for name in shipped.names("hw_profiles")
+    ]
+    if as_json:
+        print_json({"hw": found})
+        return
+    for entry in found:
+        print(f"{entry['name']:<16} {entry['title']}")
+
+
+@hw_app.command("show")
+def hw_show(hw: str = typer.Argument("cpu", help="A profile's name or file."), as_json: bool = JSON) -> None:
+    """A hardware profile, with its measurement protocol."""
+    import yaml
+
+    from nas_sr.latency.profile import profile
+
+    values = profile(absolute(hw) or hw).model_dump(mode="json")
+    if as_json:
+        print_json(values)
+        return
+    print(yaml.safe_dump(values, sort_keys=False), end="")
+
+
+@hw_app.command("probe")
+def hw_probe(hw: str = typer.Argument("cpu", help="A profile's name or file."), as_json: bool = JSON) -> None:
+    """What is really there: versions, clocks, temperature, memory, and what differs from the profile.
+
+    \b
+        nas-sr hw probe rtx2080
+        nas-sr hw probe my_xavier.yaml
+    """
+    from nas_sr.latency.probe import differences, probe
+    from nas_sr.latency.profile import profile
+
+    target = profile(hw)
+    units = []
+    for unit in target.units:
+        found = probe(unit)
+        units.append({"where": unit.where, **found, "differs": differences(unit, found)})
+    if as_json:
+        print_json({"hw": target.name, "units": units})
+        return
+    for one in units:
+        print(f"{target.name} ({one['where']})")
+        for name, value in _plain(one):
+            print(f"  {name:<28} {value}")
+        print("\n".join(f"  DIFFERS: {text}" for text in one["differs"]) or "  as the profile says")
+
+
+def _plain(found: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Names and values worth a line."""
+    from nas_sr.config import flat
+
+    return [
+        (name, value) for name, value in flat({**found, "differs": None, "where": None}).items() if value is not None
+    ]
+
+
+@hw_app.command("calibrate")
+def hw_calibrate(
+    hw: str = typer.Argument(..., help="A profile's name or file."),
+    space: str = typer.Option("imdeception_x4", "--space", help="Search space that is to be predicted."),
+    probes: int = typer.Option(20, "--probes", min=5, help="Networks of the space to measure."),
+    out: Path = typer.Option(None, "--out", help="File to write.  [default: where this profile's predictions look]"),
+    as_json: bool = JSON,
+) -> None:
+    """Measures probes of a space and fits what predicts the rest of it.
+
+    Then `nas-sr search --hw HW` can predict while the device is away, and `--measure uncertain` spares it most
+    candidates. Continues after an interruption.
+
+    \b
+        nas-sr hw calibrate cpu
+        nas-sr hw calibrate my_xavier.yaml --probes 40
+    """
+    from nas_sr.latency.profile import profile
+
+    raise NotImplementedError(profile)
