@@ -9,7 +9,6 @@ import typer
 from nas_sr.cli.names import ARCH_HELP, STUDIES, arch
 from nas_sr.cli.output import JSON, print_json
 
-
 space_app = typer.Typer(help="Search spaces.", no_args_is_help=True, rich_markup_mode=None)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from nas_sr.cli.names import ARCH_HELP, STUDIES, absolute, arch
-from nas_sr.cli.output import JSON, error_console, print_json
+from nas_sr.cli.output import JSON, print_json
 
 if TYPE_CHECKING:
     from nas_sr.latency.latency import Latency
@@ -34,7 +34,9 @@ def measure(
         False, "--build-only", help="Only build the engine, with TensorRT for RTX; needs no GPU."
     ),
     sm: str = typer.Option(None, "--sm", metavar="CC", help="Compute capability to build for, as 75 or 8.6."),
-    as_name: str = typer.Option(None, "--as", metavar="NAME", help="Show an ONNX file in --study's report by this name."),
+    as_name: str = typer.Option(
+        None, "--as", metavar="NAME", help="Show an ONNX file in --study's report by this name."
+    ),
     study: str = typer.Option(None, "--study", metavar="STUDY", help="The study whose report --as is for."),
     studies: Path = STUDIES,
     as_json: bool = JSON,

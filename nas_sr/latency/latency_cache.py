@@ -21,8 +21,9 @@ from nas_sr.errors import UsageError
 from nas_sr.files import write_json
 from nas_sr.latency.device_lock import SharedDevice
 from nas_sr.latency.failure import MeasurementFailed
-from nas_sr.latency.measure import Progress, file_digest, measure, probe, reference_onnx
+from nas_sr.latency.measure import Progress, file_digest, measure, reference_onnx
 from nas_sr.latency.onnx_export import export_untrained
+from nas_sr.latency.probe import backend_there, probe
 from nas_sr.latency.profile import HardwareProfile
 from nas_sr.latency.record import Measurement
 from nas_sr.target.conditions import machine
@@ -136,8 +137,8 @@ def _target(profile: HardwareProfile) -> dict[str, Any]:
 def _asked(profile: HardwareProfile) -> dict[str, Any]:
     """What a device answers once in each process; its software does not change during a search."""
     found = probe(profile)
-    usable = (found["backends"][name].get("versions") for name in profile.backends)
-    return _named(found["machine"], next((versions for versions in usable if versions), {}))
+    versions = found["backends"][backend_there(profile, found)]["versions"]
+    return {**_named(found["machine"], versions), "gpu": (found.get("gpu") or {}).get("facts")}
 
 
 def _named(machine: dict[str, Any], versions: dict[str, str]) -> dict[str, Any]:

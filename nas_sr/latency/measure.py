@@ -73,25 +73,6 @@ def measure(
                 del units[index]
 
 
-def probe(profile: HardwareProfile) -> dict[str, Any]:
-    """What is there: `machine`, `backends` (versions or what each lacks), `python`, `free_disk_gb`, `clock_skew_s`.
-
-    Args:
-        profile: one unit of it; the first where it has several.
-
-    Raises:
-        MeasurementFailed: nothing answers there.
-    """
-    unit = profile.units[0]
-    asked_s = time.time()
-    found: dict[str, Any] = target_program.run({**_job(unit, False), "action": "probe"}, {}, unit)
-    found.pop("ok")
-    # The program reads its clock somewhere between question and answer.
-    early_s, late_s = found["unix_time_s"] - asked_s, found["unix_time_s"] - time.time()
-    found["clock_skew_s"] = round(early_s if abs(early_s) < abs(late_s) else late_s, 1)
-    return found
-
-
 def reference_onnx(lr_height: int, lr_width: int) -> Path:
     """The fixed reference network at an LR size; exported once, then kept, so that it never changes on a machine."""
     path = cache_folder("reference") / f"{REFERENCE}-{lr_height}x{lr_width}.onnx"
@@ -114,7 +95,7 @@ def _measured_on(
     tell: Progress,
 ) -> Measurement:
     protocol = profile.protocol
-    job = _job(profile, final)
+    asked = job(profile, final=final)
     attempts: list[tuple[Measurement, list[str]]] = []
     with tempfile.TemporaryDirectory(prefix="nas-sr-job-") as folder:
         files = _files(onnx_path, profile, Path(folder))
@@ -123,7 +104,7 @@ def _measured_on(
                 time.sleep(protocol.retry_pause_s * 2 ** (number - 2))
             tell("measuring" + (f" again ({number} of {protocol.retries + 1} at most)" if number > 1 else ""))
             try:
-                result = target_program.run(job, files, profile, tell)
+                result = target_program.run(asked, files, profile, tell)
             except MeasurementFailed as failure:
                 if failure.kind == "passing" and number <= protocol.retries:
                     tell(failure.text)
@@ -141,7 +122,8 @@ def _measured_on(
     return best.model_copy(update={"stable": not found, "labels": tuple(labels), "attempts": number})
 
 
-def _job(profile: HardwareProfile, final: bool) -> dict[str, Any]:
+def job(profile: HardwareProfile, *, final: bool = False) -> dict[str, Any]:
+    """What job.json says, for one unit of a target."""
     protocol = profile.protocol
     return {
         "format": FORMAT,
@@ -152,7 +134,6 @@ def _job(profile: HardwareProfile, final: bool) -> dict[str, Any]:
         "builds": protocol.final_builds if final else 1,
         "runs": protocol.final_runs if final else 1,
         "build_limit_s": protocol.build_limit_s,
-        "gpu": profile.gpu,
         # One job's folder is nobody else's; a retry after a cut connection finds its engines there.
         "asked_by": uuid.uuid4().hex,
     }

@@ -1,3 +1,100 @@
 """What is really on a target, and where that is not what its profile says."""
 
 from __future__ import annotations
+
+import time
+from typing import Any
+
+from nas_sr.latency import target_program
+from nas_sr.latency.failure import MeasurementFailed
+from nas_sr.latency.measure import job
+from nas_sr.latency.profile import HardwareProfile
+
+_CLOCKS_DIFFER_S, _LITTLE_DISK_GB = 5.0, 1.0
+_CLOCK_TOLERANCE = 0.02
+
+
+def probe(profile: HardwareProfile) -> dict[str, Any]:
+    """What is there: `machine`, `gpu` (facts and reading, None without one), `backends` (versions or what each
+    lacks), `python`, `free_disk_gb`, `clock_skew_s`.
+
+    Args:
+        profile: one unit of it; the first where it has several.
+
+    Raises:
+        MeasurementFailed: nothing answers there.
+    """
+    unit = profile.units[0]
+    asked_s = time.time()
+    found: dict[str, Any] = target_program.run({**job(unit), "action": "probe"}, {}, unit)
+    found.pop("ok")
+    # The program reads its clock somewhere between question and answer.
+    early_s, late_s = found["unix_time_s"] - asked_s, found["unix_time_s"] - time.time()
+    found["clock_skew_s"] = round(early_s if abs(early_s) < abs(late_s) else late_s, 1)
+    return found
+
+
+def backend_there(profile: HardwareProfile, found: dict[str, Any]) -> str:
+    """The backend that will measure on the device that a probe found.
+
+    Raises:
+        MeasurementFailed: of kind device: none of the profile's can be used there, or it is another device.
+    """
+    lacks = {name: found["backends"][name].get("lacks") for name in profile.backends}
+    usable = [name for name, lack in lacks.items() if lack is None]
+    where = f"{profile.name} ({profile.where})"
+    if not usable:
+        raise MeasurementFailed("device", f"{where}: {'; '.join(str(lack) for lack in lacks.values())}")
+    strange = _other_device(profile, found)
+    if strange:
+        raise MeasurementFailed("device", f"{where}: {strange}; name the right one with `ssh:` in a profile of yours")
+    return usable[0]
+
+
+def differences(profile: HardwareProfile, found: dict[str, Any]) -> list[str]:
+    """Where a device is not as its profile says, or not fit to be measured on; each with its remedy if there is one."""
+    texts = [text for text in (_other_device(profile, found),) if text]
+    try:
+        backend = backend_there(profile, found)
+    except MeasurementFailed as failure:
+        texts = [failure.text]
+    else:
+        version = found["backends"][backend]["versions"].get("tensorrt", "")
+        if version and profile.tensorrt and not version.startswith(profile.tensorrt):
+            texts.append(f"TensorRT {version} is there; the profile is for {', '.join(profile.tensorrt)}")
+    texts += _clocks(profile, found.get("gpu") or {})
+    if abs(found["clock_skew_s"]) > _CLOCKS_DIFFER_S:
+        texts.append(f"its clock is {found['clock_skew_s']:+g} s off; no figure depends on it")
+    if found["free_disk_gb"] < _LITTLE_DISK_GB:
+        texts.append(f"only {found['free_disk_gb']:g} GB of disk are free")
+    return texts
+
+
+def _other_device(profile: HardwareProfile, found: dict[str, Any]) -> str | None:
+    if profile.facts is None:
+        return None
+    gpu = (found.get("gpu") or {}).get("facts") or {}
+    name, capability = gpu.get("name"), gpu.get("compute_capability")
+    if capability is not None and profile.facts.compute_capability not in (None, capability):
+        return f"its GPU is {name} of compute capability {capability}, not {profile.facts.compute_capability}"
+    if profile.gpu is not None and name is not None and profile.gpu.lower() not in name.lower():
+        return f"its GPU is {name}, not {profile.gpu}"
+    return None
+
+
+def _clocks(profile: HardwareProfile, gpu: dict[str, Any]) -> list[str]:
+    if profile.clocks is None:
+        return []
+    facts, reading = gpu.get("facts") or {}, gpu.get("reading") or {}
+    texts = []
+    mode, wanted = facts.get("power_mode"), profile.clocks.power_mode
+    if mode is not None and wanted is not None and mode != wanted:
+        texts.append(f"its power mode is {mode}, not {wanted}: {profile.clocks.lock}")
+    pairs = (("GPU", "sm_clock_mhz", profile.clocks.gpu_mhz), ("memory", "memory_clock_mhz", profile.clocks.memory_mhz))
+    for what, key, mhz in pairs:
+        is_mhz = reading.get(key)
+        if mhz is not None and is_mhz is not None and abs(is_mhz / mhz - 1) > _CLOCK_TOLERANCE:
+            texts.append(f"its {what} clock is {is_mhz:g} MHz, not {mhz} MHz (idle clocks fall): {profile.clocks.lock}")
+    if reading.get("throttle"):
+        texts.append(f"it is throttled: {', '.join(reading['throttle'])}")
+    return texts

@@ -10,9 +10,9 @@ from nas_sr.latency.calibration import predictor
 from nas_sr.latency.failure import MeasurementFailed
 from nas_sr.latency.latency import Latency
 from nas_sr.latency.latency_cache import cached_or_measured
-from nas_sr.latency.measure import probe
 from nas_sr.latency.prediction import Prediction
 from nas_sr.latency.predictor import Predictor
+from nas_sr.latency.probe import backend_there, probe
 from nas_sr.latency.profile import HardwareProfile
 
 # A device that did not answer is asked again after a pause, twice as long each time. Where nothing can predict for it,
@@ -88,10 +88,7 @@ def first_contact(target: Target) -> str | None:
     if not target.profile.ssh and target.profile.backends == ("onnxruntime",):
         return None  # it is this process's own runtime
     try:
-        found = probe(target.profile)
-        lacks = [found["backends"][name].get("lacks") for name in target.profile.backends]
-        if all(lacks):
-            raise MeasurementFailed("device", f"{target.profile.name} ({target.profile.where}): {'; '.join(lacks)}")
+        backend_there(target.profile, probe(target.profile))
     except MeasurementFailed as failure:
         if target.predictor is None:
             raise

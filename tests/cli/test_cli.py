@@ -41,8 +41,11 @@ def test_space_show(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_hw(capsys: pytest.CaptureFixture[str]) -> None:
-    assert _json(capsys, "hw", "list")["hw"][0]["name"] == "cpu"
-    assert _json(capsys, "hw", "show", "cpu")["backend"] == "onnxruntime"
+    listed = {entry["name"] for entry in _json(capsys, "hw", "list")["hw"]}
+    assert {"cpu", "rtx2080", "rtx2080super", "xavier", "xavier-maxn", "orin64", "h100"} <= listed
+    assert _json(capsys, "hw", "show", "cpu")["backends"] == ["onnxruntime"]
+    xavier = _json(capsys, "hw", "show", "xavier")
+    assert (xavier["lr_width"], xavier["lr_height"], xavier["facts"]["bandwidth_gb_s"]) == (512, 256, 102.4)
 
 
 def test_measure_gives_the_statistics_and_reuses_them(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -184,10 +184,10 @@ def test_record_has_front_and_growing_hypervolume(tmp_path: Path) -> None:
     for psnr_db, latency_ms in [(26.0, 10.0), (27.0, 20.0), (25.5, 15.0), (26.5, 12.0)]:
         proposal = proposals.ask()
         assert proposal
-        write_json(
-            store.trial_folder(proposal.number) / "latency.json", measurement(latency_ms).model_dump(mode="json")
-        )
-        proposals.tell(proposal.number, Outcome("complete", psnr_db, (latency_ms,)))
+        # What the sampler was told is not what counts: a finalist is measured again.
+        measured = measurement(latency_ms).model_copy(update={"samples_ms": (latency_ms,)})
+        write_json(store.latency_path(proposal.number, "cpu"), measured.model_dump(mode="json"))
+        proposals.tell(proposal.number, Outcome("complete", psnr_db, (latency_ms + 1,)))
     record = store.record()
     assert [record.trial(number).psnr_db for number in record.front] == [26.0, 26.5, 27.0]
     assert record.hypervolume_reference == (25.0, 20.0)
