@@ -32,7 +32,7 @@ Progress = Callable[[str], None]
 REFERENCE = "imdeception-c8"
 WAITING = "waiting for the device"
 SETTINGS = ("lr_height", "lr_width", "precision", "threads", "workspace_mb", "optimization_level")
-_RUN_KEYS = ("build", "run", "samples_ms", "reference_ms", "reference_after", "snapshots", "machine")
+_RUN_KEYS = ("build", "run", "samples_ms", "reference_ms", "reference_after", "snapshots", "machine", "gpu")
 
 
 def measure(
@@ -155,7 +155,7 @@ def _judged(
 ) -> tuple[Measurement, list[str]]:
     """The measurement in a result, and what speaks against it: all that speaks against any of its runs."""
     runs = [_record(network, profile, reference, result, run) for run in result["runs"]]
-    found = dict.fromkeys(doubt for run in runs for doubt in doubts(run, profile.protocol, usual_reference_ms))
+    found = dict.fromkeys(doubt for run in runs for doubt in doubts(run, profile, usual_reference_ms))
     if len(runs) == 1:
         return runs[0], list(found)
     repeats = tuple(
@@ -186,7 +186,7 @@ def _record(
         reference_ms=run["reference_ms"],
         reference_after=run["reference_after"],
         stable=False,
-        conditions=conditions(run["snapshots"]),
+        conditions=conditions(run["snapshots"], run.get("gpu")),
         engine=build["candidate"],
         extra={name: value for name, value in run.items() if name not in _RUN_KEYS},
         protocol={

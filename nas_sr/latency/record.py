@@ -99,6 +99,15 @@ class Measurement(BaseModel):
         return self.percentile(95)
 
     @property
+    def energy_mj(self) -> float | None:
+        """Energy for one frame [mJ]: mean power while it ran in turn with the reference, times the latency.
+
+        None without a sensor.
+        """
+        watts = self.conditions.get("gpu_power_w")
+        return None if watts is None else watts * self.latency_ms
+
+    @property
     def runs(self) -> int:
         """Number of samples."""
         return len(self.samples_ms)
@@ -134,6 +143,7 @@ class Measurement(BaseModel):
             "runs": self.runs,
             "reference_latency_ms": self.reference_latency_ms,
             "relative_latency": self.relative_latency,
+            "energy_mj": self.energy_mj,
             "run_spread": self.run_spread,
             "build_spread": self.build_spread,
             "backend": self.backend,

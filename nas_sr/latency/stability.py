@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 from nas_sr.latency.profile import HardwareProfile, Protocol
 from nas_sr.latency.record import Measurement
+from nas_sr.target.gpu import HARMLESS
+
+LOCK_HELD = 0.98  # of the clock that was asked for
 
 
-def conditions(snapshots: list[dict[str, Any]]) -> dict[str, Any]:
+def conditions(snapshots: list[dict[str, Any]], gpu: dict[str, Any] | None = None) -> dict[str, Any]:
     """What the machine did in the window, from the target's snapshots; None is what could not be read there.
 
+    `gpu` is what the target's watch over its GPU reports: facts, readings and energy; None where a CPU is measured.
     `foreign_cpu` and `stolen_cpu` are in cores: CPU time that other processes, or the hypervisor for other machines,
     used per second of the window.
     """
@@ -32,18 +36,31 @@ def conditions(snapshots: list[dict[str, Any]]) -> dict[str, Any]:
         "stolen_cpu": None if stolen_s is None else stolen_s / seconds,
         "throttle_events": grown("throttle_events"),
         **{name: readings(name) for name in ("load_average", "frequency_mhz", "temperature_c")},
+        "gpu": gpu,
+        "gpu_power_w": _power_w(gpu),
     }
 
 
-def doubts(measurement: Measurement, protocol: Protocol, usual_reference_ms: float | None) -> list[str]:
+def _power_w(gpu: dict[str, Any] | None) -> float | None:
+    """Mean power over the measurement: the energy counter's where there is one, else of the readings."""
+    if gpu is None:
+        return None
+    if gpu.get("energy_j") is not None and gpu.get("energy_s"):
+        return float(gpu["energy_j"] / gpu["energy_s"])
+    watts = [reading["power_w"] for reading in gpu["readings"] if reading.get("power_w") is not None]
+    return fmean(watts) if watts else None
+
+
+def doubts(measurement: Measurement, profile: HardwareProfile, usual_reference_ms: float | None) -> list[str]:
     """Why a measurement is not stable; empty when it is.
 
     Args:
         measurement: its `stable` and `labels` are not read.
-        protocol: the limits.
+        profile: the target, its clocks and its limits.
         usual_reference_ms: what the reference network usually takes on this target; None when that is not known.
     """
-    found = _disturbances(measurement.conditions, protocol)
+    protocol = profile.protocol
+    found = [*_disturbances(measurement.conditions, protocol), *_gpu_disturbances(measurement.conditions, profile)]
     spread = measurement.iqr_ms / measurement.latency_ms
     if spread > protocol.max_iqr:
         found.append(f"samples spread by {spread:.0%} of the median between the quartiles")
@@ -63,6 +80,36 @@ def doubts(measurement: Measurement, protocol: Protocol, usual_reference_ms: flo
     return found
 
 
+def _gpu_readings(seen: dict[str, Any], name: str) -> list[Any]:
+    readings = (seen.get("gpu") or {}).get("readings", ())
+    return [reading[name] for reading in readings if reading.get(name) is not None]
+
+
+def _gpu_disturbances(seen: dict[str, Any], profile: HardwareProfile) -> list[str]:
+    found = []
+    reasons = dict.fromkeys(reason for reading in _gpu_readings(seen, "throttle") for reason in reading)
+    slowed = [reason for reason in reasons if reason not in HARMLESS]
+    if slowed:
+        found.append(f"the GPU was throttled: {', '.join(slowed)}")
+    events = _gpu_readings(seen, "overcurrent_events")
+    if events and events[-1] > events[0]:
+        found.append(f"the board's overcurrent protection slowed it down {events[-1] - events[0]} times")
+    foreign = {pid for reading in _gpu_readings(seen, "other_processes") for pid in reading}
+    if foreign:
+        found.append(f"other processes computed on the GPU ({', '.join(map(str, sorted(foreign)))})")
+    clocks, locked_mhz = _gpu_readings(seen, "sm_clock_mhz"), profile.clocks and profile.clocks.gpu_mhz
+    if clocks and locked_mhz and not _floating(seen, locked_mhz) and min(clocks) < LOCK_HELD * locked_mhz:
+        found.append(f"the GPU's clock fell to {min(clocks):g} MHz from its lock at {locked_mhz} MHz")
+    return found
+
+
+def _floating(seen: dict[str, Any], locked_mhz: int) -> bool:
+    """Whether the GPU's clock was not locked where the profile wants it, as far as that can be read."""
+    clocks = _gpu_readings(seen, "sm_clock_mhz")
+    never_there = bool(clocks) and not any(LOCK_HELD <= mhz / locked_mhz <= 2 - LOCK_HELD for mhz in clocks)
+    return never_there or (seen.get("gpu") or {}).get("facts", {}).get("clocks_locked") is False
+
+
 def spread_doubts(measurement: Measurement, protocol: Protocol) -> list[str]:
     """Why the runs of a finalist do not agree. That builds differ is the compiler's doing and no reason for doubt."""
     spread = measurement.run_spread
@@ -76,6 +123,12 @@ def cautions(measurement: Measurement, profile: HardwareProfile) -> list[str]:
     found = []
     if measurement.conditions["foreign_cpu"] is None:
         found.append("CPU time of other processes cannot be read on this system")
+    clocks = profile.clocks
+    if clocks and clocks.gpu_mhz and measurement.conditions.get("gpu"):
+        if not _gpu_readings(measurement.conditions, "sm_clock_mhz"):
+            found.append("the GPU's clock cannot be read")
+        elif _floating(measurement.conditions, clocks.gpu_mhz):
+            found.append(f"floating clocks: lock them with `{clocks.lock}`")
     return found
 
 
