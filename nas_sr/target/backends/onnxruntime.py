@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import platform
+import shutil
 import time
 from pathlib import Path
 from typing import Any, Callable
 
 import numpy
 import onnxruntime
+
+from .. import protocol
+from ..failure import Failure
+from ..protocol import Plan
+from ..settings import OnnxFiles, Settings
 
 ENTRIES = {
     # Threads spin within a run, but not after it: with two sessions in turn, the idle one's spinning threads were seen
@@ -20,18 +26,6 @@ ENTRIES = {
 }
 
 
-def settings(threads: int) -> dict[str, Any]:
-    """What every session is run with."""
-    return {
-        "provider": "CPUExecutionProvider",
-        "intra_op_threads": threads,
-        "inter_op_threads": 1,
-        "execution": "sequential",
-        "graph_optimization": "all",
-        **ENTRIES,
-    }
-
-
 def versions() -> dict[str, str]:
     """Of everything that may change the figure."""
     return {
@@ -41,10 +35,35 @@ def versions() -> dict[str, str]:
     }
 
 
-def load(path: Path, lr_height: int, lr_width: int, threads: int) -> Callable[[], float]:
-    """A function that runs the network once on a fixed random image (1, 3, lr_height, lr_width) and returns the ms."""
+def described(settings: Settings) -> dict[str, Any]:
+    """What every session is run with."""
+    return {
+        "provider": "CPUExecutionProvider",
+        "intra_op_threads": settings.threads,
+        "inter_op_threads": 1,
+        "execution": "sequential",
+        "graph_optimization": "all",
+        **ENTRIES,
+    }
+
+
+def build(onnx: OnnxFiles, engine: Path, settings: Settings) -> dict[str, Any]:
+    """There is nothing to build ahead: ONNX Runtime prepares a file when it loads it."""
+    if settings.precision != "fp32":
+        raise Failure("device", "onnxruntime runs networks in fp32 here; set `precision: fp32` in the profile")
+    shutil.copyfile(str(onnx.fp32), str(engine))
+    return {}
+
+
+def measure(candidate: Path, reference: Path, settings: Settings, plan: Plan) -> dict[str, Any]:
+    """Samples of both engines: see protocol.measure."""
+    return protocol.measure(lambda: _load(candidate, settings), lambda: _load(reference, settings), plan)
+
+
+def _load(path: Path, settings: Settings) -> Callable[[], float]:
+    """A function that runs the network once on a fixed random image and returns the milliseconds."""
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = settings.threads
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
@@ -52,7 +71,7 @@ def load(path: Path, lr_height: int, lr_width: int, threads: int) -> Callable[[]
     for key, value in ENTRIES.items():
         options.add_session_config_entry(key, value)
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    image = numpy.random.RandomState(0).rand(1, 3, lr_height, lr_width).astype(numpy.float32)
+    image = numpy.random.RandomState(0).rand(1, 3, settings.lr_height, settings.lr_width).astype(numpy.float32)
     feed = {session.get_inputs()[0].name: image}
 
     def run() -> float:
