@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 from abc import ABC, abstractmethod
 from typing import Any, Callable, NamedTuple
@@ -66,6 +67,7 @@ class Cuda(ABC):
         """What `work` gives to the stream, as a CUDA graph: a function that gives all of it at once."""
 
 
+@functools.lru_cache(maxsize=None)
 def open_cuda() -> Cuda:
     """The GPU by the first binding that is installed.
 

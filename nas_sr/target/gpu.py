@@ -36,7 +36,8 @@ class Watch:
 
     def own(self, pid: int) -> None:
         """This process measures for us and is no foreign one."""
-        self._own_pids = (*self._own_pids, pid)
+        if pid not in self._own_pids:
+            self._own_pids = (*self._own_pids, pid)
 
     def look(self) -> None:
         """Takes a reading if the last one is old enough."""

@@ -118,9 +118,7 @@ class Nvml:
 
     def _compute_capability(self) -> str | None:
         major, minor = ctypes.c_int(), ctypes.c_int()
-        known = self._call(
-            "nvmlDeviceGetCudaComputeCapability", self._device, ctypes.byref(major), ctypes.byref(minor)
-        )
+        known = self._call("nvmlDeviceGetCudaComputeCapability", self._device, ctypes.byref(major), ctypes.byref(minor))
         return "{}.{}".format(major.value, minor.value) if known else None
 
     def _memory(self) -> _Memory | None:
