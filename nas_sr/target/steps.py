@@ -15,6 +15,7 @@ from typing import Any, Callable
 from . import backends
 from .conditions import machine
 from .failure import Failure
+from .gpu import gpu
 from .job import Job, read
 from .said import say, say_stage
 
@@ -55,15 +56,17 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def probe(job: Job, number: int) -> dict[str, Any]:
-    """What is really there: the machine, each backend's versions or what it lacks, free disk, and the clock."""
+    """What is really there: the machine, its GPU, each backend's versions or what it lacks, free disk, and the clock."""
     found = {}
     for name in backends.MODULES:
         try:
             found[name] = {"versions": backends.backend(name).versions()}
         except Failure as failure:
             found[name] = {"lacks": failure.text}
+    source = gpu()
     return {
         "machine": machine(),
+        "gpu": {"facts": source.facts(), "reading": source.reading()} if source.there else None,
         "backends": found,
         "python": platform.python_version(),
         "free_disk_gb": round(shutil.disk_usage(str(job.folder)).free / 1e9, 2),

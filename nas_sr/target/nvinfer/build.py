@@ -1,0 +1,177 @@
+"""ONNX file -> engine file, by TensorRT 8.5 to 11 or TensorRT for RTX; what differs is asked of the module itself."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, Callable
+
+from ..failure import Failure
+from ..settings import OnnxFiles, Settings
+from . import timing_cache
+from .log import failure, new_log
+
+DEFAULT_OPTIMIZATION_LEVEL = 3
+# Above this share of the GPU's time, giving it the work may be what takes the time.
+ENQUEUE_BOUND = 0.8
+
+
+def network_flags(trt: Any) -> int:
+    """Explicit batch, where networks could have an implicit one: version 11 has no other and lost the flag."""
+    explicit = getattr(trt.NetworkDefinitionCreationFlag, "EXPLICIT_BATCH", None)
+    return 0 if explicit is None else 1 << int(explicit)
+
+
+def weakly_typed(trt: Any) -> bool:
+    """Whether a builder flag turns an fp32 network into an fp16 one; else the ONNX file itself must be fp16."""
+    return hasattr(trt.BuilderFlag, "FP16")
+
+
+def onnx_file(trt: Any, files: OnnxFiles, precision: str) -> Path:
+    """Which of a network's files this version builds from.
+
+    Raises:
+        Failure: kind device, for the one it needs did not come with the job.
+    """
+    if precision == "fp32" or weakly_typed(trt):
+        return files.fp32
+    if files.fp16 is None:
+        raise Failure("device", "{} {} builds fp16 from an fp16 ONNX file only, and none came".format(*named(trt)))
+    return files.fp16
+
+
+def named(trt: Any) -> tuple[str, str]:
+    """What the library calls itself, and its version."""
+    return ("TensorRT for RTX" if "rtx" in trt.__name__ else "TensorRT"), str(trt.__version__)
+
+
+def described(settings: Settings) -> dict[str, Any]:
+    """What every engine is built and run with, for the record."""
+    return {
+        "precision": settings.precision,
+        "tf32": "allowed, as by default; no GPU before Ampere has it",
+        "workspace_mb": settings.workspace_mb,
+        "optimization_level": settings.optimization_level,
+        "time": "CUDA events around each run; one run at a time, image on the GPU, no CUDA graph",
+    }
+
+
+def build(
+    trt: Any,
+    files: OnnxFiles,
+    settings: Settings,
+    cache: Path | None,
+    target: Callable[[Any], None] = lambda config: None,
+) -> tuple[Any, Any, dict[str, Any]]:
+    """The serialized engine, the log of its build and facts about it.
+
+    Args:
+        trt: the module.
+        files: the network.
+        settings: precision, size, workspace, optimisation level.
+        cache: the timing cache's file; None is none.
+        target: what else to say to the builder's configuration.
+
+    Raises:
+        Failure: kind candidate, passing or device.
+    """
+    start = time.perf_counter()
+    log = new_log(trt)
+    builder = _created(lambda: trt.Builder(log), "the builder", log, settings)
+    network = builder.create_network(network_flags(trt))
+    parser = trt.OnnxParser(network, log)
+    model = onnx_file(trt, files, settings.precision)
+    if not parser.parse(model.read_bytes()):
+        raise Failure("candidate", "{} {} cannot read the network: {}".format(*named(trt), _parser_errors(parser)))
+    config = builder.create_builder_config()
+    _configure(trt, config, settings)
+    _give_shape(builder, network, config, settings)
+    target(config)
+    used, ignored = _use_cache(config, cache)
+    serialized = builder.build_serialized_network(network, config)
+    if serialized is None:
+        raise failure("the network cannot be built", log, settings.workspace_mb)
+    facts = {
+        "build_s": round(time.perf_counter() - start, 3),
+        "engine_bytes": int(serialized.nbytes),
+        "onnx": "fp16" if model == files.fp16 else "fp32",
+        "timing_cache": _keep_cache(config, cache, used, ignored),
+        "warnings": list(dict.fromkeys(log.warnings))[:20],
+    }
+    return serialized, log, facts
+
+
+def _created(create: Callable[[], Any], what: str, log: Any, settings: Settings) -> Any:
+    """TensorRT's objects: some versions raise where they cannot be made, some give None."""
+    try:
+        made = create()
+    except Exception as error:
+        log.errors.append(str(error))
+        made = None
+    if made is None:
+        found = failure("{} cannot be made".format(what), log, settings.workspace_mb)
+        raise Failure("passing" if found.kind == "passing" else "device", found.text)
+    return made
+
+
+def _configure(trt: Any, config: Any, settings: Settings) -> None:
+    config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
+    config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, settings.workspace_mb << 20)
+    if settings.precision == "fp16" and weakly_typed(trt):
+        config.set_flag(trt.BuilderFlag.FP16)
+    if hasattr(config, "builder_optimization_level"):
+        config.builder_optimization_level = settings.optimization_level
+    elif settings.optimization_level != DEFAULT_OPTIMIZATION_LEVEL:
+        raise Failure(
+            "device",
+            "{} {} has no optimization levels, 8.6 or newer is needed; set optimization_level: {}".format(
+                *named(trt), DEFAULT_OPTIMIZATION_LEVEL
+            ),
+        )
+
+
+def _give_shape(builder: Any, network: Any, config: Any, settings: Settings) -> None:
+    """Of an input whose size the file leaves open; of a size that it fixes, that it is the one that is measured."""
+    wanted = (1, 3, settings.lr_height, settings.lr_width)
+    inputs = [network.get_input(index) for index in range(network.num_inputs)]
+    if len(inputs) != 1 or len(inputs[0].shape) != 4:
+        raise Failure("candidate", "the network must have one input of four dimensions, but has {}".format(len(inputs)))
+    given = tuple(inputs[0].shape)
+    if any(size not in (-1, want) for size, want in zip(given, wanted)):
+        raise Failure("candidate", "the network takes {}, but {} is measured".format(given, wanted))
+    if -1 in given:
+        profile = builder.create_optimization_profile()
+        profile.set_shape(inputs[0].name, wanted, wanted, wanted)
+        config.add_optimization_profile(profile)
+
+
+def _parser_errors(parser: Any) -> str:
+    """What the parser says, with the node it says it of."""
+    said = []
+    for index in range(parser.num_errors):
+        error = parser.get_error(index)
+        text = "node {}".format(error.node())
+        if hasattr(error, "node_operator") and error.node_operator():
+            text += " '{}' ({})".format(error.node_name(), error.node_operator())
+        said.append("{}: {}".format(text, error.desc()))
+    return "; ".join(said) or "it is not an ONNX file"
+
+
+def _use_cache(config: Any, cache: Path | None) -> tuple[bytes, str | None]:
+    """Gives the builder what is cached; the bytes it took, and why it did not take what there is."""
+    if cache is None:
+        return b"", None
+    content, ignored = timing_cache.read(cache)
+    if content and not config.set_timing_cache(config.create_timing_cache(content), False):
+        content, ignored = b"", "not of this GPU and version"
+    if not content:
+        config.set_timing_cache(config.create_timing_cache(b""), False)
+    return content, ignored
+
+
+def _keep_cache(config: Any, cache: Path | None, used: bytes, ignored: str | None) -> dict[str, Any] | None:
+    if cache is None:
+        return None
+    left = bytes(memoryview(config.get_timing_cache().serialize()))
+    timing_cache.write(cache, left)
+    return timing_cache.facts(used, left, ignored)

@@ -1,0 +1,140 @@
+"""Engine file -> samples: GPU time of one run after another, by CUDA events, with the image on the GPU already."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any, Callable
+
+import numpy
+
+from .. import protocol
+from ..cuda import Cuda
+from ..gpu import Watch, gpu
+from ..protocol import Plan
+from ..settings import Settings
+from .build import ENQUEUE_BOUND
+from .log import new_log, out_of_memory
+
+
+class Engine:
+    """An engine that is loaded, with its memory; calling it runs it once and returns the milliseconds."""
+
+    def __init__(self, trt: Any, cuda: Cuda, path: Path, settings: Settings) -> None:
+        self._cuda = cuda
+        self._log = new_log(trt)
+        self._runtime = trt.Runtime(self._log)  # must outlive its engine
+        self._engine = self._made(self._runtime.deserialize_cuda_engine(path.read_bytes()))
+        self.context = self._made(self._engine.create_execution_context())
+        self._outputs: list[tuple[int, Any]] = []
+        self._give_memory(trt, settings)
+        self._events = cuda.event(), cuda.event()
+        self.enqueue_ms: list[float] = []
+
+    def __call__(self) -> float:
+        """One run; GPU milliseconds. `enqueue_ms` grows by the time that giving it to the GPU took."""
+        return self._timed(self.enqueue)
+
+    def enqueue(self) -> None:
+        """Gives one run to the stream."""
+        start = time.perf_counter()
+        if not self.context.execute_async_v3(self._cuda.stream):
+            raise self._error()
+        self.enqueue_ms.append((time.perf_counter() - start) * 1e3)
+
+    def graph_ms(self, runs: int) -> list[float]:
+        """GPU milliseconds of runs from one CUDA graph.
+
+        Raises:
+            RuntimeError: the binding or the engine cannot be captured.
+        """
+        launch = self._cuda.capture(self.enqueue)
+        launch()
+        return [self._timed(launch) for _ in range(runs)]
+
+    def layers_ms(self, trt: Any, runs: int) -> list[dict[str, Any]]:
+        """Mean milliseconds of each layer, in the engine's order; their sum is more than a run without a profiler."""
+        total: dict[str, float] = {}
+
+        class Profiler(trt.IProfiler):
+            def report_layer_time(self, layer_name: str, ms: float) -> None:
+                total[layer_name] = total.get(layer_name, 0.0) + ms
+
+        profiler = Profiler()
+        self.context.profiler = profiler
+        for _ in range(runs):
+            self()
+        return [{"name": name, "ms": round(ms / runs, 6)} for name, ms in total.items()]
+
+    def finite(self) -> bool:
+        """Whether the last run gave numbers: a network that overflows in fp16 is timed, but of no use."""
+        for address, array in self._outputs:
+            self._cuda.download(address, array)
+        return all(bool(numpy.isfinite(array).all()) for _address, array in self._outputs)
+
+    def _timed(self, give: Callable[[], None]) -> float:
+        start, stop = self._events
+        self._cuda.record(start)
+        give()
+        self._cuda.record(stop)
+        return self._cuda.elapsed_ms(start, stop)
+
+    def _give_memory(self, trt: Any, settings: Settings) -> None:
+        kinds = {trt.DataType.FLOAT: numpy.float32, trt.DataType.HALF: numpy.float16}
+        image = numpy.random.RandomState(0).rand(1, 3, settings.lr_height, settings.lr_width)
+        names = [self._engine.get_tensor_name(index) for index in range(self._engine.num_io_tensors)]
+        inputs = [name for name in names if self._engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT]
+        for name in inputs:
+            self.context.set_input_shape(name, image.shape)
+        for name in names:
+            shape = tuple(self.context.get_tensor_shape(name))
+            array = numpy.zeros(shape, kinds[self._engine.get_tensor_dtype(name)])
+            address = self._cuda.allocate(array.nbytes)
+            self.context.set_tensor_address(name, address)
+            if name in inputs:
+                array[...] = image
+                self._cuda.upload(address, array)
+            else:
+                self._outputs.append((address, array))
+
+    def _made(self, made: Any) -> Any:
+        if made is None:
+            raise self._error()
+        return made
+
+    def _error(self) -> Exception:
+        said = " | ".join(dict.fromkeys(self._log.errors)) or "TensorRT gave no reason"
+        return MemoryError(said) if out_of_memory(said) else RuntimeError(said)
+
+
+def measure(trt: Any, cuda: Cuda, candidate: Path, reference: Path, settings: Settings, plan: Plan) -> dict[str, Any]:
+    """What protocol.measure returns, and of the candidate: `enqueue_ms` of each sample, whether its `output` is
+    "finite", `gpu` (see gpu.Watch) and on occasion `cuda_graph_ms` (or `cuda_graph_error`) and `per_layer_ms`.
+    """
+    watch = Watch(gpu(cuda.device.pci_bus_id))
+    engines: dict[Path, Engine] = {}
+
+    def loaded(path: Path) -> Callable[[], float]:
+        engine = engines[path] = Engine(trt, cuda, path, settings)
+
+        def run() -> float:
+            ms = engine()
+            watch.look()  # after the run: nothing waits for it
+            return ms
+
+        return run
+
+    taken = protocol.measure(lambda: loaded(candidate), lambda: loaded(reference), plan)
+    engine = engines[candidate]
+    taken["gpu"] = watch.report()
+    taken["enqueue_ms"] = engine.enqueue_ms[-len(taken["samples_ms"]) :]
+    taken["output"] = "finite" if engine.finite() else "not finite"
+    if median(taken["enqueue_ms"]) > ENQUEUE_BOUND * median(taken["samples_ms"]):
+        try:
+            taken["cuda_graph_ms"] = engine.graph_ms(plan.iterations)
+        except RuntimeError as error:
+            taken["cuda_graph_error"] = str(error)
+    if settings.per_layer:
+        taken["per_layer_ms"] = engine.layers_ms(trt, max(plan.warmup_iterations, 10))
+    return taken
