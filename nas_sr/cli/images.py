@@ -51,7 +51,8 @@ def evaluate(
         nas-sr evaluate bicubic --data Set5 --json
     """
     from nas_sr.errors import UsageError, WorkError
-    from nas_sr.evaluate.comparison import compare, write_csv
+    from nas_sr.evaluate.compare import compare
+    from nas_sr.evaluate.comparison import write_csv
     from nas_sr.files import writable_folder
 
     if csv and csv.is_dir():
@@ -102,7 +103,8 @@ def upscale(
         nas-sr upscale bundles/camera/model.onnx 'photos/*.webp' large/
     """
     from nas_sr.errors import UsageError, WorkError
-    from nas_sr.evaluate.upscale import plan_jobs, upscale_files
+    from nas_sr.evaluate.jobs import plan_jobs
+    from nas_sr.evaluate.upscale import upscale_files
 
     if overwrite and skip_existing:
         raise UsageError("--overwrite and --skip-existing exclude each other")
@@ -123,9 +125,7 @@ def upscale(
     if as_json:
         print_json({"files": [str(path) for path in done.files], "problems": list(done.problems)})
     if done.problems:
-        raise WorkError(
-            f"{len(done.problems)} of {_images(jobs)} could not be upscaled; the first: {done.problems[0]}"
-        )
+        raise WorkError(f"{len(done.problems)} of {_images(jobs)} could not be upscaled; the first: {done.problems[0]}")
 
 
 class _UpscalingView:
@@ -173,7 +173,7 @@ class _UpscalingView:
 def _upscaler(model: str, scale: int, runtime: str, device: str | None, tile: int, studies: Path) -> Any:
     """What MODEL means."""
     from nas_sr.errors import unknown_name
-    from nas_sr.evaluate.upscalers import RUNTIMES, model_upscaler
+    from nas_sr.evaluate.models import RUNTIMES, model_upscaler
 
     if runtime not in RUNTIMES:
         raise unknown_name("runtime", runtime, RUNTIMES)

@@ -12,6 +12,7 @@ import typer
 from nas_sr.cli.names import absolute
 from nas_sr.cli.output import JSON, counted, error_console, print_json
 
+
 def register(app: typer.Typer) -> None:
     """Adds this verb."""
     app.command("train")(train)

@@ -50,8 +50,8 @@ class Found(NamedTuple):
 def find_pairs(folder: Path, scale: int, *, evaluating: bool = False) -> Found:
     """The image pairs of a folder in one of these layouts:
 
-    - `HR/` or `GTmod12/` with `LRx<scale>/`, `LR_bicubic/X<scale>/` or `LRbicx<scale>/`, or without; LR names are the HR
-      names, or those with `x<scale>` behind them;
+    - `HR/` or `GTmod12/` with `LRx<scale>/`, `LR_bicubic/X<scale>/` or `LRbicx<scale>/`, or without; LR names are the
+      HR names, or those with `x<scale>` behind them;
     - DIV2K's and Flickr2K's: `<set>_HR/` with `<set>_LR_bicubic/X<scale>/0001x4.png`, one or several sets in a folder
       (of training and validation sets, `evaluating` takes the latter, otherwise the former);
     - the HR folder of any of these;
@@ -161,6 +161,7 @@ def _size(image: np.ndarray, divisor: int = 1) -> str:
 
 def _allowed(scale: int) -> str:
     return (
-        f"a folder with HR/ (and LRx{scale}/ or LR_bicubic/X{scale}/), in DIV2K's layout (*_HR/, *_LR_bicubic/X{scale}/),"
-        f" with image_SRF_{scale}/, or of images ({', '.join(suffix[1:] for suffix in IMAGE_SUFFIXES)})"
+        f"a folder with HR/ (and LRx{scale}/ or LR_bicubic/X{scale}/), in DIV2K's layout (*_HR/,"
+        f" *_LR_bicubic/X{scale}/), with image_SRF_{scale}/,"
+        f" or of images ({', '.join(suffix[1:] for suffix in IMAGE_SUFFIXES)})"
     )

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, PngImagePlugin
+from PIL import Image
 
 from nas_sr.data.images import LONGEST_SIDE, MOST_PIXELS, PNG, UnreadableImage, decode, png_chunks, read_whole
 from nas_sr.data.metadata import Metadata, read_metadata, save_options
@@ -59,7 +59,7 @@ class Picture:
 
     colour: np.ndarray
     alpha: np.ndarray | None = None
-    metadata: Metadata = Metadata()
+    metadata: Metadata = field(default_factory=Metadata)
     notes: tuple[str, ...] = ()
 
     @property
@@ -78,13 +78,14 @@ def read_picture(path: Path) -> Picture:
     """
     data = read_whole(path)
     try:
-        with warnings.catch_warnings(), Image.open(BytesIO(data)) as image:
-            warnings.simplefilter("ignore")
-            _check_openable(path, image)
-            deep = _sixteen_bits(image, data)
-            image.load()  # PNG may have its metadata behind the pixels
-            samples = _decoded(path, data) if deep else _converted(image)
-            found = read_metadata(image, data)
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            with Image.open(BytesIO(data)) as image:
+                _check_openable(path, image)
+                deep = _sixteen_bits(image, data)
+                image.load()  # PNG may have its metadata behind the pixels
+                samples = _decoded(path, data) if deep else _converted(image)
+                found = read_metadata(image, data)
     except UnreadableImage:
         raise
     except Exception as error:  # a broken file fails in many ways inside Pillow
@@ -92,10 +93,10 @@ def read_picture(path: Path) -> Picture:
         why = "corrupt, or not an image" if "cannot identify" in text else f"cannot be decoded: {text}"
         raise UnreadableImage(path, why) from None
     samples = np.ascontiguousarray(_UPRIGHT[found.orientation](samples))
-    channels = samples.shape[2]
-    if channels in (2, 4):
-        return Picture(samples[:, :, :-1], samples[:, :, -1:], found.metadata, found.notes)
-    return Picture(samples, None, found.metadata, found.notes)
+    notes = (*found.notes, *dict.fromkeys(f"not all of it is read: {warning.message}".strip() for warning in warned))
+    if samples.shape[2] in (2, 4):
+        return Picture(samples[:, :, :-1], samples[:, :, -1:], found.metadata, notes)
+    return Picture(samples, None, found.metadata, notes)
 
 
 def check_fits(picture: Picture, suffix: str, scale: int = 1) -> None:
@@ -197,7 +198,7 @@ def _png_of_sixteen_bits(samples: np.ndarray, options: dict[str, object]) -> byt
     data = encoded.tobytes()
     header = next(png_chunks(data))
     described = BytesIO()
-    Image.new("L" if samples.shape[2] == 1 else "RGB", (1, 1)).save(described, format="PNG", **options)  # type: ignore[arg-type]
+    Image.new("L" if samples.shape[2] == 1 else "RGB", (1, 1)).save(described, format="PNG", **options)
     metadata = described.getvalue()
     extra = [
         metadata[chunk.start : chunk.end]

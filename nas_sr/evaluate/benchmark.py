@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,5 +36,5 @@ def open_benchmark(folder: Path, scale: int) -> Benchmark:
     notes = found.problems
     if all(pair.lr is None for pair in found.pairs):
         notes = [*notes, f"{folder}: no LR images for x{scale}; made by MATLAB's bicubic downscaling"]
-    sources = [(pair.name, lambda pair=pair: pair.read(scale)) for pair in found.pairs]  # type: ignore[misc]
+    sources: list[Source] = [(pair.name, partial(pair.read, scale)) for pair in found.pairs]
     return Benchmark(folder, scale, sources, tuple(notes))

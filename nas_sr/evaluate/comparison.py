@@ -1,25 +1,25 @@
-"""Several models on several image sets, bicubic always beside them: as JSON, CSV and text."""
+"""What a comparison of models came to: as JSON, as CSV, as text."""
 
 from __future__ import annotations
 
 import csv
 import io
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from nas_sr.evaluate.benchmark import Benchmark, open_benchmark
-from nas_sr.evaluate.evaluate import ImageScores, Scores, Seen, bicubic, evaluate_images
-from nas_sr.evaluate.side_by_side import write_side_by_side
-from nas_sr.evaluate.upscalers import Upscaler
+from nas_sr.evaluate.evaluate import ImageScores, Scores
 from nas_sr.files import replacing
 
 BICUBIC = "bicubic"
 
-_COLUMNS = (("PSNR-Y", "psnr_y_db", 3), ("SSIM-Y", "ssim_y", 4), ("PSNR-RGB", "psnr_rgb_db", 3), ("SSIM-RGB", "ssim_rgb", 4))
+_COLUMNS = (
+    ("PSNR-Y", "psnr_y_db", 3),
+    ("SSIM-Y", "ssim_y", 4),
+    ("PSNR-RGB", "psnr_rgb_db", 3),
+    ("SSIM-RGB", "ssim_rgb", 4),
+)
 
 
 class Result(NamedTuple):
@@ -76,7 +76,7 @@ class Comparison(NamedTuple):
             title = f"{data}, x{scale}, {max(result.scores.n for result in results)} images, Y {self._y()}"
             body = _means(results)
             if per_image:
-                body = _each_image(results) + ["", *body]
+                body = [*_each_image(results), "", *body]
             tables.append("\n".join([title, *body]))
         return "\n\n".join(tables)
 
@@ -100,71 +100,14 @@ def write_csv(comparison: Comparison, path: Path) -> None:
         temporary.write_text(comparison.to_csv())
 
 
-def compare(
-    models: Mapping[str, Upscaler],
-    folders: Sequence[Path],
-    *,
-    rounded_y: bool = False,
-    pictures: Path | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Comparison:
-    """Scores every model on every image set, and bicubic of the same factors.
-
-    Args:
-        models: by the name they are shown under; bicubic need not be among them.
-        folders: image sets; all are looked for before the first is read.
-        rounded_y: whether Y is rounded to integers.
-        pictures: a folder for side-by-side pictures, one for each image.
-        progress: told (images done, images), over all sets.
-
-    Raises:
-        UsageError: an image set is missing or empty.
-    """
-    scales = sorted({upscaler.scale for upscaler in models.values()})
-    benchmarks = [open_benchmark(folder, scale) for folder in folders for scale in scales]
-    total = sum(len(benchmark.sources) for benchmark in benchmarks)
-    shown = _shortened(models)
-    results: list[Result] = []
-    before = 0
-    for benchmark in benchmarks:
-        scale = benchmark.scale
-        upscalers = {BICUBIC: bicubic(scale)}
-        upscalers |= {name: upscaler for name, upscaler in models.items() if upscaler.scale == scale}
-        scores = evaluate_images(
-            upscalers,
-            benchmark.sources,
-            scale,
-            rounded_y=rounded_y,
-            progress=lambda done, _, before=before: progress(before + done, total),  # type: ignore[misc]
-            seen=_seen(pictures / _picture_folder(benchmark, benchmarks), scale, shown) if pictures else None,
-        )
-        before += len(benchmark.sources)
-        results += [Result(name, str(benchmark.folder), scale, scores[name], benchmark.notes) for name in upscalers]
-    return Comparison(tuple(results), rounded_y)
-
-
-def _seen(folder: Path, scale: int, shown: Mapping[str, str]) -> Seen:
-    def write(name: str, hr: np.ndarray, outputs: Mapping[str, np.ndarray]) -> None:
-        write_side_by_side(folder, name, hr, {shown.get(label, label): outputs[label] for label in outputs}, scale)
-
-    return write
-
-
-def _shortened(models: Iterable[str]) -> dict[str, str]:
+def shortened(models: Iterable[str]) -> dict[str, str]:
     """Names for tables and pictures: of a path the last part, unless two end alike."""
     last = {model: Path(model).name for model in models}
     return {model: name if list(last.values()).count(name) == 1 else model for model, name in last.items()}
 
 
-def _picture_folder(benchmark: Benchmark, benchmarks: list[Benchmark]) -> str:
-    """The set's own name; with its place in the list where another is called the same."""
-    names = [f"{one.folder.resolve().name}-x{one.scale}" for one in benchmarks]
-    at = benchmarks.index(benchmark)
-    return names[at] if names.count(names[at]) == 1 else f"{at + 1}-{names[at]}"
-
-
 def _means(results: list[Result]) -> list[str]:
-    shown = _shortened(result.model for result in results)
+    shown = shortened(result.model for result in results)
     width = max(len("model"), *(len(name) for name in shown.values()))
     heads = "".join(f"{head:>10}" for head, _, _ in _COLUMNS)
     lines = [f"{'model':<{width}}{heads}      gain"]
@@ -184,7 +127,7 @@ def _each_image(results: list[Result]) -> list[str]:
     by_name = [{image.name: image for image in result.scores.per_image} for result in results]
     names = list(dict.fromkeys(name for images in by_name for name in images))
     width = max([len("image"), *(len(name) for name in names)])
-    titles = [name if len(name) <= 16 else f"...{name[-13:]}" for name in _shortened(r.model for r in results).values()]
+    titles = [name if len(name) <= 16 else f"...{name[-13:]}" for name in shortened(r.model for r in results).values()]
     lines = [
         f"{'':<{width}}" + "".join(f"{title:>18}" for title in titles),
         f"{'image':<{width}}" + f"{'PSNR-Y':>10}{'SSIM-Y':>8}" * len(results),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from nas_sr.data.pack import Pack, Source
 from nas_sr.data.resize import upscale
 from nas_sr.evaluate.metrics import luma, psnr_db, ssim, to_samples
 from nas_sr.evaluate.tiles import Tiling
-from nas_sr.evaluate.upscalers import CannotUpscale, Upscaler, to_batch
+from nas_sr.evaluate.upscalers import CannotUpscale, Upscaler, full_precision, to_batch
 
 Seen = Callable[[str, np.ndarray, Mapping[str, np.ndarray]], None]  # name, HR, outputs by upscaler
 
@@ -93,7 +94,7 @@ def evaluate(upscaler: Upscaler, pack: Pack, scale: int, *, rounded_y: bool = Fa
 
 def pack_sources(pack: Pack) -> list[Source]:
     """The pairs of a pack, by name."""
-    return [(name, lambda at=at: (pack.lr(at), pack.hr(at))) for at, name in enumerate(pack.names)]  # type: ignore[misc]
+    return [(name, partial(_pair, pack, index)) for index, name in enumerate(pack.names)]
 
 
 def evaluate_images(
@@ -147,11 +148,16 @@ def validation_psnr_rgb(network: nn.Module, pack: Pack) -> float:
     device = next(network.parameters()).device
     scores = []
     for index in range(len(pack)):
-        output = network(to_batch(pack.lr(index)).to(device))
+        with full_precision():
+            output = network(to_batch(pack.lr(index)).to(device))
         if not torch.isfinite(output).all():
             return float("nan")
         scores.append(psnr_db(to_samples(output, np.dtype(np.uint8)), pack.hr(index), pack.scale))
     return float(np.mean(scores))
+
+
+def _pair(pack: Pack, index: int) -> tuple[np.ndarray, np.ndarray]:
+    return pack.lr(index), pack.hr(index)
 
 
 def _scorable(name: str, lr: np.ndarray, hr: np.ndarray, scale: int) -> tuple[np.ndarray, np.ndarray]:

@@ -20,6 +20,8 @@ _PAPER, _INK = (255, 255, 255), (20, 20, 20)
 _FRAMES = ((230, 60, 40), (40, 110, 230))
 _MARKS = ("A", "B")
 
+Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
+
 
 def write_side_by_side(folder: Path, name: str, hr: np.ndarray, outputs: Mapping[str, np.ndarray], scale: int) -> None:
     """Writes the picture of one image as a PNG named after it.
@@ -37,7 +39,7 @@ def write_side_by_side(folder: Path, name: str, hr: np.ndarray, outputs: Mapping
 
 
 def side_by_side(name: str, hr: np.ndarray, outputs: Mapping[str, np.ndarray], scale: int) -> np.ndarray:
-    """The picture, uint8 (height, width, 3): the whole image on the left, rows of close-ups and error maps beside it."""
+    """The picture, uint8 (height, width, 3): the whole image, and beside it rows of close-ups and error maps."""
     truth = luma(hr)
     errors = {label: np.abs(luma(output) - truth) for label, output in outputs.items()}
     places = worst_places(next(iter(errors.values())), scale)
@@ -76,7 +78,7 @@ def side_by_side(name: str, hr: np.ndarray, outputs: Mapping[str, np.ndarray], s
 
 
 def worst_places(error: np.ndarray, border: int) -> list[tuple[slice, slice]]:
-    """The rows and columns of up to two places that do not overlap, inside the border, where squared error is largest."""
+    """Rows and columns of up to two places that do not overlap, inside the border, where squared error is largest."""
     inside = error[border : error.shape[0] - border, border : error.shape[1] - border]
     height, width = (min(_CROP, side) for side in inside.shape)
     sums = cv2.integral(inside**2)
@@ -107,7 +109,7 @@ def _error_map(error: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
 
 
-def _legend(page: Image.Image, draw: ImageDraw.ImageDraw, font: ImageFont.ImageFont, at: tuple[int, int]) -> None:
+def _legend(page: Image.Image, draw: ImageDraw.ImageDraw, font: Font, at: tuple[int, int]) -> None:
     """What the colours of the error maps mean."""
     left, top = at
     _text(draw, (left, top + _LINE), "error in Y, grey levels", font, _PANEL)
@@ -122,7 +124,7 @@ def _text(
     draw: ImageDraw.ImageDraw,
     at: tuple[int, int],
     text: str,
-    font: ImageFont.ImageFont,
+    font: Font,
     room: int,
     ink: tuple[int, int, int] = _INK,
 ) -> None:

@@ -1,37 +1,23 @@
-"""Turns image files into larger image files: which become which, and doing it without ever losing one."""
+"""Turns image files into larger image files, without ever losing one."""
 
 from __future__ import annotations
 
-import glob
-import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import psutil
 
-from nas_sr.data.images import IMAGE_SUFFIXES, UnreadableImage, is_image
-from nas_sr.data.pictures import FORMATS, CannotHold, Picture, check_fits, read_picture, write_picture
-from nas_sr.errors import UsageError
+from nas_sr.data.images import UnreadableImage
+from nas_sr.data.pictures import CannotHold, Picture, check_fits, read_picture, write_picture
 from nas_sr.evaluate.evaluate import bicubic
+from nas_sr.evaluate.jobs import Job
 from nas_sr.evaluate.tiles import Progress
 from nas_sr.evaluate.upscalers import CannotUpscale, Upscaler
-from nas_sr.files import writable_folder
 
-OUTPUT_FORMATS = ("png", "jpg", "webp", "same")
-
-Existing = Literal["refuse", "skip", "overwrite"]
-
-# Samples held at once for each one of the output: the result, the encoder's copy (four to a pixel), what is encoded.
-_HELD = 4
-
-
-class Job(NamedTuple):
-    """An image and the file that it becomes."""
-
-    source: Path
-    target: Path
+# Memory at the end, in sizes of the result: itself, the encoder's copy, what is encoded; seen at 100 megapixels.
+_HELD, _HELD_BY_WEBP = 3, 5
 
 
 class Upscaled(NamedTuple):
@@ -39,45 +25,6 @@ class Upscaled(NamedTuple):
 
     files: tuple[Path, ...]
     problems: tuple[str, ...]
-
-
-def plan_jobs(sources: Sequence[str], target: str, output_format: str = "png", existing: Existing = "refuse") -> list[Job]:
-    """Which file each image becomes; nothing is written.
-
-    Args:
-        sources: images, folders of images, and patterns with `*`, `?`, `[...]` (`**` for any depth of folders).
-        target: a file, by its suffix, for one image; otherwise a folder.
-        output_format: of the files in a folder: one of `OUTPUT_FORMATS`; `same` is each image's own, PNG for those
-            that are only read (BMP, TIFF).
-        existing: for files that are there already, `refuse` the call, `skip` their images, or `overwrite` them.
-
-    Raises:
-        UsageError: no image there, an unknown format, two images for one file, a file that exists, or no place to
-            write to.
-    """
-    if output_format not in OUTPUT_FORMATS:
-        raise UsageError(f"unknown output format '{output_format}'; known: {', '.join(OUTPUT_FORMATS)}")
-    images = _images(sources)
-    place = Path(target)
-    if _is_folder(target):
-        jobs = [Job(image, place / f"{image.stem}{_suffix(image, output_format)}") for image in images]
-    elif len(images) > 1 or not Path(sources[0]).is_file():
-        raise UsageError(f"{target}: more than one image needs a folder to write to (or end its name with /)")
-    elif place.suffix.lower() not in FORMATS:
-        known = ", ".join(suffix[1:] for suffix in FORMATS)
-        raise UsageError(f"{target}: unknown output format '{place.suffix[1:]}'; known: {known}; a folder ends with /")
-    else:
-        jobs = [Job(images[0], place)]
-    _check_distinct(jobs)
-    kept = {job.target for job in jobs if job.target.exists()}
-    if kept and existing == "refuse":
-        raise UsageError(
-            f"{min(kept)}{_others(len(kept))} would be overwritten;"
-            " say --overwrite to allow that, or --skip-existing to leave those images out"
-        )
-    for folder in dict.fromkeys(job.target.parent for job in jobs):
-        writable_folder(folder)
-    return [job for job in jobs if job.target not in kept] if existing == "skip" else jobs
 
 
 def upscale_files(
@@ -141,54 +88,10 @@ def enlarged(picture: Picture, upscaler: Upscaler, tiled: Progress = lambda done
     alpha = None
     if picture.alpha is not None:
         opaque = (picture.alpha == np.iinfo(picture.alpha.dtype).max).all()
-        alpha = np.full_like(colour[:, :, :1], picture.alpha.flat[0]) if opaque else bicubic(upscaler.scale)(picture.alpha)
+        alpha = (
+            np.full_like(colour[:, :, :1], picture.alpha.flat[0]) if opaque else bicubic(upscaler.scale)(picture.alpha)
+        )
     return Picture(colour, alpha, picture.metadata)
-
-
-def _images(sources: Sequence[str]) -> list[Path]:
-    found: list[Path] = []
-    for source in sources:
-        path = Path(source)
-        if path.is_dir():
-            inside = sorted(image for image in path.iterdir() if is_image(image))
-            if not inside:
-                raise UsageError(f"{source}: no images; read are {_read()}")
-            found += inside
-        elif path.exists():
-            found.append(path)
-        elif glob.has_magic(source):
-            matching = sorted(Path(match) for match in glob.glob(source, recursive=True))
-            images = [match for match in matching if match.is_file() and is_image(match)]
-            if not images:
-                raise UsageError(f"{source}: no image matches; read are {_read()}")
-            found += images
-        else:
-            raise UsageError(f"{source}: no such image or folder")
-    return list(dict.fromkeys(found))
-
-
-def _is_folder(target: str) -> bool:
-    """Whether a folder is meant: it is one, ends like one, or has no suffix."""
-    separators = tuple(filter(None, (os.sep, os.altsep)))
-    return Path(target).is_dir() or target.endswith(separators) or not Path(target).suffix
-
-
-def _suffix(image: Path, output_format: str) -> str:
-    if output_format != "same":
-        return f".{output_format}"
-    return image.suffix if image.suffix.lower() in FORMATS else ".png"
-
-
-def _check_distinct(jobs: Iterable[Job]) -> None:
-    sources: dict[Path, Path] = {}
-    for job in jobs:
-        if job.target in sources:
-            raise UsageError(f"{sources[job.target]} and {job.source} would both become {job.target}")
-        sources[job.target] = job.source
-    originals = {source.resolve() for source in sources.values()}
-    for target in sources:
-        if target.resolve() in originals:
-            raise UsageError(f"{target} would replace an image that is read; write to another folder or name")
 
 
 def _check_room(job: Job, picture: Picture, scale: int) -> None:
@@ -196,18 +99,11 @@ def _check_room(job: Job, picture: Picture, scale: int) -> None:
     check_fits(picture, job.target.suffix.lower(), scale)
     height, width, channels = picture.colour.shape
     samples = height * width * scale**2 * (channels + (picture.alpha is not None))
-    needed = samples * picture.bits // 8 * _HELD
+    held = _HELD_BY_WEBP if job.target.suffix.lower() == ".webp" else _HELD
+    needed = samples * picture.bits // 8 * held
     available = psutil.virtual_memory().available
     if needed > available:
         raise CannotHold(
             f"{width}x{height} pixels become {width * scale}x{height * scale}, which needs {needed / 1e9:.1f} GB of"
             f" memory; {available / 1e9:.1f} GB are available"
         )
-
-
-def _read() -> str:
-    return ", ".join(suffix[1:] for suffix in IMAGE_SUFFIXES)
-
-
-def _others(count: int) -> str:
-    return f" and {count - 1} more" if count > 1 else ""

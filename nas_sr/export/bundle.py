@@ -14,7 +14,7 @@ from nas_sr.arch.spec import ArchSpec
 from nas_sr.arch.weights import load_network, save_weights
 from nas_sr.config import FullTraining, read_yaml, write_yaml
 from nas_sr.errors import UsageError
-from nas_sr.evaluate.upscalers import SPEC_KEY
+from nas_sr.evaluate.onnx_upscaler import SPEC_KEY
 from nas_sr.export.card import card
 from nas_sr.files import replacing, writable_folder, write_json
 from nas_sr.latency.onnx_export import export_onnx
