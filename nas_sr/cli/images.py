@@ -74,7 +74,7 @@ def evaluate(
     else:
         print(comparison.to_text(per_image))
     if comparison.problems:
-        raise WorkError(f"{_images(comparison.problems)} could not be scored; the first: {comparison.problems[0]}")
+        raise WorkError(f"not everything could be scored ({len(comparison.problems)}): {comparison.problems[0]}")
 
 
 def upscale(
@@ -120,12 +120,14 @@ def upscale(
             began=view.began,
             tiled=view.tiled,
             wrote=view.wrote,
-            said=view.said,
+            noted=view.said,
+            failed=view.said if len(jobs) > 1 else lambda line: None,  # the only one is the verb's own last line
         )
     if as_json:
         print_json({"files": [str(path) for path in done.files], "problems": list(done.problems)})
     if done.problems:
-        raise WorkError(f"{len(done.problems)} of {_images(jobs)} could not be upscaled; the first: {done.problems[0]}")
+        several = f"{len(done.problems)} of {len(jobs)} images could not be upscaled; the first: "
+        raise WorkError(f"{several if len(jobs) > 1 else ''}{done.problems[0]}")
 
 
 class _UpscalingView:
@@ -186,7 +188,3 @@ def _upscaler(model: str, scale: int, runtime: str, device: str | None, tile: in
 
         device = "cuda" if torch.cuda.is_available() else "cpu"
     return model_upscaler(model_path(model, studies), runtime, device, tile)
-
-
-def _images(things: Any) -> str:
-    return f"{len(things)} image{'s' if len(things) != 1 else ''}"

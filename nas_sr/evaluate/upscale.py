@@ -36,7 +36,8 @@ def upscale_files(
     began: Callable[[Path], None] = lambda image: None,
     tiled: Progress = lambda done, total: None,
     wrote: Callable[[Path], None] = lambda file: None,
-    said: Callable[[str], None] = lambda line: None,
+    noted: Callable[[str], None] = lambda line: None,
+    failed: Callable[[str], None] = lambda line: None,
 ) -> Upscaled:
     """Does all jobs; one that fails is told and the rest are still done. No file is ever half-written.
 
@@ -48,7 +49,8 @@ def upscale_files(
         began: told each image before it is read.
         tiled: told (tiles done, tiles) of the current image.
         wrote: told each file when it is there.
-        said: told a line about each image that failed, and about what of a file could not be kept.
+        noted: told a line about what of a file could not be kept.
+        failed: told a line about each image that failed.
     """
     files, problems = [], []
     for job in jobs:
@@ -57,21 +59,21 @@ def upscale_files(
             picture = read_picture(job.source)
             _check_room(job, picture, upscaler.scale)
             for note in picture.notes:
-                said(f"{job.source}: {note}")
+                noted(f"{job.source}: {note}")
             large = enlarged(picture, upscaler, tiled)
             if job.target.exists() and not overwrite:
                 raise CannotHold(f"{job.target} has appeared meanwhile and is kept")
             write_picture(job.target, large, quality)
         except UnreadableImage as error:
             problems.append(str(error))
-            said(str(error))
+            failed(problems[-1])
         except (CannotHold, CannotUpscale, MemoryError) as error:
             problems.append(f"{job.source}: {error or 'not enough memory'}")
-            said(problems[-1])
+            failed(problems[-1])
         except (OSError, ValueError) as error:  # a full disk; metadata that the format has no room for
             why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             problems.append(f"{job.target}: could not be written: {why}")
-            said(problems[-1])
+            failed(problems[-1])
         else:
             files.append(job.target)
             wrote(job.target)

@@ -85,7 +85,7 @@ def test_image_that_cannot_be_scored_is_status_1_after_the_others(
     said = capsys.readouterr()
     assert json.loads(said.out)["n"] == 2
     assert "broken.png" in json.loads(said.out)["problems"][0]
-    assert said.err.splitlines()[-1].startswith("nas-sr: 1 image could not be scored; the first: SetA/HR/broken.png")
+    assert said.err.splitlines()[-1].startswith("nas-sr: not everything could be scored (1): SetA/HR/broken.png")
     assert (here / "figures.csv").exists()
 
 
@@ -126,15 +126,13 @@ def test_upscale_a_folder_with_a_broken_image(capsys: pytest.CaptureFixture[str]
     (here / "SetB" / "broken.jpg").write_bytes(b"\xff\xd8\xffnothing")
     said = _json(capsys, "upscale", "bicubic", "SetB", "out", "--scale", "2", status=1)
     assert said["files"] == ["out/c.png"]
-    assert "broken.jpg" in said["problems"][0]
+    assert said["problems"] == ["SetB/broken.jpg: cut short or corrupt"]
     assert run(["upscale", "bicubic", "SetB", "out", "--scale", "2"]) == 2
     assert "out/c.png would be overwritten; say --overwrite" in capsys.readouterr().err
     assert run(["upscale", "bicubic", "SetB", "out", "--scale", "2", "--skip-existing"]) == 1
     said_now = capsys.readouterr()
     assert said_now.out == ""
-    assert said_now.err.splitlines()[-1].startswith(
-        "nas-sr: 1 of 1 image could not be upscaled; the first: SetB/broken"
-    )
+    assert said_now.err == "nas-sr: SetB/broken.jpg: cut short or corrupt\n"
     assert [path.name for path in (here / "out").iterdir()] == ["c.png"]
 
 

@@ -51,7 +51,7 @@ def test_folder_with_everything_in_it(tmp_path: Path) -> None:
     said: list[str] = []
     wrote: list[Path] = []
     done = upscale_files(
-        bicubic(2), plan_jobs([str(source)], str(tmp_path / "out"), "same"), said=said.append, wrote=wrote.append
+        bicubic(2), plan_jobs([str(source)], str(tmp_path / "out"), "same"), failed=said.append, wrote=wrote.append
     )
     names = ["clear.webp", "colour.png", "deep.png", "grey.jpg"]
     assert [file.name for file in done.files] == names
@@ -153,7 +153,7 @@ def test_what_of_a_file_could_not_be_kept_is_said(tmp_path: Path) -> None:
     broken = b"Exif\x00\x00MM\x00\x2a\xff\xff\xff\xff" + b"\x09" * 20
     Image.fromarray(IMAGE).save(tmp_path / "a.jpg", exif=broken)
     said: list[str] = []
-    done = upscale_files(bicubic(2), [Job(tmp_path / "a.jpg", tmp_path / "b.png")], said=said.append)
+    done = upscale_files(bicubic(2), [Job(tmp_path / "a.jpg", tmp_path / "b.png")], noted=said.append)
     assert done.problems == ()
     assert said[0].startswith(f"{tmp_path / 'a.jpg'}: not all of it is read: Corrupt EXIF")
 
