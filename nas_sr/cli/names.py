@@ -53,7 +53,7 @@ def arch(text: str, root: Path) -> ArchSpec:
 
 
 def model_path(text: str, root: Path) -> Path:
-    """The weights meant by MODEL: a bundle, a .safetensors or .pth file, or `STUDY:TRIAL`."""
+    """The file or folder meant by MODEL: a bundle, a .safetensors, .pth or .onnx file, or `STUDY:TRIAL`."""
     from nas_sr.errors import UsageError
 
     found = study_trial(text, root)
@@ -63,5 +63,7 @@ def model_path(text: str, root: Path) -> Path:
         return Path(study.study_dir) / "trials" / str(number) / "weights.safetensors"
     path = Path(text)
     if not path.exists():
-        raise UsageError(f"no model at '{text}'; allowed: a bundle folder, a .safetensors or .pth file, STUDY:TRIAL")
+        raise UsageError(
+            f"no model at '{text}'; allowed: a bundle folder, a .safetensors, .pth or .onnx file, STUDY:TRIAL, bicubic"
+        )
     return path

@@ -1,4 +1,4 @@
-"""Verbs about networks with weights: train, evaluate, upscale."""
+"""The verb that gives networks their weights: train."""
 
 from __future__ import annotations
 
@@ -9,17 +9,13 @@ from typing import Any
 
 import typer
 
-from nas_sr.cli.names import STUDIES, absolute, model_path
+from nas_sr.cli.names import absolute
 from nas_sr.cli.output import JSON, counted, error_console, print_json
-
-MODEL_HELP = "A bundle folder, a .safetensors or published .pth file, STUDY:TRIAL, or `bicubic`."
 
 
 def register(app: typer.Typer) -> None:
-    """Adds these verbs."""
+    """Adds this verb."""
     app.command("train")(train)
-    app.command("evaluate")(evaluate)
-    app.command("upscale")(upscale)
 
 
 def train(
@@ -132,73 +128,3 @@ class _TrainingView:
         self._console.print(
             f"step {point.step}/{self._steps}  {loss}PSNR {point.psnr_db:.3f} dB  best {self._best_db:.3f} dB"
         )
-
-
-def evaluate(
-    model: str = typer.Argument(..., metavar="MODEL", help=MODEL_HELP),
-    data: Path = typer.Option(..., "--data", help="A folder with HR/ and LRx4/, or only HR/."),
-    scale: int = typer.Option(4, "--scale", min=2, max=4, help="For bicubic; a network knows its own."),
-    rounded_y: bool = typer.Option(False, "--rounded-y", help="Round Y to integers, as MATLAB's rgb2ycbcr does."),
-    studies: Path = STUDIES,
-    as_json: bool = JSON,
-) -> None:
-    """PSNR and SSIM by the field's protocol.
-
-    uint8 output, borders of `scale` pixels cropped, Y of BT.601 kept as float.
-
-    \b
-        nas-sr evaluate bundles/camera --data Set5
-        nas-sr evaluate bicubic --data Set5 --json
-    """
-    from nas_sr.evaluate.evaluate import evaluate_folder
-
-    upscaler, factor = _upscaler(model, scale, studies)
-    with counted("evaluating") as progress:
-        scores = evaluate_folder(upscaler, data, factor, rounded_y=rounded_y, progress=progress)
-    if as_json:
-        print_json(scores.to_json())
-        return
-    for image in scores.per_image:
-        print(f"{image.name:<24} Y {image.psnr_y_db:7.3f} dB  SSIM {image.ssim_y:.4f}  RGB {image.psnr_rgb_db:7.3f} dB")
-    print(
-        f"{f'mean of {scores.n}':<24} Y {scores.psnr_y_db:7.3f} dB  SSIM {scores.ssim_y:.4f}"
-        f"  RGB {scores.psnr_rgb_db:7.3f} dB"
-    )
-
-
-def upscale(
-    model: str = typer.Argument(..., metavar="MODEL", help=MODEL_HELP),
-    source: Path = typer.Argument(..., metavar="IN", help="An image or a folder of images."),
-    target: Path = typer.Argument(..., metavar="OUT", help="The image or folder to write."),
-    scale: int = typer.Option(4, "--scale", min=2, max=4, help="For bicubic; a network knows its own."),
-    overwrite: bool = typer.Option(False, "--overwrite", help="Replace existing files."),
-    studies: Path = STUDIES,
-    as_json: bool = JSON,
-) -> None:
-    """Turns images into larger ones.
-
-    \b
-        nas-sr upscale bundles/camera photo.png large.png
-        nas-sr upscale bundles/camera photos/ large/
-    """
-    from nas_sr.evaluate.upscale import upscale_files
-
-    upscaler, _ = _upscaler(model, scale, studies)
-    with counted("upscaling") as progress:
-        files = upscale_files(upscaler, source, target, overwrite, progress, error_console().print)
-    if as_json:
-        print_json({"files": [str(path) for path in files]})
-        return
-    print("\n".join(str(path) for path in files))
-
-
-def _upscaler(model: str, scale: int, studies: Path) -> tuple[Any, int]:
-    """The function that MODEL means, and its factor."""
-    from nas_sr.evaluate.evaluate import bicubic, network_upscaler
-
-    if model == "bicubic":
-        return bicubic(scale), scale
-    from nas_sr.arch.weights import load_network
-
-    network = load_network(model_path(model, studies))
-    return network_upscaler(network), network.spec.scale

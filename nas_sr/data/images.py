@@ -1,11 +1,16 @@
-"""The project's one image codec: files in as 8-bit RGB, PNG out."""
+"""The images of training and evaluation: files in as 8-bit RGB, PNG out.
+
+OpenCV decodes them, the fastest here; what users upscale, with all that it carries, is `nas_sr.data.pictures`.
+"""
 
 from __future__ import annotations
 
 import re
 import struct
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -13,8 +18,9 @@ import numpy as np
 from nas_sr.files import replacing
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+MOST_PIXELS, LONGEST_SIDE = 2**30, 2**20  # what OpenCV decodes
 
-_PNG = b"\x89PNG\r\n\x1a\n"
+PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
 # In JPEG's compressed data a 0xFF is followed by a stuffed zero, a restart marker or another 0xFF; anything else is
 # the next marker.
@@ -47,7 +53,19 @@ def read_rgb(path: Path) -> np.ndarray:
     rounded to 8. Colour profiles are ignored.
 
     Raises:
-        UnreadableImage: missing, corrupt, cut short, or with samples that are neither 8 nor 16 bits.
+        UnreadableImage: missing, corrupt, cut short, too large, or with samples that are neither 8 nor 16 bits.
+    """
+    image = decode(path, read_whole(path), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    if image.dtype == np.uint16:
+        image = ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def read_whole(path: Path) -> bytes:
+    """The bytes of an image file.
+
+    Raises:
+        UnreadableImage: missing, empty, or a PNG or JPEG without its end.
     """
     try:
         data = path.read_bytes()
@@ -56,19 +74,53 @@ def read_rgb(path: Path) -> np.ndarray:
     if not data:
         raise UnreadableImage(path, "empty file")
     # Some versions of the decoders fill the missing part of a cut file with grey and report nothing.
-    if (data.startswith(_PNG) and not _complete_png(data)) or (data.startswith(_JPEG) and not _complete_jpeg(data)):
+    if data.startswith(_JPEG) and not _complete_jpeg(data):
         raise UnreadableImage(path, "cut short or corrupt")
+    if data.startswith(PNG) and not any(chunk.kind == b"IEND" for chunk in png_chunks(data)):
+        raise UnreadableImage(path, "cut short or corrupt")
+    return data
+
+
+def decode(path: Path, data: bytes, flags: int) -> np.ndarray:
+    """OpenCV's image of a file's bytes, uint8 or uint16, blue before red.
+
+    Raises:
+        UnreadableImage: naming `path`: corrupt, too large, or with other samples.
+    """
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except (cv2.error, MemoryError) as error:
-        raise UnreadableImage(path, f"cannot be decoded: {str(error).splitlines()[0][:120]}") from None
+        text = str(error).splitlines()[0][:120] if str(error) else "not enough memory"
+        too_large = f"too large; read are at most {MOST_PIXELS:,} pixels and {LONGEST_SIDE:,} a side"
+        raise UnreadableImage(path, too_large if "CV_IO_MAX" in text else f"cannot be decoded: {text}") from None
     if image is None:
         raise UnreadableImage(path, "corrupt, or not an image")
-    if image.dtype == np.uint16:
-        image = ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    if image.dtype != np.uint8:
+    if image.dtype not in (np.uint8, np.uint16):
         raise UnreadableImage(path, f"{image.dtype} samples; 8 and 16 bits can be read")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return image
+
+
+class PngChunk(NamedTuple):
+    """Where a named piece of a PNG file lies: length, kind, data and checksum, from `start` to `end`."""
+
+    kind: bytes
+    start: int
+    end: int
+
+
+def png_chunks(data: bytes) -> Iterator[PngChunk]:
+    """The chunks of a PNG file, up to IEND or to the first that is cut short or has a wrong checksum."""
+    view = memoryview(data)
+    at = len(PNG)
+    while at + 12 <= len(data):
+        end = at + 12 + int(struct.unpack_from(">I", data, at)[0])
+        if end > len(data) or zlib.crc32(view[at + 4 : end - 4]) != struct.unpack_from(">I", data, end - 4)[0]:
+            return
+        chunk = PngChunk(data[at + 4 : at + 8], at, end)
+        yield chunk
+        if chunk.kind == b"IEND":
+            return
+        at = end
 
 
 def write_png(path: Path, image: np.ndarray) -> None:
@@ -78,20 +130,6 @@ def write_png(path: Path, image: np.ndarray) -> None:
         raise OSError(f"{path}: could not be encoded as PNG")
     with replacing(path) as temporary:
         temporary.write_bytes(encoded.tobytes())
-
-
-def _complete_png(data: bytes) -> bool:
-    """Whether all chunks up to IEND are there with the right checksum."""
-    at = len(_PNG)
-    while at + 12 <= len(data):
-        length = struct.unpack_from(">I", data, at)[0]
-        end = at + 8 + length
-        if end + 4 > len(data) or zlib.crc32(data[at + 4 : end]) != struct.unpack_from(">I", data, end)[0]:
-            return False
-        if data[at + 4 : at + 8] == b"IEND":
-            return True
-        at = end + 4
-    return False
 
 
 def _complete_jpeg(data: bytes) -> bool:

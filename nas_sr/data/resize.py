@@ -32,7 +32,7 @@ def downscale(image: np.ndarray, scale: int) -> np.ndarray:
 
 
 def upscale(image: np.ndarray, scale: int) -> np.ndarray:
-    """Enlarges uint8 (h, w, 3) to (h * scale, w * scale, 3)."""
+    """Enlarges uint8 or uint16 (h, w, c) to (h * scale, w * scale, c), rounded to the same type after each pass."""
     phases = [_taps((phase + 0.5) / scale - 0.5, stretch=1) for phase in range(scale)]
     enlarged = _rows(image, 1, phases, image.shape[0])
     return _turned(_rows(_turned(enlarged), 1, phases, image.shape[1]))
@@ -43,12 +43,13 @@ def _rows(image: np.ndarray, step: int, phases: list[tuple[int, np.ndarray]], co
     before = max(-first for first, _ in phases)
     after = max(first + len(taps) for first, taps in phases) - step
     padded = np.pad(image, ((before, max(after, 0)), (0, 0), (0, 0)), mode="edge").astype(np.float64)
-    result = np.empty((count, len(phases), *image.shape[1:]), np.uint8)
+    result = np.empty((count, len(phases), *image.shape[1:]), image.dtype)
+    highest = np.iinfo(image.dtype).max
     for phase, (first, taps) in enumerate(phases):
         total = np.zeros((count, *image.shape[1:]))
         for offset, tap in enumerate(taps, start=before + first):
             total += tap * padded[offset : offset + step * (count - 1) + 1 : step]
-        result[:, phase] = np.clip(np.floor(total + 0.5), 0, 255)  # MATLAB rounds halves up
+        result[:, phase] = np.clip(np.floor(total + 0.5), 0, highest)  # MATLAB rounds halves up
     return result.reshape(count * len(phases), *image.shape[1:])
 
 

@@ -1,25 +1,27 @@
-"""Scores of an upscaler on image pairs, and the one number that training watches."""
+"""Scores of upscalers on image pairs, and the one number that training watches."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from nas_sr.arch.network import Network
-from nas_sr.data.folders import find_pairs
 from nas_sr.data.images import UnreadableImage
-from nas_sr.data.pack import Pack
+from nas_sr.data.pack import Pack, Source
 from nas_sr.data.resize import upscale
-from nas_sr.errors import UsageError
-from nas_sr.evaluate.metrics import luma, psnr_db, ssim, to_uint8
-from nas_sr.evaluate.tiles import TILE, forward_tiled
+from nas_sr.evaluate.metrics import luma, psnr_db, ssim, to_samples
+from nas_sr.evaluate.tiles import Tiling
+from nas_sr.evaluate.upscalers import CannotUpscale, Upscaler, full_precision, to_batch
 
-Upscaler = Callable[[np.ndarray], np.ndarray]  # uint8 (h, w, 3) -> uint8 (scale * h, scale * w, 3)
+Seen = Callable[[str, np.ndarray, Mapping[str, np.ndarray]], None]  # name, HR, outputs by upscaler
+
+_BICUBIC_REACH = 2
+_SSIM_WINDOW = 11
 
 
 class ImageScores(NamedTuple):
@@ -29,10 +31,11 @@ class ImageScores(NamedTuple):
     psnr_y_db: float
     ssim_y: float
     psnr_rgb_db: float
+    ssim_rgb: float
 
 
 class Scores(NamedTuple):
-    """Images and their means; `problems` are the files that could not be scored."""
+    """Images and their means; `problems` says in a line each which images could not be scored, and why."""
 
     per_image: tuple[ImageScores, ...]
     problems: tuple[str, ...] = ()
@@ -45,79 +48,95 @@ class Scores(NamedTuple):
     @property
     def psnr_y_db(self) -> float:
         """Mean PSNR on Y."""
-        return float(np.mean([image.psnr_y_db for image in self.per_image]))
+        return self._mean("psnr_y_db")
 
     @property
     def ssim_y(self) -> float:
         """Mean SSIM on Y."""
-        return float(np.mean([image.ssim_y for image in self.per_image]))
+        return self._mean("ssim_y")
 
     @property
     def psnr_rgb_db(self) -> float:
         """Mean PSNR over the three colours."""
-        return float(np.mean([image.psnr_rgb_db for image in self.per_image]))
+        return self._mean("psnr_rgb_db")
+
+    @property
+    def ssim_rgb(self) -> float:
+        """Mean SSIM over the three colours."""
+        return self._mean("ssim_rgb")
+
+    def means(self) -> dict[str, float]:
+        """By the names of `ImageScores`."""
+        return {key: self._mean(key) for key in ImageScores._fields[1:]}
 
     def to_json(self) -> dict[str, Any]:
         """The keys that other programs rely on."""
         return {
             "n": self.n,
-            "psnr_y_db": self.psnr_y_db,
-            "ssim_y": self.ssim_y,
-            "psnr_rgb_db": self.psnr_rgb_db,
+            **self.means(),
             "per_image": [image._asdict() for image in self.per_image],
             "problems": list(self.problems),
         }
 
+    def _mean(self, key: str) -> float:
+        return float(np.mean([getattr(image, key) for image in self.per_image])) if self.per_image else float("nan")
+
 
 def bicubic(scale: int) -> Upscaler:
-    """MATLAB's bicubic interpolation."""
-    return lambda image: upscale(image, scale)
-
-
-def network_upscaler(network: Network, device: str = "cpu", tile: int = TILE) -> Upscaler:
-    """Upscaling by a network; images larger than `tile` LR pixels go through it in tiles, to the same pixels."""
-    network = network.to(device).eval()
-
-    @torch.inference_mode()
-    def run(image: np.ndarray) -> np.ndarray:
-        return to_uint8(forward_tiled(network, _to_batch(image).to(device), tile))
-
-    return run
+    """MATLAB's bicubic interpolation, which every network is compared with."""
+    return Upscaler(Tiling(scale, _BICUBIC_REACH), lambda image: upscale(image, scale))
 
 
 def evaluate(upscaler: Upscaler, pack: Pack, scale: int, *, rounded_y: bool = False) -> Scores:
     """Scores on the pairs of a pack."""
-    pairs = ((name, pack.lr(index), pack.hr(index)) for index, name in enumerate(pack.names))
-    return Scores(tuple(_score(upscaler, *pair, scale, rounded_y) for pair in pairs))
+    return evaluate_images({"": upscaler}, pack_sources(pack), scale, rounded_y=rounded_y)[""]
 
 
-def evaluate_folder(
-    upscaler: Upscaler,
-    folder: Path,
+def pack_sources(pack: Pack) -> list[Source]:
+    """The pairs of a pack, by name."""
+    return [(name, partial(_pair, pack, index)) for index, name in enumerate(pack.names)]
+
+
+def evaluate_images(
+    upscalers: Mapping[str, Upscaler],
+    sources: Sequence[Source],
     scale: int,
     *,
     rounded_y: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Scores:
-    """Scores on the pairs of a folder, read one at a time.
+    seen: Seen | None = None,
+) -> dict[str, Scores]:
+    """Scores of each upscaler on the same pairs, read one at a time.
 
-    Raises:
-        UsageError: no such folder, or no pair that can be scored.
+    Args:
+        upscalers: by name, all of the same factor.
+        sources: the pairs, by name.
+        scale: their factor.
+        rounded_y: whether Y is rounded to integers, as MATLAB's rgb2ycbcr does.
+        progress: told (images done, images).
+        seen: given every image that was scored, with the outputs.
     """
-    found = find_pairs(folder, scale)
-    scores, problems = [], list(found.problems)
-    for done, pair in enumerate(found.pairs, start=1):
+    scores: dict[str, list[ImageScores]] = {label: [] for label in upscalers}
+    problems: dict[str, list[str]] = {label: [] for label in upscalers}
+    for done, (name, read) in enumerate(sources, start=1):
         try:
-            lr, hr = pair.read(scale)
-            if min(hr.shape[:2]) < 11 + 2 * scale:
-                raise UnreadableImage(pair.hr, f"too small to score: {hr.shape[1]}x{hr.shape[0]} pixels")
-            scores.append(_score(upscaler, pair.name, lr, hr, scale, rounded_y))
+            lr, hr = _scorable(name, *read(), scale)
         except UnreadableImage as error:
-            problems.append(str(error))
-        progress(done, len(found.pairs))
-    if not scores:
-        raise UsageError(f"{folder}: no pair can be scored; the first problem: {problems[0]}")
-    return Scores(tuple(scores), tuple(problems))
+            for lines in problems.values():
+                lines.append(str(error))
+        else:
+            outputs = {}
+            for label, upscaler in upscalers.items():
+                try:
+                    outputs[label] = upscaler(lr)
+                except CannotUpscale as error:
+                    problems[label].append(f"{name}: {error}")
+                else:
+                    scores[label].append(_score(name, outputs[label], hr, scale, rounded_y))
+            if seen:
+                seen(name, hr, outputs)
+        progress(done, len(sources))
+    return {label: Scores(tuple(scores[label]), tuple(problems[label])) for label in upscalers}
 
 
 @torch.inference_mode()
@@ -129,19 +148,32 @@ def validation_psnr_rgb(network: nn.Module, pack: Pack) -> float:
     device = next(network.parameters()).device
     scores = []
     for index in range(len(pack)):
-        output = network(_to_batch(pack.lr(index)).to(device))
+        with full_precision():
+            output = network(to_batch(pack.lr(index)).to(device))
         if not torch.isfinite(output).all():
             return float("nan")
-        scores.append(psnr_db(to_uint8(output), pack.hr(index), pack.scale))
+        scores.append(psnr_db(to_samples(output, np.dtype(np.uint8)), pack.hr(index), pack.scale))
     return float(np.mean(scores))
 
 
-def _score(upscaler: Upscaler, name: str, lr: np.ndarray, hr: np.ndarray, scale: int, rounded_y: bool) -> ImageScores:
-    output = upscaler(lr)
+def _pair(pack: Pack, index: int) -> tuple[np.ndarray, np.ndarray]:
+    return pack.lr(index), pack.hr(index)
+
+
+def _scorable(name: str, lr: np.ndarray, hr: np.ndarray, scale: int) -> tuple[np.ndarray, np.ndarray]:
+    smallest = _SSIM_WINDOW + 2 * scale
+    if min(hr.shape[:2]) < smallest:
+        why = f"too small to score: {hr.shape[1]}x{hr.shape[0]} pixels; at least {smallest} a side are needed"
+        raise UnreadableImage(Path(name), why)
+    return lr, hr
+
+
+def _score(name: str, output: np.ndarray, hr: np.ndarray, scale: int, rounded_y: bool) -> ImageScores:
     ours, theirs = luma(output, rounded_y), luma(hr, rounded_y)
-    return ImageScores(name, psnr_db(ours, theirs, scale), ssim(ours, theirs, scale), psnr_db(output, hr, scale))
-
-
-def _to_batch(image: np.ndarray) -> Tensor:
-    """uint8 (h, w, 3) -> float32 (1, 3, h, w) in [0, 1]."""
-    return torch.tensor(image).permute(2, 0, 1)[None].float().div_(255)
+    return ImageScores(
+        name,
+        psnr_db(ours, theirs, scale),
+        ssim(ours, theirs, scale),
+        psnr_db(output, hr, scale),
+        float(np.mean([ssim(output[:, :, colour], hr[:, :, colour], scale) for colour in range(3)])),
+    )

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
-from scipy.ndimage import correlate1d
+import torch
 from torch import Tensor
 
 
-def to_uint8(output: Tensor) -> np.ndarray:
-    """A network's (1, 3, h, w) output in [0, 1] as uint8 (h, w, 3): clamped and rounded, never truncated."""
-    image = output[0].detach().float().clamp(0, 1).mul(255).round().byte()
-    return np.ascontiguousarray(image.permute(1, 2, 0).cpu().numpy())
+def to_samples(output: Tensor, kind: np.dtype) -> np.ndarray:
+    """A network's (1, 3, h, w) output in [0, 1] as uint8 or uint16 (h, w, 3): clamped and rounded, never truncated.
+
+    Raises:
+        ArithmeticError: a value is not finite; rounding would hide it.
+    """
+    image = output[0].detach().float()
+    if not torch.isfinite(image).all():
+        raise ArithmeticError("the network's output is not finite")
+    # torch has little for uint16, and int32 holds both.
+    image = image.clamp(0, 1).mul(np.iinfo(kind).max).round().to(torch.int32)
+    return np.ascontiguousarray(image.permute(1, 2, 0).cpu().numpy().astype(kind))
 
 
 def luma(image: np.ndarray, rounded: bool = False) -> np.ndarray:
@@ -51,4 +60,4 @@ def _blurred(image: np.ndarray) -> np.ndarray:
     offsets = np.arange(-5, 6)
     taps = np.exp(-(offsets**2) / (2 * 1.5**2))
     taps /= taps.sum()
-    return correlate1d(correlate1d(image, taps, axis=0), taps, axis=1)[5:-5, 5:-5]
+    return cv2.sepFilter2D(image, -1, taps, taps)[5:-5, 5:-5]

@@ -2,50 +2,88 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
-from nas_sr.arch.network import Network
+import numpy as np
+
 from nas_sr.arch.plan import plan
 from nas_sr.arch.spec import ArchSpec
 
-TILE = 512  # LR pixels; images up to this size go through whole
+TILE = 512  # LR pixels; images up to this size are computed whole
+
+Progress = Callable[[int, int], None]  # tiles done, tiles in all
 
 
-def halo(spec: ArchSpec) -> int:
-    """LR pixels around a tile on which its output depends, rounded up to whole attention windows.
+class Tile(NamedTuple):
+    """LR rows and columns that a tile gives (`inner`) and those that are computed for it (`outer`)."""
 
-    Each 3x3 convolution on the longest path reaches one pixel further, each attention to the end of its window.
+    inner: tuple[slice, slice]
+    outer: tuple[slice, slice]
+
+
+class Tiling(NamedTuple):
+    """How an upscaler can be applied to parts of an image.
+
+    Attributes:
+        scale: HR pixels for each LR pixel.
+        halo: LR pixels around a tile on which its output depends, in whole steps.
+        step: tiles begin on multiples of this, because attention windows do.
+        side: the largest tile, LR pixels a side, without its halo.
+    """
+
+    scale: int
+    halo: int
+    step: int = 1
+    side: int = TILE
+
+    def tiles(self, height: int, width: int) -> Iterator[Tile]:
+        """The tiles of an image of that many LR pixels, row by row, about equal in size; one, if it is small enough."""
+        for top, bottom in self._parts(height):
+            for left, right in self._parts(width):
+                rows = slice(max(top - self.halo, 0), min(bottom + self.halo, height))
+                columns = slice(max(left - self.halo, 0), min(right + self.halo, width))
+                yield Tile((slice(top, bottom), slice(left, right)), (rows, columns))
+
+    def run(
+        self,
+        upscale: Callable[[np.ndarray], np.ndarray],
+        image: np.ndarray,
+        progress: Progress = lambda done, total: None,
+    ) -> np.ndarray:
+        """`upscale(image)` for (h, w, c), computed tile by tile: (scale * h, scale * w, c) of the image's type."""
+        height, width, channels = image.shape
+        tiles = list(self.tiles(height, width))
+        output = np.empty((height * self.scale, width * self.scale, channels), image.dtype)
+        for done, (inner, outer) in enumerate(tiles, start=1):
+            part = upscale(image[outer])
+            rows, columns = (
+                slice((wanted.start - computed.start) * self.scale, (wanted.stop - computed.start) * self.scale)
+                for wanted, computed in zip(inner, outer, strict=True)
+            )
+            output[self._enlarged(inner[0]), self._enlarged(inner[1])] = part[rows, columns]
+            progress(done, len(tiles))
+        return output
+
+    def _parts(self, length: int) -> Iterator[tuple[int, int]]:
+        largest = max(self.step, self.side // self.step * self.step)
+        count = -(-length // largest)
+        each = -(-length // (count * self.step)) * self.step
+        for start in range(0, length, each):
+            yield start, min(start + each, length)
+
+    def _enlarged(self, part: slice) -> slice:
+        return slice(part.start * self.scale, part.stop * self.scale)
+
+
+def network_tiling(spec: ArchSpec, side: int = TILE) -> Tiling:
+    """How a network can be applied to parts.
+
+    Each 3x3 convolution on the longest path reaches one pixel further, each attention to the end of its window; tiles
+    and halos are whole windows, so that attention sees the windows of the whole image.
     """
     numbers = plan(spec)
     reach = 3 + sum(len(gidb.gblocks) for gidb in numbers.gidbs)  # head, tail_expand and out besides the Gblocks
     reach += len(numbers.nlas) * (spec.nla_window - 1)
-    step = _step(spec)
-    return -(-reach // step) * step
-
-
-def forward_tiled(network: Network, lr: Tensor, tile: int = TILE) -> Tensor:
-    """`network(lr)` for (1, 3, h, w), computed in tiles of about `tile` x `tile` LR pixels when it is larger."""
-    height, width = lr.shape[2], lr.shape[3]
-    if height <= tile and width <= tile:
-        return network(lr)
-    spec = network.spec
-    scale, margin, step = spec.scale, halo(spec), _step(spec)
-    # Origins on whole windows, so that attention sees the windows of the whole image.
-    side = max(step, tile // step * step)
-    output = lr.new_empty((1, 3, height * scale, width * scale))
-    for top in range(0, height, side):
-        for left in range(0, width, side):
-            bottom, right = min(top + side, height), min(left + side, width)
-            first_row, first_column = max(top - margin, 0), max(left - margin, 0)
-            part = network(lr[:, :, first_row : bottom + margin, first_column : right + margin])
-            output[:, :, top * scale : bottom * scale, left * scale : right * scale] = part[
-                :,
-                :,
-                (top - first_row) * scale : (bottom - first_row) * scale,
-                (left - first_column) * scale : (right - first_column) * scale,
-            ]
-    return output
-
-
-def _step(spec: ArchSpec) -> int:
-    return spec.nla_window if spec.nla_after else 1
+    step = spec.nla_window if numbers.nlas else 1
+    return Tiling(spec.scale, -(-reach // step) * step, step, side)

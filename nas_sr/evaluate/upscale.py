@@ -1,68 +1,111 @@
-"""Turns image files into larger image files."""
+"""Turns image files into larger image files, without ever losing one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from nas_sr.data.images import IMAGE_SUFFIXES, UnreadableImage, is_image, read_rgb, write_png
-from nas_sr.errors import UsageError, WorkError
-from nas_sr.evaluate.evaluate import Upscaler
+import numpy as np
+import psutil
+
+from nas_sr.data.images import UnreadableImage
+from nas_sr.data.pictures import CannotHold, Picture, check_fits, read_picture, write_picture
+from nas_sr.evaluate.evaluate import bicubic
+from nas_sr.evaluate.jobs import Job
+from nas_sr.evaluate.tiles import Progress
+from nas_sr.evaluate.upscalers import CannotUpscale, Upscaler
+
+# Memory at the end, in sizes of the result: itself, the encoder's copy, what is encoded; seen at 100 megapixels.
+_HELD, _HELD_BY_WEBP = 3, 5
+
+
+class Upscaled(NamedTuple):
+    """The files written, and a line for each image that was not."""
+
+    files: tuple[Path, ...]
+    problems: tuple[str, ...]
 
 
 def upscale_files(
     upscaler: Upscaler,
-    source: Path,
-    target: Path,
+    jobs: Sequence[Job],
+    *,
     overwrite: bool = False,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-    left_out: Callable[[str], None] = lambda text: None,
-) -> list[Path]:
-    """Upscales an image to `target`, or every image of a folder into the folder `target`, as PNG.
+    quality: int = 95,
+    began: Callable[[Path], None] = lambda image: None,
+    tiled: Progress = lambda done, total: None,
+    wrote: Callable[[Path], None] = lambda file: None,
+    noted: Callable[[str], None] = lambda line: None,
+    failed: Callable[[str], None] = lambda line: None,
+) -> Upscaled:
+    """Does all jobs; one that fails is told and the rest are still done. No file is ever half-written.
 
-    Files that cannot be read are told to `left_out` and skipped. Nothing is written before all names are checked.
+    Args:
+        upscaler: what enlarges.
+        jobs: from `plan_jobs`.
+        overwrite: whether a file that has appeared since the jobs were planned may be replaced.
+        quality: 1 to 100, for JPEG and WebP.
+        began: told each image before it is read.
+        tiled: told (tiles done, tiles) of the current image.
+        wrote: told each file when it is there.
+        noted: told a line about what of a file could not be kept.
+        failed: told a line about each image that failed.
+    """
+    files, problems = [], []
+    for job in jobs:
+        began(job.source)
+        try:
+            picture = read_picture(job.source)
+            _check_room(job, picture, upscaler.scale)
+            for note in picture.notes:
+                noted(f"{job.source}: {note}")
+            large = enlarged(picture, upscaler, tiled)
+            if job.target.exists() and not overwrite:
+                raise CannotHold(f"{job.target} has appeared meanwhile and is kept")
+            write_picture(job.target, large, quality)
+        except UnreadableImage as error:
+            problems.append(str(error))
+            failed(problems[-1])
+        except (CannotHold, CannotUpscale, MemoryError) as error:
+            problems.append(f"{job.source}: {error or 'not enough memory'}")
+            failed(problems[-1])
+        except (OSError, ValueError) as error:  # a full disk; metadata that the format has no room for
+            why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            problems.append(f"{job.target}: could not be written: {why}")
+            failed(problems[-1])
+        else:
+            files.append(job.target)
+            wrote(job.target)
+    return Upscaled(tuple(files), tuple(problems))
+
+
+def enlarged(picture: Picture, upscaler: Upscaler, tiled: Progress = lambda done, total: None) -> Picture:
+    """A picture `scale` times as large; transparency is enlarged by bicubic interpolation.
 
     Raises:
-        UsageError: no image there, or a file would be overwritten.
-        WorkError: no image could be read.
+        CannotUpscale: see `Upscaler`.
     """
-    jobs = _jobs(source, target)
-    existing = [path for _, path in jobs if path.exists()]
-    if existing and not overwrite:
-        more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
-        raise UsageError(f"{existing[0]}{more} would be overwritten; say --overwrite to allow that")
-    written = []
-    for done, (image, path) in enumerate(jobs, start=1):
-        try:
-            write_png(path, upscaler(read_rgb(image)))
-            written.append(path)
-        except UnreadableImage as error:
-            left_out(str(error))
-            problem = error
-        progress(done, len(jobs))
-    if not written:
-        raise WorkError(f"no image could be upscaled: {problem}")
-    return written
+    colour = upscaler(picture.colour, tiled)
+    alpha = None
+    if picture.alpha is not None:
+        opaque = (picture.alpha == np.iinfo(picture.alpha.dtype).max).all()
+        alpha = (
+            np.full_like(colour[:, :, :1], picture.alpha.flat[0]) if opaque else bicubic(upscaler.scale)(picture.alpha)
+        )
+    return Picture(colour, alpha, picture.metadata)
 
 
-def _jobs(source: Path, target: Path) -> list[tuple[Path, Path]]:
-    """Pairs of image and file to write."""
-    if source.is_dir():
-        images = sorted(path for path in source.iterdir() if is_image(path))
-        if not images:
-            raise UsageError(f"{source}: no images; read are {', '.join(IMAGE_SUFFIXES)}")
-        if target.suffix.lower() in IMAGE_SUFFIXES:
-            raise UsageError(f"{target}: a folder of images needs a folder to write to")
-        jobs = [(image, target / f"{image.stem}.png") for image in images]
-        names = [path for _, path in jobs]
-        twice = next((path.name for path in names if names.count(path) > 1), None)
-        if twice:
-            raise UsageError(f"{source}: two images would both become {twice}")
-        return jobs
-    if not source.is_file():
-        raise UsageError(f"{source}: no such image or folder")
-    if target.is_dir():
-        return [(source, target / f"{source.stem}.png")]
-    if target.suffix.lower() != ".png":
-        raise UsageError(f"{target}: upscaled images are written as .png")
-    return [(source, target)]
+def _check_room(job: Job, picture: Picture, scale: int) -> None:
+    """Before the work, not after it: whether the file can hold the result, and the memory too."""
+    check_fits(picture, job.target.suffix.lower(), scale)
+    height, width, channels = picture.colour.shape
+    samples = height * width * scale**2 * (channels + (picture.alpha is not None))
+    held = _HELD_BY_WEBP if job.target.suffix.lower() == ".webp" else _HELD
+    needed = samples * picture.bits // 8 * held
+    available = psutil.virtual_memory().available
+    if needed > available:
+        raise CannotHold(
+            f"{width}x{height} pixels become {width * scale}x{height * scale}, which needs {needed / 1e9:.1f} GB of"
+            f" memory; {available / 1e9:.1f} GB are available"
+        )

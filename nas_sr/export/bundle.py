@@ -7,13 +7,16 @@ import os
 import shutil
 from pathlib import Path
 
+import onnx
+
 from nas_sr.arch.network import Network
 from nas_sr.arch.spec import ArchSpec
 from nas_sr.arch.weights import load_network, save_weights
 from nas_sr.config import FullTraining, read_yaml, write_yaml
 from nas_sr.errors import UsageError
+from nas_sr.evaluate.onnx_upscaler import SPEC_KEY
 from nas_sr.export.card import card
-from nas_sr.files import writable_folder, write_json
+from nas_sr.files import replacing, writable_folder, write_json
 from nas_sr.latency.onnx_export import export_onnx
 from nas_sr.records import StudyRecord, TrialRecord
 
@@ -62,6 +65,7 @@ def write_weights(folder: Path, network: Network) -> None:
     """Puts a network's weights into a bundle, as safetensors and as ONNX with any height and width."""
     save_weights(network.state_dict(), network.spec, folder / WEIGHTS)
     export_onnx(network, folder / ONNX)
+    _name_architecture(folder / ONNX, network.spec)
 
 
 def read_bundle(folder: Path) -> tuple[ArchSpec, FullTraining]:
@@ -79,6 +83,14 @@ def record_training(folder: Path, steps: int, psnr_db: float) -> None:
     """Notes in the bundle which training its weights now come from."""
     origin = json.loads((folder / ORIGIN).read_text()) if (folder / ORIGIN).is_file() else {}
     write_json(folder / ORIGIN, {**origin, "trained": {"steps": steps, "psnr_db": psnr_db}})
+
+
+def _name_architecture(path: Path, spec: ArchSpec) -> None:
+    """Puts the spec into an ONNX file: what cuts images into tiles must know how far a pixel reaches."""
+    model = onnx.load(path)
+    onnx.helper.set_model_props(model, {SPEC_KEY: json.dumps(spec.to_json())})
+    with replacing(path) as temporary:
+        onnx.save(model, temporary)
 
 
 def _origin(study: StudyRecord, trial: TrialRecord) -> dict[str, object]:

@@ -8,10 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from nas_sr.arch.network import build
-from nas_sr.arch.presets import PRESETS, preset
+from nas_sr.arch.presets import PRESETS
 from nas_sr.arch.spec import ArchSpec
-from nas_sr.arch.weights import save_weights
 from nas_sr.cli.main import run
 
 
@@ -60,17 +58,6 @@ def test_measure_gives_the_statistics_and_reuses_them(capsys: pytest.CaptureFixt
         assert _json(capsys, "measure", str(spec)) == said
 
 
-def test_evaluate_and_upscale(capsys: pytest.CaptureFixture[str], images: Path, tmp_path: Path) -> None:
-    said = _json(capsys, "evaluate", "bicubic", "--data", str(images / "Set5"))
-    assert set(said) >= {"n", "psnr_y_db", "ssim_y", "psnr_rgb_db", "per_image"}
-    assert said["psnr_y_db"] == pytest.approx(28.43, abs=0.005)
-    network = build(preset("imdeception-c4"), seed=0)
-    save_weights(network.state_dict(), network.spec, tmp_path / "w.safetensors")
-    small = images / "Set5" / "LRx4" / "img_003.png"
-    said = _json(capsys, "upscale", str(tmp_path / "w.safetensors"), str(small), str(tmp_path / "large.png"))
-    assert said == {"files": [str(tmp_path / "large.png")]}
-
-
 MISTAKES = [
     (["describe", "imdeception-c17"], "unknown preset 'imdeception-c17'; known: imdeception-c1"),
     (["describe", "nothing.json"], "no spec file at 'nothing.json'"),
@@ -93,7 +80,15 @@ MISTAKES = [
     (["evaluate", "nothing", "--data", "."], "no model at 'nothing'; allowed: a bundle folder"),
     (["evaluate", "bicubic", "--data", "nowhere"], "does not exist"),
     (["evaluate", "bicubic"], "--data"),
+    (["evaluate", "bicubic", "--data", ".", "--scale", "5"], "--scale"),
+    (["evaluate", "bicubic", "nothing", "--data", "."], "no model at 'nothing'"),
     (["upscale", "bicubic", "none.png", "out.png"], "no such image or folder"),
+    (["upscale", "bicubic", "*.jpg", "out"], "*.jpg: no image matches; read are png, jpg"),
+    (["upscale", "bicubic", ".", "out", "--format", "gif"], "unknown output format 'gif'; known: png, jpg, webp, same"),
+    (["upscale", "bicubic", ".", "out", "--overwrite", "--skip-existing"], "exclude each other"),
+    (["upscale", "bicubic", "out.png"], "IN..."),
+    (["upscale", "nothing", ".", "out"], "no model at 'nothing'"),
+    (["upscale", "nothing", ".", "out", "--runtime", "tensorrt"], "unknown runtime 'tensorrt'; known: "),
     (["serach"], "serach"),
 ]
 

@@ -1,0 +1,30 @@
+"""A model on disk -> the upscaler that it is, in the runtime that is wanted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nas_sr.arch.weights import load_network
+from nas_sr.errors import UsageError
+from nas_sr.evaluate.onnx_upscaler import onnx_upscaler
+from nas_sr.evaluate.tiles import TILE
+from nas_sr.evaluate.upscalers import Upscaler, network_upscaler
+
+RUNTIMES = ("torch", "onnxruntime")
+
+
+def model_upscaler(path: Path, runtime: str = "torch", device: str = "cpu", tile: int = TILE) -> Upscaler:
+    """The upscaler in a bundle, a weights file or an ONNX file; of a bundle, `runtime` says which of its two.
+
+    Raises:
+        UsageError: it cannot be loaded, or has no form for that runtime.
+    """
+    if path.suffix == ".onnx":
+        return onnx_upscaler(path, tile)
+    if runtime == "onnxruntime":
+        if not path.is_dir():
+            raise UsageError(
+                f"{path}: --runtime onnxruntime takes a bundle or an .onnx file; `nas-sr export` makes both"
+            )
+        return onnx_upscaler(path / "model.onnx", tile)
+    return network_upscaler(load_network(path), device, tile)

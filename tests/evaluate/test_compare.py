@@ -1,0 +1,173 @@
+"""Several models on several image sets: figures, their three forms, and images that cannot be scored."""
+
+import csv
+import io
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nas_sr.data.images import read_rgb, write_png
+from nas_sr.data.pack import write_pack
+from nas_sr.data.resize import downscale, upscale
+from nas_sr.errors import UsageError
+from nas_sr.evaluate.compare import compare
+from nas_sr.evaluate.comparison import write_csv
+from nas_sr.evaluate.evaluate import bicubic
+from nas_sr.evaluate.tiles import Tiling
+from nas_sr.evaluate.upscalers import Upscaler
+
+RANDOM = np.random.default_rng(0)
+KEYS = ("n", "psnr_y_db", "ssim_y", "psnr_rgb_db", "ssim_rgb", "per_image")
+
+
+def _image(height: int, width: int) -> np.ndarray:
+    return upscale(RANDOM.integers(0, 256, (-(-height // 4), -(-width // 4), 3), dtype=np.uint8), 4)[:height, :width]
+
+
+def _dark(scale: int) -> Upscaler:
+    """A poor model: bicubic, and darker."""
+    return Upscaler(Tiling(scale, 2), lambda image: upscale(image, scale) // 2)
+
+
+@pytest.fixture
+def sets(tmp_path: Path) -> list[Path]:
+    for name, sizes in (("SetA", [(64, 48), (50, 90)]), ("SetB", [(40, 40)])):
+        for number, size in enumerate(sizes):
+            write_png(tmp_path / name / "HR" / f"{number}.png", _image(*size))
+    return [tmp_path / "SetA", tmp_path / "SetB"]
+
+
+def test_bicubic_is_beside_every_model_on_every_set(sets: list[Path]) -> None:
+    told: list[tuple[int, int]] = []
+    comparison = compare(
+        {"dark": _dark(4), "half": _dark(2)}, sets, progress=lambda done, total: told.append((done, total))
+    )
+    assert [(result.model, Path(result.data).name, result.scale, result.scores.n) for result in comparison.results] == [
+        ("bicubic", "SetA", 2, 2),
+        ("half", "SetA", 2, 2),
+        ("bicubic", "SetA", 4, 2),
+        ("dark", "SetA", 4, 2),
+        ("bicubic", "SetB", 2, 1),
+        ("half", "SetB", 2, 1),
+        ("bicubic", "SetB", 4, 1),
+        ("dark", "SetB", 4, 1),
+    ]
+    assert told == [(done, 6) for done in range(1, 7)]
+    base, model = comparison.results[2:4]
+    assert model.scores.psnr_y_db < base.scores.psnr_y_db
+    assert base.scores == compare({"bicubic": bicubic(4)}, sets[:1]).results[0].scores
+
+
+def test_json_of_one_model_and_one_set_has_its_figures_on_top(sets: list[Path]) -> None:
+    said = compare({"dark": _dark(4)}, sets[:1]).to_json()
+    assert {"model": "dark", "data": str(sets[0]), "scale": 4, "y": "float"}.items() <= said.items()
+    assert all(key in said and key in said["bicubic"] for key in KEYS)
+    assert said["bicubic"]["model"] == "bicubic"
+    assert [entry["model"] for entry in said["results"]] == ["bicubic", "dark"]
+    assert said["psnr_y_db"] == np.mean([image["psnr_y_db"] for image in said["per_image"]])
+    alone = compare({"bicubic": bicubic(4)}, sets[:1]).to_json()
+    assert alone["psnr_y_db"] == said["bicubic"]["psnr_y_db"]
+    several = compare({"dark": _dark(4)}, sets, rounded_y=True).to_json()
+    assert list(several) == ["results"]
+    assert {entry["y"] for entry in several["results"]} == {"rounded"}
+    json.dumps(several)
+
+
+def test_csv_has_every_image_and_the_mean(sets: list[Path], tmp_path: Path) -> None:
+    comparison = compare({"dark, or so": _dark(4)}, sets)
+    write_csv(comparison, tmp_path / "out" / "figures.csv")
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "out" / "figures.csv").read_text())))
+    assert list(rows[0]) == ["data", "scale", "model", "y", "image", "psnr_y_db", "ssim_y", "psnr_rgb_db", "ssim_rgb"]
+    assert len(rows) == 2 * (2 + 1) + 2 * (1 + 1)
+    mine = [row for row in rows if row["model"] == "dark, or so" and row["data"] == str(sets[0])]
+    assert [row["image"] for row in mine] == ["0.png", "1.png", "mean"]
+    for key in ("psnr_y_db", "ssim_y", "psnr_rgb_db", "ssim_rgb"):
+        figures = [float(row[key]) for row in mine]
+        assert figures[2] == pytest.approx(np.mean(figures[:2]))
+        result = next(one for one in comparison.results if one.model == "dark, or so")
+        assert figures[2] == result.scores.means()[key]
+
+
+def test_table_reads_like_one(sets: list[Path]) -> None:
+    text = compare({"nets/one/weights": _dark(4), "nets/two/weights": _dark(4), "x/third": _dark(4)}, sets[:1]).to_text(
+        per_image=True
+    )
+    lines = text.splitlines()
+    assert lines[0] == f"{sets[0]}, x4, 2 images, Y float"
+    assert [line.split()[0] for line in lines[-4:]] == ["bicubic", "nets/one/weights", "nets/two/weights", "third"]
+    assert lines[-3].split()[-1].startswith("-")  # what it loses against bicubic
+    assert any(line.startswith("1.png") for line in lines)
+    assert len({len(line) for line in lines[-3:]}) == 1
+
+
+def test_images_that_cannot_be_scored_are_named_and_the_others_are(sets: list[Path], tmp_path: Path) -> None:
+    folder = sets[0] / "HR"
+    (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    write_png(folder / "small.png", _image(18, 60))
+    write_png(folder / "wrong.png", _image(40, 40))
+    for name in ("0", "1", "small"):
+        write_png(sets[0] / "LRx4" / f"{name}.png", downscale(read_rgb(folder / f"{name}.png"), 4))
+    write_png(sets[0] / "LRx4" / "wrong.png", _image(9, 10))
+    comparison = compare({"dark": _dark(4)}, sets[:1], pictures=tmp_path / "pictures")
+    assert [image.name for image in comparison.results[1].scores.per_image] == ["0.png", "1.png"]
+    assert comparison.results[0].scores.problems == comparison.results[1].scores.problems == comparison.problems
+    assert len(comparison.problems) == 3
+    for line, words in zip(
+        comparison.problems,
+        ("broken.png: cut short", "small.png: too small to score: 60x16 pixels; at least 19", "wrong.png: 10x9 pixels"),
+        strict=True,
+    ):
+        assert words in line
+    assert "no LR image for broken.png" in comparison.notes[0]
+    assert sorted(path.name for path in (tmp_path / "pictures" / "SetA-x4").iterdir()) == ["0.png", "1.png"]
+
+
+def test_model_that_fails_on_an_image_leaves_the_others_their_score(sets: list[Path]) -> None:
+    def enlarge(image: np.ndarray) -> np.ndarray:
+        if image.shape[1] > 20:
+            raise RuntimeError("out of memory")
+        return upscale(image, 4)
+
+    comparison = compare({"weak": Upscaler(Tiling(4, 0), enlarge)}, sets[:1])
+    assert [result.scores.n for result in comparison.results] == [2, 1]
+    assert comparison.problems == ("1.png: could not be upscaled: out of memory",)
+    assert "of 1 images" in comparison.to_text()
+
+
+def test_set_without_any_image_that_can_be_scored(tmp_path: Path) -> None:
+    write_png(tmp_path / "Tiny" / "a.png", _image(8, 8))
+    comparison = compare({"bicubic": bicubic(4)}, [tmp_path / "Tiny"])
+    assert comparison.results[0].scores.n == 0
+    assert math.isnan(comparison.to_json()["psnr_y_db"])
+    assert "nan" in comparison.to_text(per_image=True)
+
+
+def test_all_sets_are_looked_for_before_the_first_is_read(sets: list[Path], tmp_path: Path) -> None:
+    def enlarge(image: np.ndarray) -> np.ndarray:
+        raise AssertionError("read before all were found")
+
+    with pytest.raises(UsageError, match="nowhere: does not exist"):
+        compare({"a": Upscaler(Tiling(4, 0), enlarge)}, [*sets, tmp_path / "nowhere"])
+
+
+def test_hr_alone_is_noted(sets: list[Path]) -> None:
+    assert "no LR images for x4; made by MATLAB's bicubic" in compare({"dark": _dark(4)}, sets[1:]).notes[0]
+
+
+def test_pack_is_an_image_set(sets: list[Path], tmp_path: Path) -> None:
+    hr = read_rgb(sets[1] / "HR" / "0.png")
+    write_pack([("0.png", lambda: (downscale(hr, 4), hr))], 4, 4, tmp_path / "packed")
+    packed, folder = (compare({"dark": _dark(4)}, [place]).results for place in (tmp_path / "packed", sets[1]))
+    assert [result.scores for result in packed] == [result.scores for result in folder]
+    with pytest.raises(UsageError, match="a pack for x4; the model is x2"):
+        compare({"half": _dark(2)}, [tmp_path / "packed"])
+
+
+def test_sets_of_one_name_keep_their_own_pictures(tmp_path: Path) -> None:
+    for parent in ("one", "two"):
+        write_png(tmp_path / parent / "Set" / "a.png", _image(40, 40))
+    compare({"dark": _dark(4)}, [tmp_path / "one" / "Set", tmp_path / "two" / "Set"], pictures=tmp_path / "pictures")
+    assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == ["1-Set-x4", "2-Set-x4"]
