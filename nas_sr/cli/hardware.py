@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from nas_sr.latency.profile import HardwareProfile
     from nas_sr.latency.record import Measurement
 
-HW = typer.Option("cpu", "--hw", help="A hardware profile (`nas-sr hw list`) or a path to one.")
-
 hw_app = typer.Typer(help="Targets whose latency counts.", no_args_is_help=True, rich_markup_mode=None)
 
 
@@ -28,7 +26,9 @@ def register(app: typer.Typer) -> None:
 
 def measure(
     network: str = typer.Argument(..., metavar="ARCH_OR_ONNX", help=f"{ARCH_HELP} Or any ONNX file."),
-    hw: str = HW,
+    hw: str = typer.Option(
+        None, "--hw", help="A hardware profile (`nas-sr hw list`) or a path to one.  [default: cpu, or --study's first]"
+    ),
     final: bool = typer.Option(False, "--final", help="With the profile's fresh builds and fresh processes."),
     build_only: bool = typer.Option(
         False, "--build-only", help="Only build the engine, with TensorRT for RTX; needs no GPU."
@@ -55,18 +55,18 @@ def measure(
     from nas_sr.latency.failure import MeasurementFailed
     from nas_sr.latency.profile import profile
 
-    target = profile(hw)
     is_file = network.endswith(".onnx")
     if (as_name is None) != (study is None) or (as_name is not None and not is_file):
         raise UsageError("--as NAME goes with --study STUDY and an ONNX file")
+    if (sm is None) == build_only:
+        raise UsageError("--sm CC goes with --build-only: a latency is measured on the GPU that is there")
     if build_only:
-        _build_only(network, target, sm, studies, as_json)
+        _build_only(network, sm, profile(hw) if hw else None, studies, as_json)
         return
-    if sm is not None:
-        raise UsageError("--sm goes with --build-only: a latency is measured on the GPU that is there")
+    target = profile(hw or _first_target(study, studies))
     try:
         if as_name is not None and study is not None:
-            found = _compared(network, target, as_name, study, studies)
+            found = _compared(network, target, as_name, study, studies, as_json)
         elif is_file:
             found = _of_file(network, target, final)
         else:
@@ -99,6 +99,55 @@ def _of_spec(network: str, target: HardwareProfile, final: bool, studies: Path) 
         if failure.kind != "device" or silent.predictor is None:
             raise
         return silent.predicted(spec, f"not measured: {failure.text}")
+
+
+def _first_target(study: str | None, studies: Path) -> str:
+    from nas_sr.search.store import StudyStore, study_folder
+
+    return StudyStore.open(study_folder(study, studies)).config.hw[0] if study else "cpu"
+
+
+def _compared(network: str, target: HardwareProfile, name: str, study: str, studies: Path, as_json: bool) -> Latency:
+    from nas_sr.search.competitors import add_competitor
+    from nas_sr.search.store import StudyStore, study_folder
+
+    found = add_competitor(StudyStore.open(study_folder(study, studies)), name, Path(network), target)
+    if not as_json:
+        print(f"{name}: {found.psnr_db:.3f} dB on the study's validation images; `nas-sr report {study}` shows it")
+    return found.latency
+
+
+def _build_only(network: str, sm: str, target: HardwareProfile | None, studies: Path, as_json: bool) -> None:
+    """For the GPU of that compute capability, at the profile's size and precision or at the paper's."""
+    import tempfile
+
+    from nas_sr.latency.ahead_of_time import build_ahead
+    from nas_sr.latency.latency_cache import input_size
+    from nas_sr.latency.onnx_export import export_untrained
+    from nas_sr.latency.profile import profile
+
+    capability = sm if "." in sm else f"{sm[:-1]}.{sm[-1:]}"
+    target = target or profile("rtx2080")
+    size = target.lr_height, target.lr_width
+    with tempfile.TemporaryDirectory(prefix="nas-sr-build-") as folder:
+        path = Path(network)
+        if network.endswith(".onnx"):
+            height, width = input_size(path)
+            size = height or size[0], width or size[1]
+        else:
+            path = Path(folder) / "network.onnx"
+            export_untrained(arch(network, studies), path, size)
+        built = build_ahead(path, capability, target.precision, *size)
+    if as_json:
+        print_json({"kernels": built.kernels, **built.model_dump(mode="json")})
+        return
+    print(
+        f"built with {built.backend} for compute capability {built.compute_capability}, {built.precision}, LR input"
+        f" {built.lr_width}x{built.lr_height}: {built.kernels} kernels, {built.engine_bytes:,} bytes,"
+        f" {built.build_s:.2f} s. Nothing was timed"
+    )
+    for warning in built.warnings:
+        print(f"  {warning}")
 
 
 def _of_file(network: str, target: HardwareProfile, final: bool) -> Measurement:
