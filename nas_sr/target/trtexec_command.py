@@ -80,13 +80,17 @@ class Trtexec:
                     continue
             meanwhile(process)
             output.seek(0)
-            said = _SAID.findall(output.read().decode(errors="replace"))
-        warnings = list(dict.fromkeys(text for level, text in said if level == "W"))
+            text = output.read().decode(errors="replace")
+        said = _SAID.findall(text)
+        warnings = list(dict.fromkeys(words for level, words in said if level == "W"))
         if status != 0:
-            errors = list(dict.fromkeys(text for level, text in said if level != "W"))
             ended = "ended by signal {}".format(-status) if status < 0 else "ended with status {}".format(status)
-            text = "{}: {}".format(what, " | ".join(errors) or "trtexec {} {}".format(self.version, ended))
-            raise diagnosed(text, "\n".join(warnings), workspace_mb)
+            # Where CUDA itself fails, the command writes that without any mark and aborts.
+            errors = [words for level, words in said if level != "W"] or text.strip().splitlines()[-2:]
+            reason = " | ".join(dict.fromkeys(errors)) or "nothing was said"
+            raise diagnosed(
+                "{}: {} (trtexec {} {})".format(what, reason, self.version, ended), "\n".join(warnings), workspace_mb
+            )
         return warnings
 
 

@@ -146,14 +146,14 @@ def _give_shape(builder: Any, network: Any, config: Any, settings: Settings) -> 
 
 
 def _parser_errors(parser: Any) -> str:
-    """What the parser says, with the node it says it of."""
+    """What the parser says, with the node it says it of; since version 10 that has a name and an operator."""
     said = []
     for index in range(parser.num_errors):
         error = parser.get_error(index)
-        text = "node {}".format(error.node())
-        if hasattr(error, "node_operator") and error.node_operator():
-            text += " '{}' ({})".format(error.node_name(), error.node_operator())
-        said.append("{}: {}".format(text, error.desc()))
+        name = error.node_name() if hasattr(error, "node_name") else ""
+        operator = error.node_operator() if hasattr(error, "node_operator") else ""
+        node = " ".join(part for part in (str(error.node()), name and "'{}'".format(name), operator) if part)
+        said.append("node {}: {}".format(node, error.desc()))
     return "; ".join(said) or "it is not an ONNX file"
 
 
