@@ -6,23 +6,17 @@ import shlex
 from pathlib import Path
 
 from nas_sr.config import FullTraining
+from nas_sr.latency.latency import Latency
+from nas_sr.latency.record import Measurement
 from nas_sr.records import StudyRecord, TrialRecord
 
 
 def card(study: StudyRecord, trial: TrialRecord, training: FullTraining, folder: Path) -> str:
     """Markdown text."""
-    spec, latency = trial.spec, trial.latency
+    spec = trial.spec
     name = trial.preset or spec.label()
     here = shlex.quote(str(folder))
     steps = trial.curve[-1].step if trial.curve else 0
-    timed = "no latency"
-    if latency:
-        doubts = "" if latency.stable else f", UNSTABLE: {'; '.join(latency.labels)}"
-        timed = (
-            f"{latency.latency_ms:.2f} ms ({latency.kind}, {latency.backend} on {latency.target}, LR input"
-            f" {latency.lr_width}x{latency.lr_height}, p5 {latency.percentile(5):.2f},"
-            f" p95 {latency.percentile(95):.2f}, {latency.runs} runs{doubts})"
-        )
     phases = "\n".join(
         f"{number}. {phase.loss}, {phase.steps:,} steps, batch {phase.batch}, crops of {phase.crop_lr * spec.scale} HR"
         f" pixels, learning rate {phase.learning_rate:g}"
@@ -37,7 +31,7 @@ Trial {trial.number} of study `{study.name}`, network `{spec.digest}`.
 | architecture | {spec.label()} |
 | parameters | {trial.counts.params:,} |
 | multiply-accumulates | {trial.counts.macs_g:.3f} G at a 256x256 LR input |
-| latency | {timed} |
+| latency | {_latency(trial.latency)} |
 | PSNR after brief training | {trial.psnr_db:.3f} dB (RGB, {steps} steps; compare only inside its study) |
 
 The brief PSNR comes from: {study.environment.get("data", {}).get("description", "unknown images")}
@@ -56,7 +50,7 @@ Evaluate it, upscale with it, measure it:
 
     nas-sr evaluate {here} --data DIR
     nas-sr upscale {here} IN OUT
-    nas-sr measure {here}/spec.json --hw {shlex.quote(str(study.config["hw"]))}
+    nas-sr measure {here}/spec.json --hw {shlex.quote(study.target)}
 
 `model.onnx` takes `input`, float32 RGB in [0, 1], shape (1, 3, height, width), any height and width, and gives
 `output`, {spec.scale} times as large, not clamped. In Python with ONNX Runtime:
@@ -73,3 +67,38 @@ Evaluate it, upscale with it, measure it:
 | `train.yaml` | the full training |
 | `bundle.json` | where it comes from: study, trial, counts, latency |
 """
+
+
+def _latency(latency: Latency | None) -> str:
+    """The figure with its kind, where it comes from, and what must be known of it."""
+    if latency is None:
+        return "no latency"
+    known = "".join(f"; {_in_a_cell(label)}" for label in latency.labels)
+    where = f"{latency.target}, LR input {latency.lr_width}x{latency.lr_height}"
+    if latency.kind == "predicted":
+        grounds = latency.calibration
+        return (
+            f"{latency.latency_ms:.2f} ms (**predicted, not measured**, for {where}, {latency.level:.0%} interval"
+            f" {latency.low_ms:.2f} to {latency.high_ms:.2f} ms; calibration: {_in_a_cell(grounds.source)},"
+            f" {grounds.points} points, cross-validated error {grounds.cross_validated_error:.1%}{known})"
+        )
+    stability = "" if latency.stable else ", UNSTABLE"
+    return (
+        f"{latency.latency_ms:.2f} ms (measured{stability}, {latency.backend} on {where}, p5 {latency.low_ms:.2f},"
+        f" p95 {latency.high_ms:.2f}, {latency.runs} samples{_repeats(latency)}{known})"
+    )
+
+
+def _repeats(latency: Measurement) -> str:
+    """How far the repeats of a finalist differ."""
+    if not latency.repeats:
+        return ""
+    builds = len({repeat.build for repeat in latency.repeats})
+    spreads = [("runs of one build", latency.run_spread), ("builds", latency.build_spread)]
+    differ = "".join(f", {name} differ by up to {share:.1%}" for name, share in spreads if share is not None)
+    return f" of the middle one of {len(latency.repeats)} runs of {builds} builds{differ}"
+
+
+def _in_a_cell(text: str) -> str:
+    """A text that cannot end its cell of the table."""
+    return " ".join(text.split()).replace("|", "\\|")

@@ -9,9 +9,9 @@ Chart = dict[str, Any]  # {"data": [...], "layout": {...}}
 
 INK, MUTED, GRID, LINE, SURFACE = "@ink", "@muted", "@grid", "@line", "@surface"
 FRONT, KNEE, DOMINATED, UNTRAINED, SECOND = "@front", "@knee", "@dominated", "@untrained", "@second"
-PALE = "@pale"
+PALE, BAND, FAINT, RIVAL = "@pale", "@band", "@faint", "@rival"
 MARGIN = {"l": 64, "r": 52, "t": 16, "b": 52}  # pixels; the tools stand in the right one
-COLOURS = (INK, MUTED, GRID, LINE, SURFACE, FRONT, KNEE, DOMINATED, UNTRAINED, SECOND, PALE)
+COLOURS = (INK, MUTED, GRID, LINE, SURFACE, FRONT, KNEE, DOMINATED, UNTRAINED, SECOND, PALE, BAND, FAINT, RIVAL)
 
 
 def axis(title: str, **more: Any) -> dict[str, Any]:
@@ -57,4 +57,19 @@ def layout(**more: Any) -> dict[str, Any]:
         "modebar": {"orientation": "v", "bgcolor": "rgba(0,0,0,0)", "color": DOMINATED, "activecolor": FRONT},
         "dragmode": "zoom",
         **more,
+    }
+
+
+def selection() -> dict[str, Any]:
+    """An empty trace that the page moves onto the trial a reader has chosen: the last one of its chart."""
+    return {
+        "type": "scatter",
+        "name": "selection",
+        "x": [None],
+        "y": [None],
+        "mode": "markers",
+        "showlegend": False,
+        "hoverinfo": "skip",
+        "cliponaxis": False,
+        "marker": {"symbol": "circle-open", "size": 24, "color": INK, "line": {"width": 2}},
     }

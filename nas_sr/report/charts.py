@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from nas_sr.records import StudyRecord
 from nas_sr.report import chart_style as style
 from nas_sr.report.info import Curve, Importance
-from nas_sr.report.words import significant
+from nas_sr.report.words import listed, significant
 
 OBJECTIVES = {"psnr_db": "PSNR", "latency_ms": "latency"}
 
@@ -80,16 +81,28 @@ def importance_chart(found: Sequence[Importance]) -> style.Chart:
     return {"data": data, "layout": layout}
 
 
-def curves_chart(found: Sequence[Curve], knee: int | None) -> style.Chart:
-    """Validation PSNR over steps: all other trials as one pale trace, the front's above it, the knee's on top."""
+def curves_chart(found: Sequence[Curve], knees: dict[int, tuple[str, ...]], targets: int = 1) -> style.Chart:
+    """Validation PSNR over steps: all other trials as one pale trace, the fronts' above it, the knees' on top.
+
+    Args:
+        found: the curves.
+        knees: trials at the knee of a front, each with the targets whose knee it is.
+        targets: how many targets, and so fronts, the study has.
+    """
     others = [curve for curve in found if not curve.on_front]
-    front = [curve for curve in found if curve.on_front and curve.trial != knee]
-    chosen = [curve for curve in found if curve.trial == knee]
+    front = [curve for curve in found if curve.on_front and curve.trial not in knees]
+    chosen = [curve for curve in found if curve.trial in knees]
     data = [
         _lines(f"Other trials ({len(others)})", others, {"color": style.PALE, "width": 1.2}),
-        _lines(f"On the front ({len(front)})", front, {"color": style.FRONT, "width": 1.6}),
-        _lines(f"Knee, trial {knee}", chosen, {"color": style.KNEE, "width": 3}),
+        _lines(
+            f"On {'the' if targets == 1 else 'a'} front ({len(front)})", front, {"color": style.FRONT, "width": 1.6}
+        ),
     ]
+    for curve, dash in zip(chosen, itertools.cycle(("solid", "dash", "dot"))):
+        where = f" on {listed(knees[curve.trial])}" if targets > 1 else ""
+        data.append(
+            _lines(f"Knee{where}, trial {curve.trial}", [curve], {"color": style.KNEE, "width": 3, "dash": dash})
+        )
     return {
         "data": [trace for trace in data if trace["x"]],
         "layout": style.layout(

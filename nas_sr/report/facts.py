@@ -6,7 +6,7 @@ import math
 from typing import Any, NamedTuple
 
 from nas_sr.records import StudyRecord
-from nas_sr.report.words import NOTHING, plural, significant
+from nas_sr.report.words import NOTHING, significant
 
 UNITS = {"s": "s", "ms": "ms", "db": "dB", "gb": "GB", "mb": "MB", "mhz": "MHz", "c": "°C", "w": "W"}
 TITLES = {"frozen": "fixed when the study began"}
@@ -37,30 +37,6 @@ def config_facts(study: StudyRecord) -> tuple[Facts, ...]:
     return (Facts("Study config", tuple(rows(study.config))),)
 
 
-def measurement_facts(study: StudyRecord) -> tuple[Facts, ...]:
-    """How the latencies were measured: protocol, machine and versions, each with what differs between measurements."""
-    measured = [trial.latency for trial in study.trials if trial.latency and trial.latency.kind == "measured"]
-    if not measured:
-        return ()
-    conditions = [
-        {
-            "backend": one.backend,
-            "target": one.target,
-            "LR input": f"{one.lr_height}×{one.lr_width} pixels",
-            "samples": one.runs,
-            "attempts": one.attempts,
-            "time of the reference network [ms]": one.reference_latency_ms if one.reference_ms else None,
-            **one.protocol,
-        }
-        for one in measured
-    ]
-    return (
-        Facts(f"Protocol of {plural(len(measured), 'measurement')}", _merged(conditions)),
-        Facts("Measured machine", _merged([one.machine for one in measured])),
-        Facts("Measured with", _merged([dict(one.versions) for one in measured])),
-    )
-
-
 def rows(value: Any, path: str = "") -> list[tuple[str, str]]:
     """A nested value as (path, text), in its own order; lists of plain values stay on one line."""
     if isinstance(value, dict) and value:
@@ -78,7 +54,7 @@ def _item(value: Any, path: str) -> list[tuple[str, str]]:
     return rows(value, path)
 
 
-def _merged(values: list[dict[str, Any]]) -> tuple[tuple[str, str], ...]:
+def merged(values: list[dict[str, Any]]) -> tuple[tuple[str, str], ...]:
     """Rows common to several values: one text where they agree, else the range of numbers or how many texts."""
     found: dict[str, dict[str, None]] = {}
     for value in values:

@@ -12,24 +12,10 @@ from typing import Any, NamedTuple, get_args
 from nas_sr.arch.spec import ArchSpec
 from nas_sr.front import knee
 from nas_sr.records import State, StudyRecord, TrialRecord
+from nas_sr.report.latencies import measurements
 
 STATES = get_args(State)
 PRESET_PREFIX = "imdeception-"  # every preset's name begins with it, so a chart can leave it out
-
-
-class Point(NamedTuple):
-    """A trial in the plane of the two objectives; `psnr_db` is None where it was timed but not trained to the end."""
-
-    trial: int
-    state: str
-    psnr_db: float | None
-    latency_ms: float
-    p5_ms: float
-    p95_ms: float
-    kind: str  # "measured" or "predicted"
-    stable: bool
-    preset: str | None
-    on_front: bool
 
 
 class Pick(NamedTuple):
@@ -44,7 +30,7 @@ class Curve(NamedTuple):
     """Validation PSNR over the training steps of one trial."""
 
     trial: int
-    on_front: bool
+    on_front: bool  # of any target
     steps: tuple[int, ...]
     psnr_db: tuple[float, ...]
 
@@ -72,61 +58,28 @@ class Headline:
     picks: tuple[Pick, ...]  # knee, fastest, best; one pick where they coincide; none without a complete trial
 
 
-@dataclass(frozen=True)
-class FrontInfo:
-    """The points of the Pareto chart. Repeats of an earlier trial are left out: they lie on top of it."""
-
-    front: tuple[Point, ...]  # fastest first
-    dominated: tuple[Point, ...]
-    without_psnr: tuple[Point, ...]
-    knee: Point | None
-    bicubic_psnr_db: float | None
-    max_latency_ms: float | None
-    reference_ms: tuple[float, float] | None  # fastest and slowest that the reference network was, over the trials
-
-    @property
-    def points(self) -> tuple[Point, ...]:
-        """Every point that has both objectives."""
-        return self.front + self.dominated
-
-    def count(self, kind: str) -> int:
-        """Number of latencies of one kind, with and without a PSNR."""
-        return sum(point.kind == kind for point in self.points + self.without_psnr)
-
-    @property
-    def unstable(self) -> int:
-        """Number of latencies that were not stable."""
-        return sum(not point.stable for point in self.points + self.without_psnr)
-
-
 def headline(study: StudyRecord) -> Headline:
     """The facts at the top of the page."""
     states = Counter(trial.state for trial in study.trials)
     return Headline(
         study=study.name,
-        hardware=hardware_title(study),
+        hardware=study.target_title,
         processor=_processor(study),
         states=tuple((state, states[state]) for state in STATES if states[state]),
         repeats=sum(trial.repeats is not None for trial in study.trials),
         data=str(_within(study.environment, "data", "description") or "not recorded"),
-        max_latency_ms=_number(study.config.get("max_latency_ms")),
+        max_latency_ms=study.max_latency_ms,
         training_steps=_training_steps(study.config),
         total_seconds=sum(trial.seconds or 0.0 for trial in study.trials),
         picks=picks(study),
     )
 
 
-def hardware_title(study: StudyRecord) -> str:
-    """What a person calls the target: its title in the environment, else the name of its profile."""
-    title = _within(study.environment, "hardware", "title")
-    return str(title or study.config.get("hw") or "hardware not recorded")
-
-
 def _processor(study: StudyRecord) -> str | None:
     """A title such as "this machine's CPU" means nothing once the report has left the machine."""
-    found = {str(trial.latency.machine.get("cpu") or "") for trial in study.trials if trial.latency}
+    found = {str(latency.machine.get("cpu") or "") for latency in measurements(study).values()}
     name = found.pop() if len(found) == 1 else ""
-    title = hardware_title(study)
+    title = study.target_title
     return name if name and "CPU" in title and name not in title else None
 
 
@@ -139,7 +92,7 @@ def picks(study: StudyRecord) -> tuple[Pick, ...]:
     for role, trial in (("knee", knee_of(study)), ("fastest", front[0]), ("best", front[-1])):
         roles.setdefault(trial.number, []).append(role)
     return tuple(
-        Pick(tuple(names), study.trial(number), export_command(study.name, None if "knee" in names else number))
+        Pick(tuple(names), study.trial(number), export_command(study, None if "knee" in names else number))
         for number, names in roles.items()
     )
 
@@ -161,65 +114,35 @@ def objectives(trial: TrialRecord) -> tuple[float, float]:
     return trial.psnr_db, trial.latency_ms
 
 
-def export_command(study: str, trial: int | None) -> str:
+def export_command(study: StudyRecord, trial: int | None) -> str:
     """The command that exports a trial, or the knee where `trial` is None; safe to paste into a shell."""
     which = "--knee" if trial is None else f"--trial {trial}"
-    return f"nas-sr export {shlex.quote(study)} {which}"
+    # Without --hw it is the study's first target whose knee and latency count.
+    where = f" --hw {shlex.quote(study.target)}" if study.target != study.targets[0] else ""
+    return f"nas-sr export {shlex.quote(study.name)} {which}{where}"
 
 
-def front_info(study: StudyRecord) -> FrontInfo:
-    """The points of the Pareto chart."""
-    first = {trial.number: trial for trial in study.trials if trial.repeats is None}
-    shown = [trial for trial in study.trials if trial.repeats not in first or trial.number in study.front]
-    points = {trial.number: point for trial in shown if (point := _point(study, trial))}
-    front = tuple(points[number] for number in study.front if number in points)
-    return FrontInfo(
-        front=front,
-        dominated=tuple(p for p in points.values() if p.psnr_db is not None and not p.on_front),
-        without_psnr=tuple(p for p in points.values() if p.psnr_db is None),
-        knee=points[knee_of(study).number] if front else None,
-        bicubic_psnr_db=_number(study.environment.get("bicubic_psnr_db")),
-        max_latency_ms=_number(study.config.get("max_latency_ms")),
-        reference_ms=_reference_ms(study),
-    )
-
-
-def _reference_ms(study: StudyRecord) -> tuple[float, float] | None:
-    measured = [trial.latency for trial in study.trials if trial.latency and trial.latency.kind == "measured"]
-    medians = [latency.reference_latency_ms for latency in measured if latency.reference_ms]
-    return (min(medians), max(medians)) if medians else None
-
-
-def _point(study: StudyRecord, trial: TrialRecord) -> Point | None:
-    latency = trial.latency
-    if latency is None:
-        return None
-    # A PSNR of a training that was cut short is not comparable with the others.
-    psnr_db = _number(trial.psnr_db) if trial.state == "complete" else None
-    return Point(
-        trial=trial.number,
-        state=trial.state,
-        psnr_db=psnr_db,
-        latency_ms=latency.latency_ms,
-        p5_ms=latency.percentile(5),
-        p95_ms=latency.percentile(95),
-        kind=latency.kind,
-        stable=latency.stable,
-        preset=trial.preset,
-        on_front=trial.number in study.front,
-    )
-
-
-def curves(study: StudyRecord) -> tuple[Curve, ...]:
-    """Training curves in trial order; trials without a validation are left out."""
+def curves(studies: Sequence[StudyRecord]) -> tuple[Curve, ...]:
+    """Training curves in trial order, the same on every target; trials without a validation are left out."""
+    on_front = {number for study in studies for number in study.front}
     found = []
-    for trial in study.trials:
+    for trial in studies[0].trials:
         finite = [point for point in trial.curve if math.isfinite(point.psnr_db)]
         if finite:
             steps = tuple(point.step for point in finite)
             psnr_db = tuple(point.psnr_db for point in finite)
-            found.append(Curve(trial.number, trial.number in study.front, steps, psnr_db))
+            found.append(Curve(trial.number, trial.number in on_front, steps, psnr_db))
     return tuple(found)
+
+
+def knees(studies: Sequence[StudyRecord]) -> dict[int, tuple[str, ...]]:
+    """Trials at the knee of a front, each with the targets whose knee it is."""
+    found: dict[int, tuple[str, ...]] = {}
+    for study in studies:
+        if study.front:
+            number = knee_of(study).number
+            found[number] = (*found.get(number, ()), study.target)
+    return found
 
 
 def importances(study: StudyRecord) -> tuple[Importance, ...]:
@@ -252,9 +175,18 @@ def spec_fields(spec: ArchSpec) -> list[tuple[str, str]]:
     return fields
 
 
+def reason(trial: TrialRecord) -> str:
+    """Why a trial ended as it did.
+
+    A complete trial's reason speaks of its latencies as they were when it ended. They may have been measured since;
+    what is to be known of them now is in their labels.
+    """
+    return "" if trial.state == "complete" else trial.reason
+
+
 def notes(trial: TrialRecord) -> str:
     """Why a trial ended as it did and what its latency's reader must know, in one line."""
-    parts = [trial.reason] if trial.reason else []
+    parts = [text] if (text := reason(trial)) else []
     parts += trial.latency.labels if trial.latency else ()
     if trial.repeats is not None:
         parts.append(f"same network as trial {trial.repeats}")
@@ -273,7 +205,8 @@ def _within(value: dict[str, Any], *keys: str) -> Any:
     return found
 
 
-def _number(value: Any) -> float | None:
+def number_or_none(value: Any) -> float | None:
+    """A number that is finite, as it may stand in a config or an environment; None for anything else."""
     usable = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     return float(value) if usable else None
 

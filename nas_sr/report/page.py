@@ -1,75 +1,74 @@
-"""Puts a report into one HTML page that needs nothing else: text, charts, table, styles, scripts and Plotly itself."""
+"""Puts a report into one HTML page that needs nothing else: text, charts, tables, styles, scripts and Plotly itself."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from html import escape
 from importlib import resources
 from string import Template
 
 from nas_sr.records import StudyRecord
-from nas_sr.report import info, words
+from nas_sr.report import info, parts, sentences, words
 from nas_sr.report.chart_style import Chart
 from nas_sr.report.charts import curves_chart, hypervolume_chart, importance_chart
-from nas_sr.report.facts import Facts, config_facts, environment_facts, measurement_facts
+from nas_sr.report.comparison import fronts_html, pair_sentence, pairs
+from nas_sr.report.comparison_chart import comparison_chart
+from nas_sr.report.competitors import competitors_html
+from nas_sr.report.facts import config_facts, environment_facts
+from nas_sr.report.front_info import front_info, unmeasured
+from nas_sr.report.latency_facts import latency_facts
 from nas_sr.report.pareto_chart import pareto_chart
 from nas_sr.report.trial_table import state_options, table_html
-from nas_sr.report.view import view
-
-ROLES = {"knee": "Best compromise (knee)", "fastest": "Fastest", "best": "Highest PSNR"}
 
 
-def page(study: StudyRecord) -> str:
-    """The page's whole text. It makes no request: its content policy forbids it."""
-    head, front = info.headline(study), info.front_info(study)
+def page(studies: Sequence[StudyRecord]) -> str:
+    """The page's whole text. It makes no request: its content policy forbids it.
+
+    Args:
+        studies: the study on each of its targets; what does not depend on the target appears once.
+    """
+    study = studies[0]
     return Template(_asset("page.html")).substitute(
-        title=escape(f"{head.study}: nas-sr report"),
-        study=escape(head.study),
-        subtitle=escape(subtitle(head)),
-        facts=_definitions(headline_rows(head)),
-        picks="".join(_pick(pick) for pick in head.picks) or _empty(nothing_to_pick(head)),
-        pareto_text=_paragraphs(pareto_sentences(front, head)),
-        pareto=_slot("pareto", "PSNR against latency of every trial") if front.front else "",
-        hypervolume_text=_paragraphs([hypervolume_sentence(study)]),
-        hypervolume=_slot("hypervolume", "Hypervolume over trials") if study.hypervolume_history else "",
-        importance_text=_paragraphs([importance_sentence(study)]),
-        importance=_slot("importance", "Importance of each parameter") if info.importances(study) else "",
-        curves_text=_paragraphs([curves_sentence(study)]),
-        curves=_slot("curves", "Validation PSNR over training steps") if info.curves(study) else "",
-        states=state_options(head.states),
-        table=table_html(study),
-        settings="".join(
-            _facts(one) for one in (*measurement_facts(study), *environment_facts(study), *config_facts(study))
-        ),
+        title=escape(f"{study.name}: nas-sr report"),
+        study=escape(study.name),
+        subtitle=escape(sentences.subtitle(studies)),
+        targets=parts.target_choice(studies),
+        picks=parts.of_each(studies, _picks),
+        pareto=parts.of_each(studies, _pareto),
+        comparison=_comparison(studies) if len(studies) > 1 else "",
+        search=parts.of_each(studies, _search),
+        curves_text=parts.note(sentences.curves_sentence(studies)),
+        curves=parts.slot("curves", "curves", "Validation PSNR over training steps") if info.curves(studies) else "",
+        states=state_options(studies),
+        tables=parts.of_each(studies, table_html),
+        csv=parts.note(sentences.csv_sentence(studies)),
+        latency_facts=parts.of_each(studies, lambda study: "".join(map(parts.facts_table, latency_facts(study)))),
+        settings="".join(map(parts.facts_table, (*environment_facts(study), *config_facts(study)))),
         style=_asset("page.css"),
-        charts=_json_in_html(charts(study)),
+        charts=_json_in_html(charts(studies)),
         plotly=_plotly(),
         script=_asset("page.js"),
     )
 
 
-def charts(study: StudyRecord) -> dict[str, Chart]:
+def charts(studies: Sequence[StudyRecord]) -> dict[str, Chart]:
     """The charts that have something to show, by the id of their place in the page."""
     found: dict[str, Chart] = {}
-    front = info.front_info(study)
-    if front.front:
-        found["pareto"] = pareto_chart(study, front)
-    if study.hypervolume_history:
-        found["hypervolume"] = hypervolume_chart(study)
-    if parameters := info.importances(study):
-        found["importance"] = importance_chart(parameters)
-    if curves := info.curves(study):
-        found["curves"] = curves_chart(curves, front.knee.trial if front.knee else None)
+    for study in studies:
+        front = front_info(study)
+        if front.front:
+            found[f"pareto-{study.target}"] = pareto_chart(study, front)
+        if study.hypervolume_history:
+            found[f"hypervolume-{study.target}"] = hypervolume_chart(study)
+        if parameters := info.importances(study):
+            found[f"importance-{study.target}"] = importance_chart(parameters)
+    for pair in pairs(studies):
+        if pair.networks:
+            found[f"comparison-{pair.targets[1]}"] = comparison_chart(pair)
+    if curves := info.curves(studies):
+        found["curves"] = curves_chart(curves, info.knees(studies), len(studies))
     return found
-
-
-def subtitle(head: info.Headline) -> str:
-    """One sentence: how far the study came, and on what."""
-    complete = dict(head.states).get("complete", 0)
-    total = sum(count for _, count in head.states)
-    progress = f"{complete} of {words.plural(total, 'trial')} complete" if total else "No trial yet"
-    return f"Super-resolution networks for {head.hardware}. {progress}."
 
 
 def headline_rows(head: info.Headline) -> list[tuple[str, str]]:
@@ -89,109 +88,56 @@ def headline_rows(head: info.Headline) -> list[tuple[str, str]]:
     ]
 
 
-def nothing_to_pick(head: info.Headline) -> str:
-    """Why there is no network to choose yet."""
-    states = ", ".join(f"{count} {state}" for state, count in head.states)
-    return f"No trial is complete yet{f' ({states})' if states else ''}: there is no network to export."
+def _picks(study: StudyRecord) -> str:
+    head = info.headline(study)
+    cards = "".join(map(parts.pick_card, head.picks)) or parts.empty(sentences.nothing_to_pick(head))
+    return f'<div class="picks">{cards}</div><dl class="headline">{parts.definitions(headline_rows(head))}</dl>'
 
 
-def pareto_sentences(front: info.FrontInfo, head: info.Headline) -> list[str]:
-    """What the chart shows and what its reader must know: kinds of latency, stability, what is out of sight."""
-    if not front.front:
-        timed = words.plural(len(front.without_psnr), "trial")
-        return ["No trial has both a PSNR and a latency yet." + (f" {timed} only timed." if front.without_psnr else "")]
-    kinds = [f"{front.count('measured')} measured", f"{front.count('predicted')} predicted"]
-    marks = [" (hollow markers)"] if front.count("predicted") else [""]
-    stability = f"{front.unstable} not stable (crossed markers)" if front.unstable else "all stable"
-    sentences = [f"Latencies: {kinds[0]}, {kinds[1]}{marks[0]}; {stability}. Bars span p5 to p95 of the samples."]
-    if front.reference_ms and front.reference_ms[0] < front.reference_ms[1]:
-        low, high = (words.milliseconds(end) for end in front.reference_ms)
-        sentences.append(f"The reference network, timed beside every candidate, took {low} to {high}.")
-    steps = f" after {head.training_steps} training steps" if head.training_steps else " after brief training"
-    sentences.append(f"PSNR is that of the validation images{steps}: it ranks networks, full training raises it.")
-    seen = view(front)
-    bicubic = front.bicubic_psnr_db
-    if bicubic is not None and bicubic < seen.psnr_db[0]:
-        sentences.append(f"Bicubic interpolation reaches {words.decibels(bicubic)}, below the visible part.")
-    if seen.outside:
-        sentences.append(
-            f"{words.plural(seen.outside, 'trial')} outside of the visible part: double-click the chart to see all."
-        )
-    return sentences
-
-
-def hypervolume_sentence(study: StudyRecord) -> str:
-    """The reference point, without which a hypervolume means nothing."""
-    psnr_db, latency_ms = study.hypervolume_reference
-    if not study.hypervolume_history:
-        return "No complete trial yet."
-    return (
-        f"Area that the front dominates, measured from {words.decibels(psnr_db)} and {words.milliseconds(latency_ms)}: "
-        f"now {words.significant(study.hypervolume, 4)} dB·ms. A flat end says that more trials bring little."
+def _pareto(study: StudyRecord) -> str:
+    front = front_info(study)
+    chart = parts.slot(f"pareto-{study.target}", "pareto", "PSNR against latency of every trial") if front.front else ""
+    return "".join(
+        [
+            parts.heading("Quality against latency", study),
+            parts.unmeasured_note(unmeasured(study), study.target),
+            parts.note(*sentences.pareto_sentences(study, front)),
+            parts.caution(sentences.caution_sentence(study)),
+            chart,
+            competitors_html(study),
+        ]
     )
 
 
-def importance_sentence(study: StudyRecord) -> str:
-    """What the bars are, or why there are none."""
-    if not info.importances(study):
-        return "Too few trials to say which parameters matter."
-    return "How much of each objective's variation over the trials a parameter explains."
-
-
-def curves_sentence(study: StudyRecord) -> str:
-    """What the curves are, or why there are none."""
-    if not info.curves(study):
-        return "No trial has been trained yet."
-    return "Validation PSNR during each trial's training. Hover to see which trial a curve is, click to select it."
-
-
-def _pick(pick: info.Pick) -> str:
-    trial, latency = pick.trial, pick.trial.latency
-    assert latency is not None  # it is on the front
-    low, high = words.significant(latency.percentile(5)), words.significant(latency.percentile(95))
-    steady = "stable" if latency.stable else '<span class="warning">not stable</span>'
-    preset = f" · {escape(trial.preset)}" if trial.preset else ""
-    milliseconds = words.milliseconds(latency.latency_ms)
-    main = " main" if "knee" in pick.roles else ""
+def _comparison(studies: Sequence[StudyRecord]) -> str:
+    found = []
+    for pair in pairs(studies):
+        one, other = pair.targets
+        chart = parts.slot(f"comparison-{other}", "comparison", f"Latency on {other} against latency on {one}")
+        found.append(f"<div>{parts.note(pair_sentence(pair))}{chart if pair.networks else ''}</div>")
     return f"""
-<article class="pick{main}" data-trial="{trial.number}">
-  <h3>{escape(" · ".join(ROLES[role] for role in pick.roles))}</h3>
-  <p class="figures"><span>{words.decibels(trial.psnr_db)}</span><span>{milliseconds}</span></p>
-  <p class="spread">{escape(latency.kind)}, p5 to p95 {low} to {high} ms, {steady}</p>
-  <p>Trial {trial.number}{preset}<br><code>{escape(trial.spec.label())}</code><br>
-  {words.parameters(trial.counts.params)} parameters · {words.significant(trial.counts.macs_g)} G MACs</p>
-  {_command(pick.command)}
-</article>"""
+<section class="panel">
+  <h2>The same networks on each target</h2>
+  <div class="comparisons">{"".join(found)}<div>{fronts_html(studies)}</div></div>
+</section>"""
 
 
-def _command(command: str) -> str:
-    # A line may only break between words: `- -knee` would mislead who types it.
-    code = " ".join(f"<span>{escape(word)}</span>" for word in command.split(" "))
-    return f'<div class="command"><code>{code}</code><button type="button" class="copy">Copy</button></div>'
-
-
-def _definitions(pairs: Iterable[tuple[str, str]]) -> str:
-    return "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in pairs)
-
-
-def _facts(facts: Facts) -> str:
-    rows = "".join(
-        f'<tr><th scope="row">{escape(name)}</th><td>{escape(value)}</td></tr>' for name, value in facts.rows
-    )
-    return f'<section class="facts"><h3>{escape(facts.title)}</h3><table>{rows}</table></section>'
-
-
-def _paragraphs(sentences: Iterable[str]) -> str:
-    return f'<p class="note">{escape(" ".join(sentences))}</p>'
-
-
-def _empty(sentence: str) -> str:
-    return f'<p class="empty">{escape(sentence)}</p>'
-
-
-def _slot(name: str, description: str) -> str:
-    label = escape(f"{description}. The table of trials below has the same numbers.")
-    return f'<div class="chart" id="{name}" role="img" aria-label="{label}"></div>'
+def _search(study: StudyRecord) -> str:
+    told = parts.slot(f"hypervolume-{study.target}", "", "Hypervolume over trials") if study.hypervolume_history else ""
+    importance = parts.slot(f"importance-{study.target}", "", "Importance of each parameter")
+    return f"""
+<div class="pair">
+  <section class="panel">
+    {parts.heading("Progress of the search", study)}
+    {parts.note(sentences.hypervolume_sentence(study))}
+    {told}
+  </section>
+  <section class="panel">
+    {parts.heading("Which parameters matter", study)}
+    {parts.note(sentences.importance_sentence(study))}
+    {importance if info.importances(study) else ""}
+  </section>
+</div>"""
 
 
 def _json_in_html(value: object) -> str:

@@ -7,53 +7,55 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from nas_sr.records import StudyRecord, TrialRecord
+from nas_sr.records import StudyRecord
 from nas_sr.report import chart_style as style
-from nas_sr.report.info import FrontInfo, Point, notes, spec_fields, without_prefix
+from nas_sr.report import marks
+from nas_sr.report.front_info import FrontInfo, Point
+from nas_sr.report.hover import competitor_hover, trial_hover
+from nas_sr.report.info import without_prefix
 from nas_sr.report.labels import along, place
+from nas_sr.report.latencies import is_unstable
+from nas_sr.report.reference_lines import bicubic_seen, reference_lines, reference_names
 from nas_sr.report.view import View, view
-from nas_sr.report.words import parameters, significant
 
 PLOT_PX = (1060.0, 400.0)  # size of the plot that names are placed for; other sizes come out nearly as well
 UNTRAINED_SYMBOLS = {"infeasible": "line-ns-open", "pruned": "x-thin-open"}
 
 
 def pareto_chart(study: StudyRecord, info: FrontInfo) -> style.Chart:
-    """The chart of a front that is not empty.
-
-    A marker is hollow where the latency was predicted and crossed out where it was not stable.
-    """
+    """The chart of a front that is not empty; markers of latencies that were not stable are crossed out."""
     seen = view(info)
     presets = [point for point in info.points if point.preset]
     # One label where the knee is a preset: two at one point would not fit.
     named = [(point, without_prefix(point.preset or "")) for point in presets if point != info.knee]
     knee = [(info.knee, _knee_name(info.knee))] if info.knee else []
-    sides = _sides([*knee, *named], info, seen)
-    hover = {trial.number: hover_text(study, trial) for trial in study.trials}
+    anchors = [(point.latency_ms, point.psnr_db or 0.0, name) for point, name in [*knee, *named]]
+    anchors += [(each.latency.latency_ms, each.psnr_db, each.name) for each in info.competitors]
+    sides = _sides(anchors, info, seen)
+    preset_sides = dict(zip([point.trial for point, _ in named], sides[len(knee) :], strict=False))
+    hover = {trial.number: trial_hover(study, trial) for trial in study.trials}
     data = [
         *_dominated(info, hover),
         *_front(info, hover),
+        *_competitors(info, sides[len(knee) + len(named) :]),
         *_unstable(info),
-        *(
-            [_presets(presets, dict(zip([p.trial for p, _ in named], sides[len(knee) :], strict=True)))]
-            if presets
-            else []
-        ),
+        *([_presets(presets, preset_sides)] if presets else []),
         *([_knee(info.knee, sides[0])] if info.knee else []),
         *_untrained(info, hover),
-        _selection(),
+        style.selection(),
     ]
     # Timed trials without a PSNR get a strip of their own below the plot, with the same latency axis.
     floor = 0.11 if info.without_psnr else 0.0
+    title = "latency [ms]" if len(study.targets) == 1 else f"latency on {study.target} [ms]"
     layout = style.layout(
-        xaxis=style.axis("latency [ms]", range=list(seen.latency_ms), anchor="y2" if floor else "y"),
+        xaxis=style.axis(title, range=list(seen.latency_ms), anchor="y2" if floor else "y"),
         yaxis=style.axis("validation PSNR [dB]", range=list(seen.psnr_db), domain=[floor, 1], tickformat=".2f"),
-        shapes=_reference_lines(info, seen),
-        annotations=_reference_names(info, seen),
+        shapes=reference_lines(info, seen),
+        annotations=reference_names(info, seen),
         clickmode="event",
     )
     layout["legend"]["y"] = 1.06
-    if _bicubic_seen(info, seen):
+    if bicubic_seen(info, seen):
         layout["margin"]["r"] = 92
     if floor:
         layout["yaxis2"] = style.axis(
@@ -61,35 +63,6 @@ def pareto_chart(study: StudyRecord, info: FrontInfo) -> style.Chart:
         )
         layout["yaxis2"] |= {"tickvals": [0.5], "ticktext": ["no PSNR"]}
     return {"data": data, "layout": layout}
-
-
-def hover_text(study: StudyRecord, trial: TrialRecord) -> str:
-    """Everything about a trial that helps to choose it, as Plotly's small HTML."""
-    place = "on the Pareto front" if trial.number in study.front else trial.state
-    lines = [f"<b>Trial {trial.number}</b>, {place}" + (f", {escape(trial.preset)}" if trial.preset else "")]
-    if trial.psnr_db is not None:
-        lines.append(f"PSNR <b>{trial.psnr_db:.3f} dB</b>")
-    if (latency := trial.latency) is not None:
-        low, high = significant(latency.percentile(5), 4), significant(latency.percentile(95), 4)
-        steady = "stable" if latency.stable else "not stable"
-        lines.append(f"Latency <b>{significant(latency.latency_ms, 4)} ms</b> {escape(latency.kind)}, {steady}")
-        relative = f", {latency.relative_latency:.2f} × reference network" if latency.reference_ms else ""
-        lines.append(f"p5 to p95: {low} to {high} ms, {latency.runs} samples{relative}")
-    lines.append(f"{parameters(trial.counts.params)} parameters, {significant(trial.counts.macs_g)} G MACs at 256×256")
-    fields = [f"{label} {value}" for label, value in spec_fields(trial.spec)]
-    lines += [" · ".join(fields[:4]), " · ".join(fields[4:])]
-    if text := notes(trial):
-        lines += [f"<i>{escape(line)}</i>" for line in _wrapped(text)]
-    return "<br>".join(lines)
-
-
-def _wrapped(text: str, width: int = 60, most: int = 4) -> list[str]:
-    lines = [""]
-    for word in text.split():
-        if len(lines[-1]) + len(word) > width and lines[-1]:
-            lines.append("")
-        lines[-1] = f"{lines[-1]} {word}"[: 2 * width].strip()
-    return lines if len(lines) <= most else [*lines[:most], "…"]
 
 
 def _trace(name: str, points: Sequence[Point], hover: dict[int, str], **more: Any) -> dict[str, Any]:
@@ -106,67 +79,82 @@ def _trace(name: str, points: Sequence[Point], hover: dict[int, str], **more: An
     }
 
 
-def _spread(points: Sequence[Point], colour: str) -> dict[str, Any]:
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": [point.p95_ms - point.latency_ms for point in points],
-        "arrayminus": [point.latency_ms - point.p5_ms for point in points],
-        "color": colour,
-        "thickness": 1.2,
-        "width": 3,
-    }
-
-
 def _front(info: FrontInfo, hover: dict[int, str]) -> list[dict[str, Any]]:
     line = {"shape": "hv", "color": style.FRONT, "width": 2}
-    marker = {"size": 10, "color": style.FRONT, "opacity": 1}
-    if len({point.kind for point in info.front}) == 1:
-        whole = _of_kind("Pareto front", info.front, hover, marker, style.FRONT)
-        return [whole | {"mode": "lines+markers", "line": line, "legendrank": 1}]
+    kinds = {point.kind for point in info.front}
+    if len(kinds) == 1:
+        # A front that nobody measured is no firm line.
+        firm = line | {"dash": "dot"} if "predicted" in kinds else line
+        (whole,) = _by_kind("Pareto front", info.front, info, hover, marks.FRONT)
+        return [whole | {"mode": "lines+markers", "line": firm, "legendrank": 1}]
     path = _trace("Pareto front", info.front, hover) | {"mode": "lines", "line": line, "hoverinfo": "skip"}
-    traces = [path, *_by_kind("Front", info.front, hover, marker, style.FRONT)]
+    traces = [path, *_by_kind("Front", info.front, info, hover, marks.FRONT)]
     return [trace | {"legendrank": 1} for trace in traces]
 
 
 def _dominated(info: FrontInfo, hover: dict[int, str]) -> list[dict[str, Any]]:
-    marker = {"size": 8, "color": style.DOMINATED, "opacity": 1}
-    if len({point.kind for point in info.dominated}) == 1:
-        traces = [_of_kind("Dominated", info.dominated, hover, marker, style.PALE)]
-    else:
-        traces = _by_kind("Dominated", info.dominated, hover, marker, style.PALE)
+    traces = _by_kind("Dominated", info.dominated, info, hover, marks.DOMINATED)
     return [trace | {"legendrank": 4} for trace in traces]
 
 
 def _by_kind(
-    name: str, points: Sequence[Point], hover: dict[int, str], marker: dict[str, Any], spread: str
+    name: str, points: Sequence[Point], info: FrontInfo, hover: dict[int, str], look: marks.Look
 ) -> list[dict[str, Any]]:
-    """A trace for each kind of latency, named after it."""
-    return [
-        _of_kind(f"{name}, {kind}", [point for point in points if point.kind == kind], hover, marker, spread)
-        for kind in sorted({point.kind for point in points})
-    ]
+    """A trace for each kind of latency, named after it wherever the chart has a predicted one."""
+    traces = []
+    for kind in sorted({point.kind for point in points}):
+        found = [point for point in points if point.kind == kind]
+        full_name = f"{name}, {kind}" if info.anything_predicted else name
+        traces.append(_trace(full_name, found, hover))
+        traces[-1] |= {"marker": marks.marker(look, kind), "error_x": marks.bars(look, kind, found)}
+    return traces
 
 
-def _of_kind(
-    name: str, points: Sequence[Point], hover: dict[int, str], marker: dict[str, Any], spread: str
-) -> dict[str, Any]:
-    """Points that share their kind: filled where measured, hollow where predicted."""
-    hollow = points[0].kind == "predicted"
-    edge = {"width": 1.8, "color": marker["color"]} if hollow else {"width": 1.2, "color": style.SURFACE}
-    return _trace(name, points, hover) | {
-        "marker": marker | {"symbol": "circle-open" if hollow else "circle", "line": edge},
-        "error_x": _spread(points, spread),
-    }
+def _competitors(info: FrontInfo, sides: Sequence[str]) -> list[dict[str, Any]]:
+    """Networks from elsewhere, named; never part of the front."""
+    traces = []
+    for kind in sorted({each.latency.kind for each in info.competitors}):
+        found = [(each, side) for each, side in zip(info.competitors, sides, strict=True) if each.latency.kind == kind]
+        name = f"For comparison, {kind}" if info.anything_predicted else "For comparison"
+        traces.append(
+            {
+                "type": "scatter",
+                "name": f"{name} ({len(found)})",
+                "x": [each.latency.latency_ms for each, _ in found],
+                "y": [each.psnr_db for each, _ in found],
+                "hovertext": [competitor_hover(each) for each, _ in found],
+                "hoverinfo": "text",
+                "mode": "markers+text",
+                "text": [escape(each.name) for each, _ in found],
+                "textposition": [side for _, side in found],
+                "textfont": {"size": 12, "color": style.RIVAL},
+                "legendrank": 5,
+                "marker": marks.marker(marks.RIVAL, kind),
+                "error_x": marks.bars(marks.RIVAL, kind, [each.latency for each, _ in found]),
+            }
+        )
+    return traces
 
 
 def _unstable(info: FrontInfo) -> list[dict[str, Any]]:
-    points = [point for point in info.points if not point.stable]
-    if not points:
+    points = [point for point in info.points if point.unstable]
+    places = [(point.latency_ms, point.psnr_db) for point in points]
+    places += [(each.latency.latency_ms, each.psnr_db) for each in info.competitors if is_unstable(each.latency)]
+    if not places:
         return []
-    crosses = _trace("Not stable", points, {point.trial: "" for point in points})
-    marker = {"symbol": "x-thin-open", "size": 12, "color": style.INK, "line": {"width": 1.4}}
-    return [crosses | {"marker": marker, "hoverinfo": "skip", "legendrank": 5}]
+    return [
+        {
+            "type": "scatter",
+            "name": f"Not stable ({len(places)})",
+            "x": [latency_ms for latency_ms, _ in places],
+            "y": [psnr_db for _, psnr_db in places],
+            "customdata": [point.trial for point in points],
+            "hoverinfo": "skip",
+            "mode": "markers",
+            "marker": {"symbol": "x-thin-open", "size": 12, "color": style.INK, "line": {"width": 1.4}},
+            "legendrank": 6,
+        }
+    ]
 
 
 def _presets(points: Sequence[Point], sides: dict[int, str]) -> dict[str, Any]:
@@ -204,32 +192,24 @@ def _knee(point: Point, side: str) -> dict[str, Any]:
 
 def _untrained(info: FrontInfo, hover: dict[int, str]) -> list[dict[str, Any]]:
     traces = []
-    for state in dict.fromkeys(point.state for point in info.without_psnr):
-        points = [point for point in info.without_psnr if point.state == state]
-        trace = _trace(state.capitalize(), points, hover)
-        trace |= {"y": [0.5] * len(points), "yaxis": "y2", "cliponaxis": False, "legendrank": 6}
-        symbol = UNTRAINED_SYMBOLS.get(state, "circle-open")
-        trace["marker"] = {"symbol": symbol, "size": 11, "color": style.UNTRAINED, "line": {"width": 1.8}}
+    for state, kind in dict.fromkeys((point.state, point.kind) for point in info.without_psnr):
+        points = [point for point in info.without_psnr if (point.state, point.kind) == (state, kind)]
+        name = f"{state.capitalize()}, {kind}" if info.anything_predicted else state.capitalize()
+        trace = _trace(name, points, hover)
+        trace |= {"y": [0.5] * len(points), "yaxis": "y2", "cliponaxis": False, "legendrank": 7}
+        if kind == "predicted":
+            trace["marker"] = marks.marker(marks.UNTRAINED, kind)
+            trace["error_x"] = marks.bars(marks.UNTRAINED, kind, points)
+        else:
+            symbol = UNTRAINED_SYMBOLS.get(state, "circle-open")
+            trace["marker"] = {"symbol": symbol, "size": 11, "color": style.UNTRAINED, "line": {"width": 1.8}}
         traces.append(trace)
     return traces
 
 
-def _selection() -> dict[str, Any]:
-    """An empty trace that the page moves onto the trial a reader has chosen."""
-    return {
-        "type": "scatter",
-        "name": "selection",
-        "x": [None],
-        "y": [None],
-        "mode": "markers",
-        "showlegend": False,
-        "hoverinfo": "skip",
-        "cliponaxis": False,
-        "marker": {"symbol": "circle-open", "size": 24, "color": style.INK, "line": {"width": 2}},
-    }
+def _sides(anchors: Sequence[tuple[float, float, str]], info: FrontInfo, seen: View) -> list[str]:
+    """Where the names of points (latency [ms], PSNR [dB], name) stand."""
 
-
-def _sides(named: Sequence[tuple[Point, str]], info: FrontInfo, seen: View) -> list[str]:
     def pixels(latency_ms: float, psnr_db: float) -> tuple[float, float]:
         (left, right), (bottom, top) = seen.latency_ms, seen.psnr_db
         return (
@@ -237,56 +217,20 @@ def _sides(named: Sequence[tuple[Point, str]], info: FrontInfo, seen: View) -> l
             (psnr_db - bottom) / (top - bottom) * PLOT_PX[1],
         )
 
-    lines = [((point.p5_ms, point.psnr_db), (point.p95_ms, point.psnr_db)) for point in info.points]
+    spreads = [(point.low_ms, point.high_ms, point.psnr_db or 0.0) for point in info.points]
+    competitors = [each for each in info.competitors if each.name not in seen.competitors_outside]
+    spreads += [(each.latency.low_ms, each.latency.high_ms, each.psnr_db) for each in competitors]
+    lines = [((low_ms, psnr_db), (high_ms, psnr_db)) for low_ms, high_ms, psnr_db in spreads]
     for point, following in itertools.pairwise(info.front):
-        corner = (following.latency_ms, point.psnr_db)
-        lines += [((point.latency_ms, point.psnr_db), corner), (corner, (following.latency_ms, following.psnr_db))]
+        before_db, after_db = point.psnr_db or 0.0, following.psnr_db or 0.0
+        corner = (following.latency_ms, before_db)
+        lines += [((point.latency_ms, before_db), corner), (corner, (following.latency_ms, after_db))]
     if info.bicubic_psnr_db is not None:
         lines.append(((seen.latency_ms[0], info.bicubic_psnr_db), (seen.latency_ms[1], info.bicubic_psnr_db)))
     if info.max_latency_ms is not None:
         lines.append(((info.max_latency_ms, seen.psnr_db[0]), (info.max_latency_ms, seen.psnr_db[1])))
     obstacles = [pixels(point.latency_ms, point.psnr_db or 0.0) for point in info.points]
-    for (x0, y0), (x1, y1) in lines:
-        obstacles += along(pixels(x0, y0 or 0.0), pixels(x1, y1 or 0.0))
-    anchors = [pixels(point.latency_ms, point.psnr_db or 0.0) for point, _ in named]
-    return place(anchors, [name for _, name in named], obstacles, PLOT_PX)
-
-
-def _bicubic_seen(info: FrontInfo, seen: View) -> bool:
-    return info.bicubic_psnr_db is not None and seen.psnr_db[0] <= info.bicubic_psnr_db <= seen.psnr_db[1]
-
-
-def _limit_seen(info: FrontInfo, seen: View) -> bool:
-    return info.max_latency_ms is not None and seen.latency_ms[0] <= info.max_latency_ms <= seen.latency_ms[1]
-
-
-def _reference_lines(info: FrontInfo, seen: View) -> list[dict[str, Any]]:
-    line = {"color": style.MUTED, "width": 1.2, "dash": "dash"}
-    lines: list[dict[str, Any]] = []
-    if _bicubic_seen(info, seen):
-        across = {
-            "xref": "paper",
-            "x0": 0,
-            "x1": 1,
-            "yref": "y",
-            "y0": info.bicubic_psnr_db,
-            "y1": info.bicubic_psnr_db,
-        }
-        lines.append({"type": "line", "layer": "below", "line": line, **across})
-    if _limit_seen(info, seen):
-        up = {"xref": "x", "x0": info.max_latency_ms, "x1": info.max_latency_ms, "yref": "paper", "y0": 0, "y1": 1}
-        lines.append({"type": "line", "layer": "above", "line": line | {"dash": "dot"}, **up})
-    return lines
-
-
-def _reference_names(info: FrontInfo, seen: View) -> list[dict[str, Any]]:
-    quiet = {"showarrow": False, "font": {"size": 12, "color": style.MUTED}}
-    names: list[dict[str, Any]] = []
-    if _bicubic_seen(info, seen):
-        text = f"bicubic<br>{info.bicubic_psnr_db:.2f} dB"
-        beside = {"xref": "paper", "x": 1.006, "xanchor": "left", "y": info.bicubic_psnr_db, "yanchor": "middle"}
-        names.append({"text": text, "align": "left", **beside, **quiet})
-    if _limit_seen(info, seen):
-        above = {"x": info.max_latency_ms, "xanchor": "center", "yref": "paper", "y": 1, "yanchor": "bottom"}
-        names.append({"text": f"limit {significant(info.max_latency_ms or 0.0)} ms", **above, **quiet})
-    return names
+    obstacles += [pixels(each.latency.latency_ms, each.psnr_db) for each in competitors]
+    for start, end in lines:
+        obstacles += along(pixels(*start), pixels(*end))
+    return place([pixels(x, y) for x, y, _ in anchors], [name for _, _, name in anchors], obstacles, PLOT_PX)

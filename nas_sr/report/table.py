@@ -1,14 +1,22 @@
-"""Trials as data frames: the CSV files of a report. A column's name carries its unit."""
+"""Trials as data frames: the CSV files of a report. A column's name carries its unit.
+
+One row a trial and target, target by target: rows of one trial share everything but `target`, `state`, `on_front`,
+`knee`, `reason` and what begins with `latency_`, `reference_` and `calibration_`. `latency_low_ms` and
+`latency_high_ms` are p5 and p95 of a measured latency's samples and the ends of a predicted one's interval; the columns
+that only one kind has are empty for the other.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
+from nas_sr.latency.record import Measurement
 from nas_sr.records import StudyRecord, TrialRecord
-from nas_sr.report.info import knee_of
+from nas_sr.report.info import knee_of, reason
 
 TYPES = {
     "trial": "int64",
@@ -24,38 +32,60 @@ TYPES = {
     "convs": "int64",
     "psnr_db": "Float64",
     "latency_ms": "Float64",
+    "latency_low_ms": "Float64",
+    "latency_high_ms": "Float64",
     "latency_p5_ms": "Float64",
     "latency_p95_ms": "Float64",
     "latency_iqr_ms": "Float64",
     "latency_runs": "Int64",
     "latency_relative": "Float64",
     "reference_latency_ms": "Float64",
+    "latency_builds": "Int64",
+    "latency_run_spread": "Float64",
+    "latency_build_spread": "Float64",
     "latency_stable": "boolean",
+    "latency_level": "Float64",
+    "calibration_points": "Int64",
+    "calibration_error": "Float64",
     "seconds": "Float64",
 }
 
 
-def trials_frame(study: StudyRecord) -> pd.DataFrame:
-    """One row a trial, in trial order; a value that a trial does not have is missing, never 0."""
-    knee = knee_of(study).number if study.front else None
-    rows = [_row(trial, trial.number in study.front, trial.number == knee) for trial in study.trials]
-    return pd.DataFrame(rows, columns=COLUMNS).astype(TYPES)
+def trials_frame(studies: Sequence[StudyRecord]) -> pd.DataFrame:
+    """Every trial on every target, in trial order; a value that a trial does not have is missing, never 0."""
+    return pd.DataFrame([row for study in studies for row in _rows(study)], columns=COLUMNS).astype(TYPES)
 
 
-def pareto_frame(study: StudyRecord) -> pd.DataFrame:
-    """The rows of the Pareto front, fastest first."""
-    return trials_frame(study).set_index("trial", drop=False).loc[list(study.front)].reset_index(drop=True)
+def pareto_frame(studies: Sequence[StudyRecord]) -> pd.DataFrame:
+    """Every target's Pareto front, fastest first."""
+    fronts = []
+    for study in studies:
+        rows = {row["trial"]: row for row in _rows(study)}
+        fronts += [rows[number] for number in study.front]
+    return pd.DataFrame(fronts, columns=COLUMNS).astype(TYPES)
 
 
 COLUMNS = [
-    *["trial", "state", "on_front", "knee", "preset", "architecture"],
+    *["trial", "target", "state", "on_front", "knee", "preset", "architecture"],
     *["core", "groups", "gidbs", "depth", "split", "nla_after", "head"],
     *["params", "macs_g", "ntire_flops_g", "activations_m", "convs", "psnr_db"],
-    *["latency_ms", "latency_p5_ms", "latency_p95_ms", "latency_iqr_ms", "latency_runs"],
-    *["latency_relative", "reference_latency_ms"],
-    *["latency_kind", "latency_stable", "latency_labels", "latency_backend", "latency_target"],
+    *["latency_ms", "latency_kind", "latency_low_ms", "latency_high_ms", "latency_labels"],
+    # measured
+    *["latency_stable", "latency_p5_ms", "latency_p95_ms", "latency_iqr_ms", "latency_runs"],
+    *["latency_relative", "reference_latency_ms", "latency_backend"],
+    *["latency_builds", "latency_run_spread", "latency_build_spread"],
+    # predicted
+    *["latency_level", "calibration_source", "calibration_points", "calibration_error"],
     *["reason", "repeats_trial", "started", "seconds", "digest", "spec"],
 ]
+
+
+def _rows(study: StudyRecord) -> list[dict[str, Any]]:
+    knee = knee_of(study).number if study.front else None
+    return [
+        {"target": study.target, **_row(trial, trial.number in study.front, trial.number == knee)}
+        for trial in study.trials
+    ]
 
 
 def _row(trial: TrialRecord, on_front: bool, knee: bool) -> dict[str, Any]:
@@ -77,7 +107,7 @@ def _row(trial: TrialRecord, on_front: bool, knee: bool) -> dict[str, Any]:
         **trial.counts._asdict(),
         "psnr_db": trial.psnr_db,
         **_latency(trial),
-        "reason": trial.reason,
+        "reason": reason(trial),
         "repeats_trial": trial.repeats,
         "started": trial.started,
         "seconds": trial.seconds,
@@ -90,17 +120,34 @@ def _latency(trial: TrialRecord) -> dict[str, Any]:
     latency = trial.latency
     if latency is None:  # its file is lost, or there never was one
         return {"latency_ms": trial.latency_ms}
-    return {
+    both = {
         "latency_ms": latency.latency_ms,
+        "latency_kind": latency.kind,
+        "latency_low_ms": latency.low_ms,
+        "latency_high_ms": latency.high_ms,
+        "latency_labels": "; ".join(latency.labels),
+    }
+    if latency.kind == "measured":
+        return both | _measured(latency)
+    return both | {
+        "latency_level": latency.level,
+        "calibration_source": latency.calibration.source,
+        "calibration_points": latency.calibration.points,
+        "calibration_error": latency.calibration.cross_validated_error,
+    }
+
+
+def _measured(latency: Measurement) -> dict[str, Any]:
+    return {
+        "latency_stable": latency.stable,
         "latency_p5_ms": latency.percentile(5),
         "latency_p95_ms": latency.percentile(95),
         "latency_iqr_ms": latency.iqr_ms,
         "latency_runs": latency.runs,
         "latency_relative": latency.relative_latency if latency.reference_ms else None,
         "reference_latency_ms": latency.reference_latency_ms if latency.reference_ms else None,
-        "latency_kind": latency.kind,
-        "latency_stable": latency.stable,
-        "latency_labels": "; ".join(latency.labels),
         "latency_backend": latency.backend,
-        "latency_target": latency.target,
+        "latency_builds": len({repeat.build for repeat in latency.repeats}) or None,
+        "latency_run_spread": latency.run_spread,
+        "latency_build_spread": latency.build_spread,
     }

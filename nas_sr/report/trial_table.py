@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
 
 from nas_sr.records import StudyRecord, TrialRecord
-from nas_sr.report.info import export_command, knee_of, notes, without_prefix
+from nas_sr.report.info import STATES, export_command, knee_of, notes, without_prefix
+from nas_sr.report.latencies import measured
 from nas_sr.report.words import NOTHING, parameters, significant
 
 
@@ -32,11 +34,13 @@ COLUMNS = (
     Column("State", is_number=False),
     Column("Front", is_number=False, hint="whether it is on the Pareto front"),
     Column("PSNR", "dB", hint="on the validation images, after the study's brief training"),
-    Column("Latency", "ms", hint="median"),
-    Column("p5", "ms", hint="5 % of the samples are faster"),
-    Column("p95", "ms", hint="5 % of the samples are slower"),
+    Column("Latency", "ms", hint="median of the samples, or the predicted figure"),
     Column("Kind", is_number=False, hint="measured on the target, or predicted"),
+    Column("Low", "ms", hint="measured: 5 % of the samples are faster; predicted: the interval begins here"),
+    Column("High", "ms", hint="measured: 5 % of the samples are slower; predicted: the interval ends here"),
     Column("Stable", is_number=False, hint="whether the measurement met its protocol's limits"),
+    Column("Run spread", "%", hint="of a finalist: largest distance between runs of one build"),
+    Column("Build spread", "%", hint="of a finalist: largest distance between builds"),
     Column("Params"),
     Column("MACs", "G", hint="at a 256×256 LR input"),
     Column("Preset", is_number=False, hint="the paper's name of this network"),
@@ -53,32 +57,41 @@ COLUMNS = (
 
 
 def table_html(study: StudyRecord) -> str:
-    """The whole table element, in trial order."""
+    """The whole table element of one target, in trial order."""
     knee = knee_of(study).number if study.front else None
     head = "".join(_heading(column) for column in COLUMNS)
     places = {number: "knee" if number == knee else "front" for number in study.front}
     body = "\n".join(_row(study, trial, places.get(trial.number, "")) for trial in study.trials)
-    return f'<table id="trials"><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>'
+    return f'<table class="trials"><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>'
 
 
-def state_options(states: Iterable[tuple[str, int]]) -> str:
-    """The choices of the table's state filter."""
-    return "".join(f'<option value="{escape(state)}">{escape(state)} ({count})</option>' for state, count in states)
+def state_options(studies: Sequence[StudyRecord]) -> str:
+    """The choices of the table's state filter, with how many there are where that is the same on every target."""
+    counts = [Counter(trial.state for trial in study.trials) for study in studies]
+    options = []
+    for state in STATES:
+        found = {count[state] for count in counts}
+        if any(found):
+            number = f" ({found.pop()})" if len(found) == 1 else ""
+            options.append(f'<option value="{state}">{state}{number}</option>')
+    return "".join(options)
 
 
 def cells(trial: TrialRecord, place: str) -> list[Cell]:
     """A trial's cells, in the order of COLUMNS; `place` is "knee", "front" or nothing."""
-    spec, latency = trial.spec, trial.latency
+    spec, latency, timed = trial.spec, trial.latency, measured(trial.latency)
     return [
         Cell(str(trial.number), trial.number),
         Cell(trial.state),
         Cell(place or NOTHING),
         Cell(NOTHING if trial.psnr_db is None else f"{trial.psnr_db:.3f}", trial.psnr_db),
         _milliseconds(latency.latency_ms if latency else trial.latency_ms),
-        _milliseconds(latency.percentile(5) if latency else None),
-        _milliseconds(latency.percentile(95) if latency else None),
         Cell(latency.kind if latency else NOTHING),
-        Cell(("yes" if latency.stable else "no") if latency else NOTHING),
+        _milliseconds(latency.low_ms if latency else None),
+        _milliseconds(latency.high_ms if latency else None),
+        Cell(("yes" if timed.stable else "no") if timed else NOTHING),
+        _percent(timed.run_spread if timed else None),
+        _percent(timed.build_spread if timed else None),
         Cell(parameters(trial.counts.params), trial.counts.params),
         Cell(significant(trial.counts.macs_g), trial.counts.macs_g),
         Cell(without_prefix(trial.preset) if trial.preset else NOTHING),
@@ -98,6 +111,10 @@ def _milliseconds(value: float | None) -> Cell:
     return Cell(NOTHING if value is None else significant(value, 4), value)
 
 
+def _percent(share: float | None) -> Cell:
+    return Cell(NOTHING if share is None else significant(100 * share, 2), share)
+
+
 def _heading(column: Column) -> str:
     unit = f' <span class="unit">{escape(column.unit)}</span>' if column.unit else ""
     kind = ' class="number"' if column.is_number else ""
@@ -110,7 +127,7 @@ def _row(study: StudyRecord, trial: TrialRecord, place: str) -> str:
     if place:
         attributes["data-front"] = place
     if trial.state == "complete":
-        attributes["data-command"] = export_command(study.name, trial.number)
+        attributes["data-command"] = export_command(study, trial.number)
     opening = " ".join(f'{name}="{escape(value)}"' for name, value in attributes.items())
     shown = "".join(_cell(column, cell) for column, cell in zip(COLUMNS, cells(trial, place), strict=True))
     return f"<tr {opening}>{shown}</tr>"
@@ -127,4 +144,6 @@ def _cell(column: Column, cell: Cell) -> str:
         return f'<td class="number" data-sort="{value}">{text}</td>'
     if column.name == "Stable" and cell.text == "no":
         return f'<td><span class="warning">{text}</span></td>'
+    if column.name == "Kind" and cell.text == "predicted":
+        return f'<td><span class="predicted">{text}</span></td>'
     return f"<td>{text}</td>"

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
-from nas_sr.report.info import FrontInfo
+from nas_sr.report.front_info import FrontInfo
 
 PADDING = 0.07  # of the span, on each side
 
 
 class View(NamedTuple):
-    """The ranges of the two axes, and how many trials lie outside of them."""
+    """The ranges of the two axes, and what lies outside of them."""
 
     latency_ms: tuple[float, float]
     psnr_db: tuple[float, float]
-    outside: int
+    outside: int  # trials
+    competitors_outside: tuple[str, ...]  # by name
 
 
 def view(info: FrontInfo) -> View:
-    """Shows the whole front, and what lies within 1.5 times its extent below it and twice beside it.
+    """Shows the whole front, and what lies within 1.5 times its extent below it (competitors: also above it) and twice
+    beside it.
 
     Raises:
         ValueError: the front is empty.
@@ -26,27 +29,41 @@ def view(info: FrontInfo) -> View:
     if not info.front:
         raise ValueError("a chart needs at least one trial with both PSNR and latency")
     best_db, worst_db = info.front[-1].psnr_db or 0.0, info.front[0].psnr_db or 0.0
-    low_db = worst_db - 1.5 * max(best_db - worst_db, 0.2)
-    heights = [point.psnr_db for point in info.points if point.psnr_db is not None]
-    references_db = [] if info.bicubic_psnr_db is None else [info.bicubic_psnr_db]
-    shown_db = [height for height in heights + references_db if height >= low_db]
-
-    slowest_ms = max(point.p95_ms for point in info.front)
-    fastest_ms = min(point.p5_ms for point in info.front)
+    far_db = 1.5 * max(best_db - worst_db, 0.2)
+    slowest_ms = max(point.high_ms for point in info.front)
+    fastest_ms = min(point.low_ms for point in info.front)
     far_ms = slowest_ms + 2 * max(slowest_ms - fastest_ms, 0.25 * slowest_ms)
-    everything = info.points + info.without_psnr
+    near = [
+        each
+        for each in info.competitors
+        if worst_db - far_db <= each.psnr_db <= best_db + far_db and each.latency.latency_ms <= far_ms
+    ]
+
+    heights = [point.psnr_db for point in info.points if point.psnr_db is not None]
+    heights += [each.psnr_db for each in near]
+    references_db = [] if info.bicubic_psnr_db is None else [info.bicubic_psnr_db]
+    shown_db = [height for height in heights + references_db if height >= worst_db - far_db]
+
+    trials = info.points + info.without_psnr
     limits_ms = [] if info.max_latency_ms is None else [info.max_latency_ms]
-    ends_ms = [point.p5_ms for point in everything] + [point.p95_ms for point in everything] + limits_ms
-    shown_ms = [end for end in ends_ms if end <= far_ms]
+    bars = [(point.low_ms, point.high_ms) for point in trials]
+    bars += [(each.latency.low_ms, each.latency.high_ms) for each in near]
+    shown_ms = [end for end in [*itertools.chain(*bars), *limits_ms] if end <= far_ms]
 
     psnr_range = _padded(min(shown_db), max(shown_db), least=0.1)
     latency_range = _padded(min(shown_ms), max(shown_ms), least=0.1 * slowest_ms)
-    outside = sum(
-        not latency_range[0] <= point.latency_ms <= latency_range[1]
-        or (point.psnr_db is not None and not psnr_range[0] <= point.psnr_db <= psnr_range[1])
-        for point in everything
+
+    def is_outside(latency_ms: float, psnr_db: float | None) -> bool:
+        return not latency_range[0] <= latency_ms <= latency_range[1] or (
+            psnr_db is not None and not psnr_range[0] <= psnr_db <= psnr_range[1]
+        )
+
+    return View(
+        latency_range,
+        psnr_range,
+        sum(is_outside(point.latency_ms, point.psnr_db) for point in trials),
+        tuple(each.name for each in info.competitors if is_outside(each.latency.latency_ms, each.psnr_db)),
     )
-    return View(latency_range, psnr_range, outside)
 
 
 def _padded(low: float, high: float, least: float) -> tuple[float, float]:

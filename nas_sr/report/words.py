@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 NOTHING = "–"
 
@@ -37,6 +38,17 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def percent(share: float) -> str:
+    """`4.2 %`, with two significant digits."""
+    return f"{significant(100 * share, 2)} %"
+
+
+def listed(items: Sequence[object]) -> str:
+    """`3, 7 and 12`."""
+    texts = [str(item) for item in items]
+    return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
 
 
 def plural(count: int, noun: str, nouns: str | None = None) -> str:

@@ -15,25 +15,26 @@ class ReportFiles(NamedTuple):
     """What was written."""
 
     html: Path
-    csv: Path  # every trial
-    pareto_csv: Path  # the front, fastest first
+    csv: Path  # every trial on every target
+    pareto_csv: Path  # the fronts, fastest first
 
 
 def write_report(studies: list[StudyRecord], folder: Path) -> ReportFiles:
     """Writes index.html, trials.csv and pareto.csv into `folder`; what lies there is replaced.
 
-    The study's name is not used for paths: it may be anything.
+    Args:
+        studies: the study on each of its targets, its first one first; the page opens on that.
+        folder: where to; the study's name is not used for paths, as it may be anything.
 
     Raises:
         UsageError: the folder cannot be written to.
     """
     writable_folder(folder)
-    study = studies[0]
     files = ReportFiles(folder / "index.html", folder / "trials.csv", folder / "pareto.csv")
     texts = {
-        files.html: page(study),
-        files.csv: trials_frame(study).to_csv(index=False),
-        files.pareto_csv: pareto_frame(study).to_csv(index=False),
+        files.html: page(studies),
+        files.csv: trials_frame(studies).to_csv(index=False),
+        files.pareto_csv: pareto_frame(studies).to_csv(index=False),
     }
     for path, text in texts.items():
         with replacing(path) as temporary:

@@ -7,15 +7,16 @@ from nas_sr.arch.counts import counts
 from nas_sr.arch.presets import PRESETS, preset_name
 from nas_sr.arch.spec import ArchSpec
 from nas_sr.front import hypervolume, pareto_front
-from nas_sr.latency.record import Measurement
-from nas_sr.records import CurvePoint, StudyRecord, TrialRecord
+from nas_sr.latency.prediction import Grounds, Prediction
+from nas_sr.latency.record import Measurement, Repeat
+from nas_sr.records import Competitor, CurvePoint, StudyRecord, TrialRecord
 
 REFERENCE = (25.0, 60.0)
+LIMIT_MS = 40.0
 
 ENVIRONMENT = {
     "machine": {"cpu": "Example CPU, 2 cores", "memory_gb": 8.0, "system": "Linux 6.1", "accelerator": None},
     "versions": {"python": "3.11.7", "torch": "2.13.0", "onnxruntime": "1.32.0", "nas_sr": "0.1.0"},
-    "hardware": {"title": "Example CPU, 2 threads, ONNX Runtime", "name": "cpu"},
     "data": {
         "description": "built-in demonstration set: 12 photographs from scikit-image and scikit-learn, "
         "validated on parts of the same photographs",
@@ -25,12 +26,15 @@ ENVIRONMENT = {
     "bicubic_psnr_db": 25.70,
 }
 
+TITLES = {"cpu": "Example CPU, 2 threads, ONNX Runtime", "board": "Example board, 30 W, TensorRT FP16"}
+
 CONFIG = {
     "space": "imdeception_x4",
-    "hw": "cpu",
+    "hw": ["cpu"],
     "data": None,
     "val": None,
-    "max_latency_ms": 40.0,
+    "max_latency_ms": [LIMIT_MS],
+    "measure": "all",
     "training": {
         "phases": [{"steps": 300, "loss": "l1", "learning_rate": 1e-3, "schedule": {"kind": "cosine"}, "batch": 8}],
         "seed": 0,
@@ -50,11 +54,11 @@ def made_up_psnr_db(spec):
     return 25.2 + 0.25 * math.log2(counts(spec).macs_g) + 0.05 * len(spec.nla_after) - 0.02 * math.log2(spec.groups)
 
 
-def measurement(latency_ms, *, stable=True, labels=(), spread=0.02, seed=0, runs=60):
+def measurement(latency_ms, *, stable=True, labels=(), spread=0.02, seed=0, runs=60, target="cpu", **fields):
     draw = random.Random(seed)
     samples = tuple(latency_ms * (1 + spread * draw.lognormvariate(0, 0.7)) for _ in range(runs))
     return Measurement(
-        target="cpu",
+        target=target,
         backend="onnxruntime",
         network="0" * 12,
         lr_height=128,
@@ -67,16 +71,66 @@ def measurement(latency_ms, *, stable=True, labels=(), spread=0.02, seed=0, runs
         machine={"cpu": "Example CPU, 2 cores", "threads": 2},
         versions={"onnxruntime": "1.32.0"},
         measured_at="2026-01-01T00:00:00Z",
+    ).model_copy(update=fields)
+
+
+def prediction(latency_ms, *, target="cpu", error=0.12, source="measured here", points=12, labels=()):
+    """Its interval is half as wide again as its error."""
+    return Prediction(
+        target=target,
+        network="0" * 12,
+        lr_height=128,
+        lr_width=128,
+        latency_ms=latency_ms,
+        low_ms=latency_ms / (1 + 1.5 * error),
+        high_ms=latency_ms * (1 + 1.5 * error),
+        calibration=Grounds(source=source, digest="c0ffee123456", points=points, cross_validated_error=error),
+        labels=labels,
     )
 
 
-def predicted(latency_ms):
-    """A prediction as a later version may store it: today's record only knows "measured"."""
-    return measurement(latency_ms).model_copy(update={"kind": "predicted"})
+def finalist(latency_ms, *, build_spread=0.011, run_spread=0.004, **more):
+    """A measurement with three runs of each of three builds; the spreads are those of its record."""
+    middle = measurement(latency_ms, **more)
+    repeats = tuple(
+        Repeat(
+            build=build,
+            run=run,
+            latency_ms=middle.latency_ms * (1 + (build - 1) * build_spread / 2 + (run - 1) * run_spread / 2),
+            reference_latency_ms=20.0,
+        )
+        for build in range(3)
+        for run in range(3)
+    )
+    return middle.model_copy(update={"repeats": repeats})
+
+
+def tensorrt(latency_ms, *, digest="a1b2c3d4e5f60718", labels=("floating clocks: they are not locked",), **more):
+    """A finalist on a GPU, with what the TensorRT backends tell of engine and GPU."""
+    name = {"name": "Example GPU", "compute_capability": "7.2", "driver": "L4T 35.4.1", "clocks_locked": False}
+    readings = [{"at_s": at_s, "sm_clock_mhz": mhz, "throttle": []} for at_s, mhz in ((0.0, 900), (0.5, 905))]
+    return finalist(latency_ms, labels=labels, **more).model_copy(
+        update={
+            "backend": "tensorrt",
+            "engine": {
+                "build_s": 12.345,
+                "engine_bytes": 812345,
+                "onnx": "fp32",
+                "layers": [{"name": f"layer {number}"} for number in range(58)],
+                "timing_cache": {"used": None, "left": digest, "ignored": None},
+            },
+            "extra": {"gpu": {"facts": name, "readings": readings, "energy_j": None}},
+            "versions": {"tensorrt": "8.5.2", "cuda": "11.4"},
+        }
+    )
+
+
+def competitor(name, psnr_db, latency):
+    return Competitor(name=name, file_digest="feedbeef0123", psnr_db=psnr_db, latency=latency)
 
 
 def trial(number, spec=None, *, state="complete", psnr_db=26.0, latency=None, **fields):
-    """A trial; `latency` is a Measurement, a number of milliseconds, or None."""
+    """A trial; `latency` is a Measurement, a Prediction, a number of milliseconds, or None."""
     spec = spec or ArchSpec(core=8)
     if isinstance(latency, int | float):
         latency = measurement(latency, seed=number)
@@ -93,22 +147,73 @@ def trial(number, spec=None, *, state="complete", psnr_db=26.0, latency=None, **
     )
 
 
-def study(trials, *, name="example", importances=None, environment=None, config=None):
+def study(
+    trials,
+    *,
+    name="example",
+    importances=None,
+    environment=None,
+    config=None,
+    target="cpu",
+    targets=("cpu",),
+    max_latency_ms=LIMIT_MS,
+    competitors=(),
+    reference=REFERENCE,
+):
     complete = [one for one in trials if one.state == "complete"]
     points = [(one.psnr_db, one.latency_ms) for one in complete]
     return StudyRecord(
         name=name,
         study_dir=f"studies/{name}",
+        target=target,
+        target_title=TITLES[target],
+        targets=targets,
+        max_latency_ms=max_latency_ms,
         config=CONFIG if config is None else config,
         environment=ENVIRONMENT if environment is None else environment,
         trials=tuple(trials),
         front=tuple(complete[index].number for index in pareto_front(points)),
-        hypervolume_reference=REFERENCE,
+        hypervolume_reference=reference,
         hypervolume_history=tuple(
-            (one.number, hypervolume(points[: index + 1], REFERENCE)) for index, one in enumerate(complete)
+            (one.number, hypervolume(points[: index + 1], reference)) for index, one in enumerate(complete)
         ),
+        competitors=tuple(competitors),
         importances=importances or {},
     )
+
+
+def on_board(record, latency, *, searched=True, competitors=()):
+    """The same study on the targets cpu and board, as a store gives it.
+
+    `latency` is a function from a complete trial to its latency on the board; `searched` says whether the search itself
+    had both targets, or the study was retargeted. What the CPU found too slow never reached the board.
+    """
+    targets, limit_ms = ("cpu", "board"), 250.0
+    config = record.config | ({"hw": list(targets), "max_latency_ms": [LIMIT_MS, limit_ms]} if searched else {})
+
+    def moved(one):
+        found = latency(one) if one.state == "complete" else None
+        return one.model_copy(update={"latency": found, "latency_ms": found and found.latency_ms})
+
+    board = study(
+        [moved(one) for one in record.trials],
+        name=record.name,
+        importances=record.importances,
+        environment=record.environment,
+        config=config,
+        target="board",
+        targets=targets,
+        max_latency_ms=limit_ms if searched else None,
+        competitors=competitors,
+        reference=(REFERENCE[0], limit_ms),
+    )
+    return [record.model_copy(update={"targets": targets, "config": config}), board]
+
+
+def board_ms(one):
+    """A board that pays for channels by the tile, and more than a CPU does for attention. Made up, like everything."""
+    tiles = math.ceil(one.spec.core / 16)
+    return (30 + 9 * tiles * one.spec.gidbs * one.spec.depth / 4) * (1 + 0.12 * len(one.spec.nla_after))
 
 
 def random_spec(draw):
@@ -135,8 +240,8 @@ def example_trial(number, spec, draw):
         seed=number,
     )
     seconds = {"started": f"2026-01-01T{number // 60 % 24:02}:{number % 60:02}:00Z", "seconds": draw.uniform(20, 90)}
-    if timed.latency_ms > CONFIG["max_latency_ms"]:
-        reason = f"latency {timed.latency_ms:.1f} ms is over the limit of {CONFIG['max_latency_ms']:g} ms"
+    if timed.latency_ms > LIMIT_MS:
+        reason = f"latency {timed.latency_ms:.1f} ms is over the limit of {LIMIT_MS:g} ms"
         return trial(number, spec, state="infeasible", latency=timed, reason=reason, **seconds)
     psnr_db = made_up_psnr_db(spec) + draw.gauss(0, 0.04)
     steps = range(0, 301, 60)

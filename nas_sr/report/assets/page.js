@@ -1,18 +1,21 @@
 "use strict";
 (() => {
   const charts = JSON.parse(document.getElementById("charts").textContent);
-  const table = document.getElementById("trials");
-  const rows = [...table.tBodies[0].rows];
-  const rowOf = new Map(rows.map((row) => [Number(row.dataset.trial), row]));
+  const tables = [...document.querySelectorAll(".trials")];
+  const rowsOf = new Map(tables.map((table) => [table.parentElement.dataset.target, [...table.tBodies[0].rows]]));
+  const headings = [...tables[0].tHead.rows[0].cells].map((cell) => cell.textContent.trim());
+  const first = rowsOf.keys().next().value;
+  const scroll = document.getElementById("tables");
   const panel = document.getElementById("selection");
   const dark = matchMedia("(prefers-color-scheme: dark)");
+  let target = first;
   let selected = null;
 
   // Charts come without colours: "@name" stands for the CSS variable of that name, "@font" for the page's font.
   function painted(value) {
     if (typeof value === "string" && value.startsWith("@")) {
       const style = getComputedStyle(document.body);
-      return value === "@font" ? style.fontFamily : style.getPropertyValue("--" + value.slice(1)).trim();
+      return value === "@font" ? style.fontFamily : style.getPropertyValue("--" + value.slice(1)).trim() || value;
     }
     if (Array.isArray(value)) return value.map(painted);
     if (value && typeof value === "object") {
@@ -21,18 +24,11 @@
     return value;
   }
 
-  function pointOf(trial) {
-    for (const trace of charts.pareto ? charts.pareto.data : []) {
-      const index = (trace.customdata || []).indexOf(trial);
-      if (index >= 0) return { x: trace.x[index], y: trace.y[index], yaxis: trace.yaxis || "y" };
-    }
-    return { x: null, y: null, yaxis: "y" };
-  }
-
   function draw() {
     for (const [name, chart] of Object.entries(charts)) {
       const place = document.getElementById(name);
-      const first = !place.data;
+      if (place.offsetParent === null) continue;  // of another target; Plotly cannot size what is not shown
+      const isNew = !place.data;
       Plotly.react(place, painted(chart.data), painted(chart.layout), {
         responsive: true,
         displaylogo: false,
@@ -41,61 +37,102 @@
         modeBarButtonsToRemove: ["lasso2d", "select2d"],
         toImageButtonOptions: { filename: name, scale: 2 },
       });
-      if (first && name !== "hypervolume" && name !== "importance") {
-        place.on("plotly_click", (event) => select(event.points[0].customdata));
+      if (isNew) {
+        place.on("plotly_click", (event) => {
+          const trial = event.points[0].customdata;
+          if (trial !== undefined) select(trial);
+        });
+      } else {
+        Plotly.Plots.resize(place);  // the window may have another width since
       }
     }
-    ring();
   }
 
   function ring() {
-    const chart = charts.pareto;
-    if (!chart) return;
-    const point = pointOf(selected);
-    const last = chart.data.length - 1;
-    Plotly.restyle("pareto", { x: [[point.x]], y: [[point.y]], yaxis: point.yaxis }, [last]);
+    for (const [name, chart] of Object.entries(charts)) {
+      const last = chart.data.length - 1;
+      const place = document.getElementById(name);
+      if (chart.data[last].name !== "selection" || place.offsetParent === null) continue;
+      const point = pointOf(chart, selected);
+      Plotly.restyle(place, { x: [[point.x]], y: [[point.y]], yaxis: point.yaxis }, [last]);
+    }
+  }
+
+  function pointOf(chart, trial) {
+    for (const trace of chart.data) {
+      const index = (trace.customdata || []).indexOf(trial);
+      if (index >= 0) return { x: trace.x[index], y: trace.y[index], yaxis: trace.yaxis || "y" };
+    }
+    return { x: null, y: null, yaxis: "y" };
+  }
+
+  function rowOf(trial) {
+    return rowsOf.get(target).find((row) => Number(row.dataset.trial) === trial);
   }
 
   // `follow`: scroll the table to the row, which is not wanted where the reader has just clicked it.
   function select(trial, follow = true) {
-    if (selected !== null) rowOf.get(selected).classList.remove("selected");
-    selected = trial === selected || !rowOf.has(trial) ? null : trial;
+    selected = trial === selected || !rowOf(trial) ? null : trial;
+    showSelection();
+    if (selected !== null && follow) scroll.scrollTop = Math.max(0, rowOf(selected).offsetTop - 200);
+  }
+
+  function showSelection() {
+    for (const marked of document.querySelectorAll("tr.selected")) marked.classList.remove("selected");
     panel.hidden = selected === null;
     ring();
     if (selected === null) return;
-    const row = rowOf.get(selected);
-    row.classList.add("selected");
-    if (follow) table.parentElement.scrollTop = Math.max(0, row.offsetTop - 200);
-    const cells = [...row.cells].map((cell) => cell.textContent);
-    const [number, state, , psnr, latency] = cells;
-    const architecture = cells[headings.indexOf("Architecture")];
-    const kind = cells[headings.indexOf("Kind")];
-    const parts = [`Trial ${number}`, architecture, state];
-    if (row.dataset.command) parts.push(`${psnr} dB`);
-    if (row.cells[4].dataset.sort) parts.push(`${latency} ms ${kind}`);
+    for (const row of document.querySelectorAll(`tr[data-trial="${selected}"]`)) row.classList.add("selected");
+    const row = rowOf(selected);
+    const cell = (name) => row.cells[headings.findIndex((heading) => heading.startsWith(name))];
+    const parts = [`Trial ${selected}`, cell("Architecture").textContent, cell("State").textContent];
+    if (row.dataset.command) parts.push(`${cell("PSNR").textContent} dB`);
+    if (cell("Latency").dataset.sort) {
+      const where = tables.length > 1 ? ` on ${target}` : "";
+      parts.push(`${cell("Latency").textContent} ms ${cell("Kind").textContent}${where}`);
+    }
     panel.querySelector("p").textContent = parts.join(" · ");
     panel.querySelector(".command").hidden = !row.dataset.command;
     panel.querySelector("code").textContent = row.dataset.command || "";
   }
 
-  const headings = [...table.tHead.rows[0].cells].map((cell) => cell.textContent.trim());
+  // Shows everything as it is on one target; sorting, filters and the selected trial stay.
+  function show(name) {
+    target = name;
+    for (const part of document.querySelectorAll("[data-target]")) part.hidden = part.dataset.target !== target;
+    for (const choice of document.querySelectorAll("[name=target]")) choice.checked = choice.value === target;
+    if (selected !== null && !rowOf(selected)) selected = null;
+    filter();
+    draw();
+    showSelection();
+  }
+
+  function addressed() {
+    const name = new URLSearchParams(location.hash.slice(1)).get("target");
+    return rowsOf.has(name) ? name : first;
+  }
 
   function sortBy(column, heading) {
-    const down = heading.getAttribute("aria-sort") === "ascending";
-    for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
-    heading.setAttribute("aria-sort", down ? "descending" : "ascending");
+    const order = heading.getAttribute("aria-sort") === "ascending" ? "descending" : "ascending";
+    const down = order === "descending";
     const numeric = heading.classList.contains("number");
     const key = (row) => {
       const cell = row.cells[column];
       if (numeric) return cell.dataset.sort === "" ? null : Number(cell.dataset.sort);
       return cell.textContent.replace(/^–$/, "") || null;
     };
-    const sorted = rows.map((row) => [key(row), row]).sort(([a], [b]) => {
-      if (a === null || b === null) return (a === null) - (b === null);  // what is missing comes last, either way
-      const order = numeric ? a - b : a.localeCompare(b, "en", { numeric: true });
-      return down ? -order : order;
-    });
-    table.tBodies[0].append(...sorted.map(([, row]) => row));
+    for (const table of tables) {
+      [...table.tHead.rows[0].cells].forEach((other, index) => {
+        if (index === column) other.setAttribute("aria-sort", order);
+        else other.removeAttribute("aria-sort");
+      });
+      const sorted = [...table.tBodies[0].rows].map((row) => [key(row), row]).sort(([a], [b]) => {
+        if (a === null || b === null) return (a === null) - (b === null);  // what is missing comes last, either way
+        const difference = numeric ? a - b : a.localeCompare(b, "en", { numeric: true });
+        return down ? -difference : difference;
+      });
+      table.tBodies[0].append(...sorted.map(([, row]) => row));
+    }
   }
 
   const text = document.getElementById("text");
@@ -105,7 +142,7 @@
   function filter() {
     const words = text.value.toLowerCase().split(/\s+/).filter(Boolean);
     let shown = 0;
-    for (const row of rows) {
+    for (const row of rowsOf.get(target)) {
       const content = row.textContent.toLowerCase();
       row.hidden =
         !words.every((word) => content.includes(word)) ||
@@ -113,7 +150,7 @@
         (frontOnly.checked && !row.dataset.front);
       shown += !row.hidden;
     }
-    document.getElementById("shown").textContent = `${shown} of ${rows.length} shown`;
+    document.getElementById("shown").textContent = `${shown} of ${rowsOf.get(target).length} shown`;
   }
 
   async function copy(button) {
@@ -128,18 +165,25 @@
     setTimeout(() => { button.textContent = "Copy"; }, 1500);
   }
 
-  [...table.tHead.rows[0].cells].forEach((heading, column) => {
-    heading.querySelector("button").addEventListener("click", () => sortBy(column, heading));
-  });
+  for (const table of tables) {
+    [...table.tHead.rows[0].cells].forEach((heading, column) => {
+      heading.querySelector("button").addEventListener("click", () => sortBy(column, heading));
+    });
+  }
   for (const input of [text, state, frontOnly]) input.addEventListener("input", filter);
   document.addEventListener("click", (event) => {
     const button = event.target.closest(".copy");
     if (button) return void copy(button);
     if (event.target.closest(".close")) return select(selected);
-    const chosen = event.target.closest("#trials tbody tr, .pick");
-    if (chosen && !getSelection().toString()) select(Number(chosen.dataset.trial), chosen.matches(".pick"));
+    const chosen = event.target.closest("[data-trial]");
+    if (chosen && !getSelection().toString()) select(Number(chosen.dataset.trial), !chosen.closest(".trials"));
   });
-  dark.addEventListener("change", draw);
-  filter();
-  draw();
+  document.addEventListener("change", (event) => {
+    if (event.target.name !== "target") return;
+    show(event.target.value);
+    location.replace(`#${new URLSearchParams({ target })}`);  // remembered without a step in the history
+  });
+  addEventListener("hashchange", () => { if (addressed() !== target) show(addressed()); });
+  dark.addEventListener("change", () => { draw(); ring(); });
+  show(addressed());
 })();

@@ -1,0 +1,138 @@
+"""The same networks on several targets: whose order differs, and who is on which front."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from html import escape
+from statistics import median
+from typing import NamedTuple
+
+from nas_sr.latency.latency import Latency
+from nas_sr.records import StudyRecord
+from nas_sr.report.info import knees
+from nas_sr.report.words import decibels, listed, percent, plural, significant
+
+
+class Network(NamedTuple):
+    """One network that has a latency on each of some targets."""
+
+    trial: int
+    name: str
+    psnr_db: float | None  # None where it was not trained to the end
+    latencies: tuple[Latency, ...]  # one a target
+    fronts: tuple[str, ...]  # targets on whose front it is
+    knees: tuple[str, ...]  # targets whose knee it is
+
+    @property
+    def kind(self) -> str:
+        """ "measured" where all its latencies are."""
+        return "predicted" if any(latency.kind == "predicted" for latency in self.latencies) else "measured"
+
+
+class Pair(NamedTuple):
+    """Two targets, by the networks that have a latency on both."""
+
+    targets: tuple[str, str]
+    networks: tuple[Network, ...]
+    same_order: float | None  # share of pairs of networks that are in the same order on both; None without a pair
+    ratio: float | None  # median of the second latency over the first
+
+
+def networks(studies: Sequence[StudyRecord]) -> tuple[Network, ...]:
+    """Those that have a latency on every target, fastest on the first one first; repeats are left out."""
+    at_knee = knees(studies)
+    # By number: a search may have begun a trial between the reading of two targets.
+    others = [{trial.number: trial.latency for trial in study.trials} for study in studies[1:]]
+    found = []
+    for trial in studies[0].trials:
+        on_each = (trial.latency, *(other.get(trial.number) for other in others))
+        latencies = tuple(latency for latency in on_each if latency is not None)
+        if len(latencies) == len(studies) and trial.repeats is None:
+            fronts = tuple(study.target for study in studies if trial.number in study.front)
+            name = trial.preset or trial.spec.label()
+            at_knee_of = at_knee.get(trial.number, ())
+            found.append(Network(trial.number, name, trial.psnr_db, latencies, fronts, at_knee_of))
+    return tuple(sorted(found, key=lambda network: network.latencies[0].latency_ms))
+
+
+def pairs(studies: Sequence[StudyRecord]) -> tuple[Pair, ...]:
+    """The first target with each other one."""
+    return tuple(_pair(studies[0], other) for other in studies[1:])
+
+
+def _pair(one: StudyRecord, other: StudyRecord) -> Pair:
+    found = networks([one, other])
+    figures = [(network.latencies[0].latency_ms, network.latencies[1].latency_ms) for network in found]
+    orders = [
+        (x1 - x2) * (y1 - y2) > 0 for (x1, y1), (x2, y2) in itertools.combinations(figures, 2) if x1 != x2 and y1 != y2
+    ]
+    return Pair(
+        (one.target, other.target),
+        found,
+        sum(orders) / len(orders) if orders else None,
+        median(y / x for x, y in figures) if figures else None,
+    )
+
+
+def pair_sentence(pair: Pair) -> str:
+    """How alike two targets are, and which networks are worth their place on one only."""
+    one, other = pair.targets
+    if pair.same_order is None or pair.ratio is None:
+        return f"Too few networks have a latency on both {one} and {other} to compare them."
+    sentences = [
+        f"{plural(len(pair.networks), 'network')} on {one} and {other}: {percent(pair.same_order)} of all pairs are in"
+        f" the same order on both. In the median a network takes {significant(pair.ratio, 2)} times as long on {other}"
+        " (the line); what lies above it suits that target worse than most."
+    ]
+    for wanted, text in (
+        ((one, other), "on both fronts"),
+        ((one,), f"only on that of {one}"),
+        ((other,), f"only on that of {other}"),
+    ):
+        trials = [network.trial for network in pair.networks if network.fronts == wanted]
+        if trials:
+            sentences.append(f"{text[0].upper()}{text[1:]}: {listed([f'{number}' for number in sorted(trials)])}.")
+    predicted = [target for index, target in enumerate(pair.targets) if _anything_predicted(pair, index)]
+    if predicted:
+        sentences.append(
+            f"Latencies on {listed(predicted)} are predicted in part or whole: their order is what the model expects."
+        )
+    return " ".join(sentences)
+
+
+def _anything_predicted(pair: Pair, index: int) -> bool:
+    return any(network.latencies[index].kind == "predicted" for network in pair.networks)
+
+
+def fronts_html(studies: Sequence[StudyRecord]) -> str:
+    """A table of the networks that are on any front, with their latency on every target."""
+    targets = [study.target for study in studies]
+    found = [network for network in networks(studies) if network.fronts]
+    if not found:
+        return ""
+    names = ["Trial", "PSNR", *[f"{target} [ms]" for target in targets], "On the front of", "Network"]
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
+    body = "".join(_row(network, targets) for network in found)
+    return f'<div class="scroll"><table class="plain"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _row(network: Network, targets: Sequence[str]) -> str:
+    cells = [
+        decibels(network.psnr_db),
+        *[_latency(latency) for latency in network.latencies],
+        escape(_fronts(network, targets)),
+        f"<code>{escape(network.name)}</code>",
+    ]
+    number = f'<th scope="row"><button type="button">{network.trial}</button></th>'
+    return f'<tr data-trial="{network.trial}">{number}{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
+
+
+def _latency(latency: Latency) -> str:
+    figure = significant(latency.latency_ms)
+    return f'{figure} <span class="predicted">predicted</span>' if latency.kind == "predicted" else figure
+
+
+def _fronts(network: Network, targets: Sequence[str]) -> str:
+    where = "all" if len(network.fronts) == len(targets) > 2 else listed(network.fronts)
+    return f"{where}; knee of {listed(network.knees)}" if network.knees else where

@@ -1,0 +1,135 @@
+"""The points of the Pareto chart, and what stands between them and a front that is all measured."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from nas_sr.records import Competitor, StudyRecord, TrialRecord
+from nas_sr.report.info import knee_of, number_or_none
+from nas_sr.report.latencies import is_unstable, measurements, predictions
+
+
+class Point(NamedTuple):
+    """A trial in the plane of the two objectives; `psnr_db` is None where it was timed but not trained to the end."""
+
+    trial: int
+    state: str
+    psnr_db: float | None
+    latency_ms: float
+    low_ms: float  # p5 of the samples, or the beginning of the predicted interval
+    high_ms: float  # p95, or its end
+    kind: str  # "measured" or "predicted"
+    unstable: bool
+    preset: str | None
+    on_front: bool
+
+
+@dataclass(frozen=True)
+class FrontInfo:
+    """The points of the Pareto chart. Repeats of an earlier trial are left out: they lie on top of it."""
+
+    front: tuple[Point, ...]  # fastest first
+    dominated: tuple[Point, ...]
+    without_psnr: tuple[Point, ...]
+    knee: Point | None
+    competitors: tuple[Competitor, ...]  # for comparison: never on the front
+    bicubic_psnr_db: float | None
+    max_latency_ms: float | None
+    reference_ms: tuple[float, float] | None  # fastest and slowest that the reference network was, over the trials
+
+    @property
+    def points(self) -> tuple[Point, ...]:
+        """Every trial that has both objectives."""
+        return self.front + self.dominated
+
+    def count(self, kind: str) -> int:
+        """Number of trials' latencies of one kind, with and without a PSNR."""
+        return sum(point.kind == kind for point in self.points + self.without_psnr)
+
+    @property
+    def anything_predicted(self) -> bool:
+        """Whether there is a latency in the chart that nobody measured, so that every mark must say its kind."""
+        return self.count("predicted") > 0 or any(each.latency.kind == "predicted" for each in self.competitors)
+
+    @property
+    def unstable(self) -> int:
+        """Number of latencies that were measured and were not stable."""
+        return sum(point.unstable for point in self.points + self.without_psnr)
+
+
+class Unmeasured(NamedTuple):
+    """Trials on the front whose latency is only predicted, why, and the command that measures them."""
+
+    trials: tuple[int, ...]
+    labels: tuple[str, ...]  # of their predictions
+    command: str
+
+
+def front_info(study: StudyRecord) -> FrontInfo:
+    """The points of the Pareto chart."""
+    first = {trial.number: trial for trial in study.trials if trial.repeats is None}
+    shown = [trial for trial in study.trials if trial.repeats not in first or trial.number in study.front]
+    points = {trial.number: point for trial in shown if (point := _point(study, trial))}
+    front = tuple(points[number] for number in study.front if number in points)
+    return FrontInfo(
+        front=front,
+        dominated=tuple(p for p in points.values() if p.psnr_db is not None and not p.on_front),
+        without_psnr=tuple(p for p in points.values() if p.psnr_db is None),
+        knee=points[knee_of(study).number] if front else None,
+        competitors=study.competitors,
+        bicubic_psnr_db=number_or_none(study.environment.get("bicubic_psnr_db")),
+        max_latency_ms=study.max_latency_ms,
+        reference_ms=_reference_ms(study),
+    )
+
+
+def unmeasured(study: StudyRecord) -> Unmeasured | None:
+    """What of the front is only predicted; None where all of it was measured.
+
+    The command measures and searches no further: its budget is what the study has evaluated already.
+    """
+    found = predictions(study)
+    trials = tuple(number for number in study.front if number in found)
+    if not trials:
+        return None
+    labels = tuple(dict.fromkeys(label for number in trials for label in found[number].labels))
+    return Unmeasured(trials, labels, _measuring_command(study))
+
+
+def _measuring_command(study: StudyRecord) -> str:
+    name = shlex.quote(study.name)
+    if study.target not in study.targets[: len(study.config.get("hw", ()))]:
+        return f"nas-sr retarget {name} --hw {shlex.quote(study.target)}"
+    evaluated = {
+        trial.number
+        for trial in study.trials
+        if trial.state in ("complete", "infeasible", "failed") and trial.repeats is None
+    }
+    return f"nas-sr search --name {name} --budget {len(evaluated)}"
+
+
+def _reference_ms(study: StudyRecord) -> tuple[float, float] | None:
+    medians = [one.reference_latency_ms for one in measurements(study).values() if one.reference_ms]
+    return (min(medians), max(medians)) if medians else None
+
+
+def _point(study: StudyRecord, trial: TrialRecord) -> Point | None:
+    latency = trial.latency
+    if latency is None:
+        return None
+    # A PSNR of a training that was cut short is not comparable with the others.
+    psnr_db = number_or_none(trial.psnr_db) if trial.state == "complete" else None
+    return Point(
+        trial=trial.number,
+        state=trial.state,
+        psnr_db=psnr_db,
+        latency_ms=latency.latency_ms,
+        low_ms=latency.low_ms,
+        high_ms=latency.high_ms,
+        kind=latency.kind,
+        unstable=is_unstable(latency),
+        preset=trial.preset,
+        on_front=trial.number in study.front,
+    )

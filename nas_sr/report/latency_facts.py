@@ -1,0 +1,98 @@
+"""Where a target's latencies come from, as tables: how they were measured, what the predicted ones rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from nas_sr.latency.prediction import Prediction
+from nas_sr.latency.record import Measurement
+from nas_sr.records import StudyRecord
+from nas_sr.report.facts import Facts, merged
+from nas_sr.report.latencies import measurements, predictions, repeats, timing_cache
+from nas_sr.report.words import NOTHING, percent, plural
+
+READINGS = ("sm_clock_mhz", "memory_clock_mhz", "temperature_c", "power_w", "throttle")  # of a GPU, worth showing
+
+
+def latency_facts(study: StudyRecord) -> tuple[Facts, ...]:
+    """Where a target's latencies come from, measured and predicted: each table with what differs between them."""
+    return (*_measured(measurements(study)), *_predicted(list(predictions(study).values())))
+
+
+def _measured(by_trial: dict[int, Measurement]) -> Iterator[Facts]:
+    """How the latencies were measured: protocol, finalists, engines, machine and versions."""
+    taken = list(by_trial.values())
+    if not taken:
+        return
+    conditions = [
+        {
+            "backend": one.backend,
+            "target": one.target,
+            "LR input": f"{one.lr_height}×{one.lr_width} pixels",
+            "samples": one.runs,
+            "attempts": one.attempts,
+            "time of the reference network [ms]": one.reference_latency_ms if one.reference_ms else None,
+            **one.protocol,
+        }
+        for one in taken
+    ]
+    yield Facts(f"Protocol of {plural(len(taken), 'measurement')}", merged(conditions))
+    if finalists := tuple((f"trial {number}", text) for number, one in by_trial.items() if (text := repeats(one))):
+        yield Facts("Finalists", finalists)
+    if any(one.engine for one in taken):
+        yield _engines([one for one in taken if one.engine])
+    gpus = [one.extra["gpu"] for one in taken if isinstance(one.extra.get("gpu"), dict)]
+    if gpus:
+        yield _gpu(gpus)
+    yield Facts("Measured machine", merged([one.machine for one in taken]))
+    yield Facts("Measured with", merged([dict(one.versions) for one in taken]))
+
+
+def _engines(taken: list[Measurement]) -> Facts:
+    """How the engines were built; of their layers, how many there are."""
+    facts = [
+        {
+            name: len(value) if isinstance(value, list) else value
+            for name, value in one.engine.items()
+            if name != "timing_cache"
+        }
+        for one in taken
+    ]
+    last = max(taken, key=lambda one: one.measured_at)
+    cache = (("timing cache left by the last build", timing_cache(last) or NOTHING),)
+    return Facts(f"{plural(len(taken), 'engine')} built", merged(facts) + cache)
+
+
+def _gpu(reports: list[dict[str, Any]]) -> Facts:
+    """What the GPU is, and its readings during the measurements."""
+    facts = [report.get("facts") or {} for report in reports]
+    readings = [
+        {name: reading[name] for name in READINGS if reading.get(name) is not None}
+        for report in reports
+        for reading in report.get("readings") or ()
+    ]
+    return Facts("GPU while it was measured", merged([_known(one) for one in facts]) + merged(readings))
+
+
+def _predicted(found: list[Prediction]) -> Iterator[Facts]:
+    """What the predicted latencies rest on."""
+    if not found:
+        return
+    calibrations = [
+        {
+            "calibration": one.calibration.source,
+            "calibration points": one.calibration.points,
+            "cross-validated error": percent(one.calibration.cross_validated_error),
+            "calibration digest": one.calibration.digest,
+            "interval": f"{percent(one.level)} of networks lie in it",
+            "LR input": f"{one.lr_height}×{one.lr_width} pixels",
+            **({"labels": "; ".join(one.labels)} if one.labels else {}),
+        }
+        for one in found
+    ]
+    yield Facts(f"Grounds of {plural(len(found), 'prediction')}", merged(calibrations))
+
+
+def _known(value: dict[str, Any]) -> dict[str, Any]:
+    return {name: inner for name, inner in value.items() if inner is not None}
