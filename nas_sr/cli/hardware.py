@@ -11,6 +11,7 @@ from nas_sr.cli.names import ARCH_HELP, STUDIES, absolute, arch
 from nas_sr.cli.output import JSON, print_json
 
 if TYPE_CHECKING:
+    from nas_sr.arch.spec import ArchSpec
     from nas_sr.latency.latency import Latency
     from nas_sr.latency.profile import HardwareProfile
     from nas_sr.latency.record import Measurement
@@ -30,6 +31,7 @@ def measure(
         None, "--hw", help="A hardware profile (`nas-sr hw list`) or a path to one.  [default: cpu, or --study's first]"
     ),
     final: bool = typer.Option(False, "--final", help="With the profile's fresh builds and fresh processes."),
+    layers: bool = typer.Option(False, "--layers", help="With the time of each layer, where the backend can tell."),
     build_only: bool = typer.Option(
         False, "--build-only", help="Only build the engine, with TensorRT for RTX; needs no GPU."
     ),
@@ -53,6 +55,7 @@ def measure(
     """
     from nas_sr.errors import UsageError, WorkError
     from nas_sr.latency.failure import MeasurementFailed
+    from nas_sr.latency.latency_cache import cached_or_measured_file
     from nas_sr.latency.profile import profile
 
     is_file = network.endswith(".onnx")
@@ -68,13 +71,13 @@ def measure(
         if as_name is not None and study is not None:
             found = _compared(network, target, as_name, study, studies, as_json)
         elif is_file:
-            found = _of_file(network, target, final)
+            found = cached_or_measured_file(Path(network), target, final=final, per_layer=layers)
         else:
-            found = _of_spec(network, target, final, studies)
+            found = _of_spec(arch(network, studies), target, final, layers)
     except MeasurementFailed as error:
         raise WorkError(f"{network} on {target.name}: {error}") from None
     if as_json:
-        print_json(found.summary())
+        print_json({**found.summary(), **(found.extra if found.kind == "measured" else {})})
     elif found.kind == "predicted":
         print(
             f"{found.latency_ms:.3f} ms PREDICTED for {found.target}, {found.low_ms:.3f} to {found.high_ms:.3f} ms"
@@ -85,15 +88,14 @@ def measure(
         _print_measurement(found)
 
 
-def _of_spec(network: str, target: HardwareProfile, final: bool, studies: Path) -> Latency:
+def _of_spec(spec: ArchSpec, target: HardwareProfile, final: bool, layers: bool) -> Latency:
     """Measured; predicted where the device is silent and a calibration is known."""
     from nas_sr.latency.failure import MeasurementFailed
     from nas_sr.latency.latency_cache import cached_or_measured
     from nas_sr.search.targets import target as with_calibration
 
-    spec = arch(network, studies)
     try:
-        return cached_or_measured(spec, target, final=final)
+        return cached_or_measured(spec, target, final=final, per_layer=layers)
     except MeasurementFailed as failure:
         silent = with_calibration(target)
         if failure.kind != "device" or silent.predictor is None:
@@ -150,12 +152,6 @@ def _build_only(network: str, sm: str, target: HardwareProfile | None, studies: 
         print(f"  {warning}")
 
 
-def _of_file(network: str, target: HardwareProfile, final: bool) -> Measurement:
-    from nas_sr.latency.latency_cache import cached_or_measured_file
-
-    return cached_or_measured_file(Path(network), target, final=final)
-
-
 def _print_measurement(found: Measurement) -> None:
     print(
         f"{found.latency_ms:.3f} ms measured ({found.backend} on {found.target},"
@@ -169,6 +165,8 @@ def _print_measurement(found: Measurement) -> None:
         spreads = {"runs of one build": found.run_spread, "builds": found.build_spread}
         told = [f"{what} differ by {spread:.1%}" for what, spread in spreads.items() if spread is not None]
         print(f"  {len(found.repeats)} processes: {', '.join(told)}")
+    for layer in found.extra.get("per_layer_ms", ()):
+        print(f"  {layer['ms']:9.4f} ms  {layer['name']}")
     print(f"  {'stable' if found.stable else 'UNSTABLE'}{': ' if found.labels else ''}{'; '.join(found.labels)}")
 
 

@@ -34,7 +34,12 @@ FEWEST_FOR_USUAL, MOST_FOR_USUAL = 3, 20
 
 
 def cached_or_measured(
-    spec: ArchSpec, profile: HardwareProfile, *, final: bool = False, progress: Progress | None = None
+    spec: ArchSpec,
+    profile: HardwareProfile,
+    *,
+    final: bool = False,
+    per_layer: bool = False,
+    progress: Progress | None = None,
 ) -> Measurement:
     """The latency of a spec's network on a target; taken now unless a stable one is known.
 
@@ -42,23 +47,29 @@ def cached_or_measured(
         spec: the network; its weights do not matter.
         profile: the target.
         final: with the protocol's fresh builds and processes.
+        per_layer: with the time of each layer; then it is always taken now.
         progress: is told what happens.
 
     Raises:
         MeasurementFailed, ExportError: no figure.
     """
-    known = cached(spec.digest, profile, final=final)
+    known = None if per_layer else cached(spec.digest, profile, final=final)
     if known:
         return known
     with tempfile.TemporaryDirectory(prefix="nas-sr-export-") as folder:
         path = Path(folder) / "network.onnx"
         with SharedDevice("cpu"):  # exporting is work too, and another candidate may be being measured
             export_untrained(spec, path, (profile.lr_height, profile.lr_width))
-        return _measured_and_kept(spec.digest, path, profile, final, progress)
+        return _measured_and_kept(spec.digest, path, profile, progress, final=final, per_layer=per_layer)
 
 
 def cached_or_measured_file(
-    path: Path, profile: HardwareProfile, *, final: bool = False, progress: Progress | None = None
+    path: Path,
+    profile: HardwareProfile,
+    *,
+    final: bool = False,
+    per_layer: bool = False,
+    progress: Progress | None = None,
 ) -> Measurement:
     """The latency of any ONNX file: at its own size where that is static, else at the profile's.
 
@@ -71,7 +82,8 @@ def cached_or_measured_file(
         update={"lr_height": height or profile.lr_height, "lr_width": width or profile.lr_width}
     )
     digest = file_digest(path)
-    return cached(digest, profile, final=final) or _measured_and_kept(digest, path, profile, final, progress)
+    known = None if per_layer else cached(digest, profile, final=final)
+    return known or _measured_and_kept(digest, path, profile, progress, final=final, per_layer=per_layer)
 
 
 def cached(network_digest: str, profile: HardwareProfile, *, final: bool = False) -> Measurement | None:
@@ -98,10 +110,10 @@ def usual_reference_ms(profile: HardwareProfile) -> float | None:
 
 
 def _measured_and_kept(
-    network_digest: str, path: Path, profile: HardwareProfile, final: bool, progress: Progress | None
+    network_digest: str, path: Path, profile: HardwareProfile, progress: Progress | None, **how: bool
 ) -> Measurement:
     usual = usual_reference_ms(profile)
-    taken = measure(network_digest, path, profile, final=final, usual_reference_ms=usual, progress=progress)
+    taken = measure(network_digest, path, profile, usual_reference_ms=usual, progress=progress, **how)
     write_json(_target_folder(profile) / f"{network_digest}.json", taken.model_dump(mode="json"))
     return taken
 

@@ -41,6 +41,7 @@ def measure(
     profile: HardwareProfile,
     *,
     final: bool = False,
+    per_layer: bool = False,
     usual_reference_ms: float | None = None,
     progress: Progress | None = None,
 ) -> Measurement:
@@ -54,6 +55,7 @@ def measure(
         onnx_path: one fp32 input (1, 3, h, w), static at the profile's LR size or dynamic.
         profile: the target and its protocol.
         final: with the protocol's fresh builds and fresh processes, for a network that may be chosen.
+        per_layer: with the time of each layer, afterwards, where the backend can tell.
         usual_reference_ms: what the reference network usually takes there, to notice a device that is slow today.
         progress: is told in a few words what happens.
 
@@ -65,7 +67,8 @@ def measure(
     while True:
         with measuring(*(unit.device for unit in units), when_waiting=lambda: tell(WAITING)) as index:
             try:
-                return _measured_on(units[index], network_digest, onnx_path, final, usual_reference_ms, tell)
+                asked = job(units[index], final=final, per_layer=per_layer)
+                return _measured_on(units[index], network_digest, onnx_path, asked, usual_reference_ms, tell)
             except MeasurementFailed as failure:
                 if failure.kind != "device" or len(units) == 1:
                     raise
@@ -90,12 +93,11 @@ def _measured_on(
     profile: HardwareProfile,
     network_digest: str,
     onnx_path: Path,
-    final: bool,
+    asked: dict[str, Any],
     usual_reference_ms: float | None,
     tell: Progress,
 ) -> Measurement:
     protocol = profile.protocol
-    asked = job(profile, final=final)
     attempts: list[tuple[Measurement, list[str]]] = []
     with tempfile.TemporaryDirectory(prefix="nas-sr-job-") as folder:
         files = _files(onnx_path, profile, Path(folder))
@@ -122,14 +124,14 @@ def _measured_on(
     return best.model_copy(update={"stable": not found, "labels": tuple(labels), "attempts": number})
 
 
-def job(profile: HardwareProfile, *, final: bool = False) -> dict[str, Any]:
+def job(profile: HardwareProfile, *, final: bool = False, per_layer: bool = False) -> dict[str, Any]:
     """What job.json says, for one unit of a target."""
     protocol = profile.protocol
     return {
         "format": FORMAT,
         "action": "measure",
         "backends": profile.backends,
-        "settings": {name: getattr(profile, name) for name in SETTINGS},
+        "settings": {**{name: getattr(profile, name) for name in SETTINGS}, "per_layer": per_layer},
         "plan": {field: getattr(protocol, field) for field in Plan._fields},
         "builds": protocol.final_builds if final else 1,
         "runs": protocol.final_runs if final else 1,

@@ -61,6 +61,8 @@ def doubts(measurement: Measurement, profile: HardwareProfile, usual_reference_m
     """
     protocol = profile.protocol
     found = [*_disturbances(measurement.conditions, protocol), *_gpu_disturbances(measurement.conditions, profile)]
+    if measurement.extra.get("output") == "not finite":
+        found.append(f"the network's output is not finite in {profile.precision}")
     spread = measurement.iqr_ms / measurement.latency_ms
     if spread > protocol.max_iqr:
         found.append(f"samples spread by {spread:.0%} of the median between the quartiles")
