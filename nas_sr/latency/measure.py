@@ -152,6 +152,7 @@ def _job(profile: HardwareProfile, final: bool) -> dict[str, Any]:
         "builds": protocol.final_builds if final else 1,
         "runs": protocol.final_runs if final else 1,
         "build_limit_s": protocol.build_limit_s,
+        "silent_s": target_program.ASKER_SILENT_S,
         "gpu": profile.gpu,
         # One job's folder is nobody else's; a retry after a cut connection finds its engines there.
         "asked_by": uuid.uuid4().hex,

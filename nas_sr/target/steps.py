@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -14,7 +13,7 @@ from typing import Any, Callable
 
 from . import backends
 from .conditions import machine
-from .failure import Failure
+from .failure import Failure, failure_of
 from .job import Job, read
 from .said import say, say_stage
 
@@ -25,16 +24,9 @@ def step(name: str, folder: Path, number: int) -> None:
     """Does one step of the job in `folder` and leaves its answer there; says a failure instead."""
     try:
         write_whole(answer_file(folder, name, number), json.dumps(STEPS[name](read(folder), number)))
-    except Failure as failure:
+    except Exception as error:  # the border: whatever went wrong is an answer too
+        failure = failure_of(error, name)
         say(failure={"kind": failure.kind, "error": failure.text})
-    except MemoryError:
-        say(failure={"kind": "passing", "error": "out of memory"})
-    except OSError as error:
-        remedy = "; make room on the device" if error.errno == errno.ENOSPC else ""
-        text = "{}: {}{}".format(error.filename or name, error.strerror, remedy)
-        say(failure={"kind": "device", "error": text})
-    except Exception as error:  # the border: what nobody foresaw is an answer too, and may pass
-        say(failure={"kind": "passing", "error": "unexpected {!r}".format(error)})
 
 
 def answer_file(folder: Path, name: str, number: int) -> Path:
@@ -76,10 +68,11 @@ def build(job: Job, number: int) -> dict[str, Any]:
 
     The reference's is kept on the device: two builds of one network may differ, and it is what drift is judged by.
     """
+    _check_gpu(job.gpu)
     name, backend = backends.first_usable(job.backends)
     versions = backend.versions()
     kept = _kept_reference(job, name, versions)
-    if kept.with_suffix(".json").is_file():
+    if kept.is_file() and kept.with_suffix(".json").is_file():
         facts = json.loads(kept.with_suffix(".json").read_text(encoding="utf-8"))
     else:
         say_stage("building the reference network")
@@ -109,6 +102,17 @@ def run(job: Job, number: int) -> dict[str, Any]:
 
 
 STEPS = {"probe": probe, "build": build, "run": run}
+
+
+def _check_gpu(expected: str | None) -> None:
+    found = machine().get("gpu")
+    if expected and expected.lower() not in str(found).lower():
+        raise Failure(
+            "device",
+            "{}, but the profile is for {}: say with `ssh:` where that is, or choose the profile of this one".format(
+                "the GPU there is {}".format(found) if found else "there is no GPU", expected
+            ),
+        )
 
 
 def _kept_reference(job: Job, backend: str, versions: dict[str, str]) -> Path:
