@@ -77,18 +77,27 @@ def probe(profile: HardwareProfile) -> dict[str, Any]:
     """What is there: `machine`, `backends` (versions or what each lacks), `python`, `free_disk_gb`, `clock_skew_s`.
 
     Args:
-        profile: one unit of it; the first where it has several.
+        profile: of several units, the first that answers.
 
     Raises:
         MeasurementFailed: nothing answers there.
     """
-    unit = profile.units[0]
+    failures = []
+    for unit in profile.units:
+        try:
+            return _probed(unit)
+        except MeasurementFailed as failure:
+            failures.append(failure)
+    raise failures[0]
+
+
+def _probed(unit: HardwareProfile) -> dict[str, Any]:
     asked_s = time.time()
     found: dict[str, Any] = target_program.run({**_job(unit, False), "action": "probe"}, {}, unit)
     found.pop("ok")
-    # The program reads its clock somewhere between question and answer.
-    early_s, late_s = found["unix_time_s"] - asked_s, found["unix_time_s"] - time.time()
-    found["clock_skew_s"] = round(early_s if abs(early_s) < abs(late_s) else late_s, 1)
+    # The program read its clock between question and answer; what lies outside is skew.
+    behind_s, ahead_s = found["unix_time_s"] - asked_s, found["unix_time_s"] - time.time()
+    found["clock_skew_s"] = round(min(behind_s, 0) + max(ahead_s, 0), 1)
     return found
 
 
@@ -116,6 +125,7 @@ def _measured_on(
     protocol = profile.protocol
     job = _job(profile, final)
     attempts: list[tuple[Measurement, list[str]]] = []
+    cut_off = False
     with tempfile.TemporaryDirectory(prefix="nas-sr-job-") as folder:
         files = _files(onnx_path, profile, Path(folder))
         for number in range(1, protocol.retries + 2):
@@ -125,7 +135,9 @@ def _measured_on(
             try:
                 result = target_program.run(job, files, profile, tell)
             except MeasurementFailed as failure:
-                if failure.kind == "passing" and number <= protocol.retries:
+                cut_off = cut_off or failure.kind == "passing"
+                # A device that was there a moment ago may take its time to answer again.
+                if cut_off and failure.kind != "candidate" and number <= protocol.retries:
                     tell(failure.text)
                     continue
                 if failure.kind == "passing" and attempts:

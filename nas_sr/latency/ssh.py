@@ -14,9 +14,9 @@ _SWITCHED_ON = "it cannot be reached: is it switched on, and on a network that t
 # What ssh says -> what a person can do about it. The first that fits is given.
 _REMEDIES = (
     (
-        "REMOTE HOST IDENTIFICATION HAS CHANGED",
-        "its host key is not the one known: if you know why (a new system on it), forget the old key with"
-        " `ssh-keygen -R '{known_as}'`; if not, do not connect",
+        "Offending",
+        "its host key is not the one known: if you know why (a new system on it), remove the line named here;"
+        " if not, do not connect",
     ),
     (
         "Host key verification failed",
@@ -67,11 +67,17 @@ def explain(ssh: Ssh, status: int | None, errors: str) -> tuple[FailureKind, str
         for sign, remedy in _REMEDIES:
             if sign in errors:
                 told = next(line for line in said if sign in line)
-                return "device", f"{_filled(remedy, ssh)} (ssh: {told.removeprefix('ssh: ')})"
+                return (
+                    "device",
+                    f"{remedy.format(by_hand=_by_hand(ssh), key=ssh.key)} (ssh: {told.removeprefix('ssh: ').rstrip('.')})",
+                )
         kind: FailureKind = "passing" if any(sign in errors for sign in _PASSING) else "device"
         return kind, f"the connection failed{f' (ssh: {said[-1]})' if said else f': try `{_by_hand(ssh)}`'}"
     if status in _NOT_RUN or "ommand not found" in errors:
-        return "device", f"`{ssh.python}` cannot be run there: install Python >= 3.8 or name it with `python:`"
+        return (
+            "device",
+            f"`{ssh.python}` cannot be run there: install Python >= 3.8 or name it with `python:` in the profile",
+        )
     if status is None:
         return "device", f"it was connected to, but did not answer: try `{_by_hand(ssh)}`"
     last = f": {said[-1]}" if said else ""
@@ -91,13 +97,6 @@ def _destination(ssh: Ssh) -> list[str]:
 
 def _by_hand(ssh: Ssh) -> str:
     return shlex.join(["ssh", *(word for word in _destination(ssh) if word != "--")])
-
-
-def _filled(remedy: str, ssh: Ssh) -> str:
-    name = ssh.host.rpartition("@")[2]
-    return remedy.format(
-        by_hand=_by_hand(ssh), key=ssh.key, known_as=f"[{name}]:{ssh.port}" if ssh.port not in (None, 22) else name
-    )
 
 
 def _quoted(word: str) -> str:

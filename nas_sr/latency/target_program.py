@@ -64,7 +64,8 @@ def run(job: dict[str, Any], files: dict[str, Path], profile: HardwareProfile, t
             start_new_session=True,
         )
     except FileNotFoundError as error:
-        raise MeasurementFailed("device", f"{_named(profile)}: no `{error.filename}` command on this machine") from None
+        text = f"{_named(profile)}: there is no `{error.filename}` command on this machine: install it"
+        raise MeasurementFailed("device", text) from None
     errors: list[str] = []
     lines: queue.Queue[str | None] = queue.Queue()
     last_word: queue.Queue[bytes] = queue.Queue()
@@ -118,9 +119,7 @@ def _archive(job: dict[str, Any], files: dict[str, Path]) -> bytes:
     return buffer.getvalue()
 
 
-def _feed(
-    pipe: IO[bytes], archive: bytes, last_word: queue.Queue[bytes], lines: queue.Queue[str | None]
-) -> None:
+def _feed(pipe: IO[bytes], archive: bytes, last_word: queue.Queue[bytes], lines: queue.Queue[str | None]) -> None:
     """Sends the job, then a byte now and then: the program ends when it hears nothing more, or its input's end."""
     with suppress(OSError), pipe:  # it is gone; whoever reads its output learns why
         for start in range(0, len(archive), _PIECE):

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from nas_sr.latency import target_program
 from nas_sr.latency.profile import HardwareProfile, Protocol
+from tests.sshd import Server, why_not
+from tests.waiting import until
 
 # Believes everything: no test of the mechanics may depend on how quiet the machine is.
 CREDULOUS = Protocol(
@@ -27,30 +33,83 @@ CREDULOUS = Protocol(
 )
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NAS_SR_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
+@pytest.fixture(scope="session")
+def _own_temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("tmp")
+
+
+@pytest.fixture(autouse=True)
+def _own_device_lock(_own_temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What these tests measure does not wait for others that measure on this machine."""
+    monkeypatch.setenv("TMPDIR", str(_own_temporary))
 
 
 @pytest.fixture
 def quick() -> Callable[..., HardwareProfile]:
-    """A profile of a small size that believes everything, with some protocol values changed."""
+    """A profile of a small size that believes everything, with some values of its own or of its protocol changed."""
 
     def made(**changes) -> HardwareProfile:
-        protocol = CREDULOUS.model_copy(update=changes)
-        return HardwareProfile(
-            name="test",
-            title="test",
-            backends=("onnxruntime",),
-            lr_height=16,
-            lr_width=24,
-            threads=1,
-            protocol=protocol,
-        )
+        values = {
+            "name": "test",
+            "title": "test",
+            "backends": ("onnxruntime",),
+            "lr_height": 16,
+            "lr_width": 24,
+            "threads": 1,
+        }
+        own = {name: changes.pop(name) for name in HardwareProfile.model_fields if name in changes}
+        return HardwareProfile.model_validate({**values, **own, "protocol": CREDULOUS.model_copy(update=changes)})
 
     return made
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> Iterator[Server]:
+    """A device that is reached by ssh. After every test nothing runs there, and no job has left anything."""
+    reason = why_not()
+    if reason:
+        pytest.skip(reason)
+    with Server(tmp_path / "device") as server:
+        yield server
+        until(lambda: not server.started())
+        assert server.lying() == []
+
+
+@pytest.fixture
+def drone(device: Server, quick) -> Callable[..., HardwareProfile]:
+    """A quick profile of that device, by default with this very Python there, and some values changed."""
+
+    def made(python: str | Path = sys.executable, reached: dict[str, object] | None = None, **changes):
+        return quick(name="drone", ssh=(device.reached(str(python), **(reached or {})),), **changes)
+
+    return made
+
+
+@pytest.fixture
+def changed_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """Sends devices a measuring program of which one module has lines added: a device's faults cannot be ordered."""
+    copy = tmp_path / "program"
+    shutil.copytree(target_program.PROGRAM, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(target_program, "PROGRAM", copy)
+
+    def change(module: str, lines: str) -> None:
+        with (copy / module).open("a") as file:
+            file.write("\n" + textwrap.dedent(lines))
+
+    return change
+
+
+@pytest.fixture
+def wrapper(tmp_path: Path) -> Callable[[str], Path]:
+    """A program for `python:` in a profile: a shell script, in which "$@" are Python's arguments."""
+
+    def written(script: str) -> Path:
+        path = tmp_path / "wrapper"
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+        return path
+
+    return written
 
 
 def _image(name: str, *shape: int | str):
