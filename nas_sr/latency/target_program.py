@@ -35,7 +35,7 @@ SILENT_S = 30.0  # the program speaks every two seconds
 CONNECTED_S = 120.0  # until its first word: a connection, an upload, a slow device
 # The program ends when it hears nothing for this long; a network that is cut leaves no other sign for hours.
 ASKER_SILENT_S = 60.0
-_BEAT_S = 5.0
+BEAT_S = 5.0
 _PIECE = 1 << 16
 
 Told = Callable[[str], None]
@@ -128,7 +128,7 @@ def _feed(pipe: IO[bytes], archive: bytes, last_word: queue.Queue[bytes], lines:
         while True:
             pipe.flush()
             try:
-                pipe.write(last_word.get(timeout=_BEAT_S))
+                pipe.write(last_word.get(timeout=BEAT_S))
             except queue.Empty:
                 pipe.write(b".")
             else:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
@@ -13,6 +16,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from nas_sr.latency import target_program
+from nas_sr.latency.measure import _job
 from nas_sr.latency.profile import HardwareProfile, Protocol
 from tests.sshd import Server, why_not
 from tests.waiting import until
@@ -28,9 +32,23 @@ CREDULOUS = Protocol(
     max_iqr=1e9,
     max_halves=1e9,
     max_reference_drift=1e9,
+    max_run_spread=1e9,
     retries=0,
     limit_s=60,
 )
+
+# What `measure` does in the end, without the seconds that importing PyTorch takes.
+ASKER = """
+import json, sys
+from pathlib import Path
+from nas_sr.latency.measure import _job
+from nas_sr.latency.profile import HardwareProfile
+from nas_sr.latency.target_program import run
+asked = json.loads(sys.argv[1])
+files = {name: Path(path) for name, path in asked["files"].items()}
+run(asked["job"], files, HardwareProfile.model_validate(asked["profile"]), lambda text: print(text, flush=True))
+print("measured", flush=True)
+"""
 
 
 @pytest.fixture(scope="session")
@@ -83,6 +101,45 @@ def drone(device: Server, quick) -> Callable[..., HardwareProfile]:
         return quick(name="drone", ssh=(device.reached(str(python), **(reached or {})),), **changes)
 
     return made
+
+
+@pytest.fixture
+def ask(tmp_path: Path, relu_onnx: Path) -> Iterator[Callable[[HardwareProfile], subprocess.Popen]]:
+    """Starts processes that ask for a measurement and tell its stages on standard output; all end with the test.
+
+    Each has a cache, and so a lock on the device, of its own: as though it were on another machine.
+    """
+    started = []
+
+    def start(profile: HardwareProfile) -> subprocess.Popen:
+        folder = tmp_path / f"asker {len(started)}"
+        folder.mkdir()
+        files = {"candidate.onnx": relu_onnx, "reference.onnx": relu_onnx}
+        asked = {"job": _job(profile, False), "files": files, "profile": profile.model_dump(mode="json")}
+        process = subprocess.Popen(
+            [sys.executable, "-c", ASKER, json.dumps(asked, default=str)],
+            env={**os.environ, "NAS_SR_CACHE": str(folder)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def heard_until(process: subprocess.Popen, stage: str) -> list[str]:
+    """What a process that asks told, up to a stage."""
+    told = []
+    for line in process.stdout:
+        told.append(line.strip())
+        if told[-1] == stage:
+            return told
+    raise AssertionError(f"it ended, and told only {told}")
 
 
 @pytest.fixture
