@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -28,8 +28,14 @@ def _known_keys(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str
     """Dotted names of the keys allowed at `path`; of the whole model where the path cannot be followed."""
     owner: Any = model
     for part in path:
-        fields = getattr(owner, "model_fields", {})
-        owner = fields[part].annotation if part in fields else None
+        if isinstance(part, str):  # the items of a list have the keys of its one kind of section
+            fields = getattr(owner, "model_fields", {})
+            owner = _section(fields[part].annotation) if part in fields else None
     prefix = [str(part) for part in path] if hasattr(owner, "model_fields") else []
     fields = owner.model_fields if hasattr(owner, "model_fields") else model.model_fields
     return [".".join([*prefix, name]) for name in fields]
+
+
+def _section(annotation: Any) -> Any:
+    """The config class in `X`, `X | None` or `tuple[X, ...]`; None for a plain value."""
+    return next((each for each in (annotation, *get_args(annotation)) if hasattr(each, "model_fields")), None)

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests import old_python
+
 BESIDE = Path(os.environ.get("NAS_SR_SHARED", Path(__file__).parents[2] / "shared"))
 
 
@@ -19,6 +21,16 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("OMP_NUM_THREADS", "1")
         torch.set_num_threads(1)
         yield
+
+
+@pytest.fixture(scope="session")
+def python38(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Python 3.8 with ONNX Runtime."""
+    base = tmp_path_factory.getbasetemp()
+    made = old_python.made((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "python3.8")
+    if isinstance(made, str):
+        pytest.skip(made)
+    return made
 
 
 @pytest.fixture

@@ -27,12 +27,12 @@ def why_not() -> str | None:
 
 
 class Server:
-    """A server in a folder of its own; a context manager."""
+    """A server in a folder of its own; a context manager. `device` is the working folder of the device."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.device = folder / 'the drone\'s "own" folder'
-        folder.mkdir()
+        (folder / "tmp").mkdir(parents=True)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -46,6 +46,8 @@ class Server:
             f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\n"
             f"AuthorizedKeysFile {folder}/authorized\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n"
             f"KbdInteractiveAuthentication no\nPidFile none\nPermitRootLogin prohibit-password\nAllowTcpForwarding no\n"
+            # Its lock on the device is not that of whatever else measures on this machine.
+            f"SetEnv TMPDIR={folder}/tmp\n"
         )
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -105,11 +107,15 @@ class Server:
     def started(self) -> list[psutil.Process]:
         """Every process that connections started and that still runs: the measuring program and its workers."""
         found = []
-        for process in psutil.process_iter(["cmdline"]):
+        for process in psutil.process_iter(["cmdline", "status"]):
             line = " ".join(process.info["cmdline"] or ())
-            if str(self.device) in line and process.status() != psutil.STATUS_ZOMBIE:
+            if str(self.device) in line and process.info["status"] != psutil.STATUS_ZOMBIE:
                 found.append(process)
         return found
+
+    def lying(self) -> list[Path]:
+        """What jobs have left on the device; what it keeps for later jobs is not among it."""
+        return [*(self.device / "jobs").glob("*"), *(self.folder / "tmp").glob("*/*")]
 
     def reached(self, python: str, **changes: object) -> Ssh:
         """How a profile reaches it."""

@@ -99,6 +99,7 @@ def _measured_on(
 ) -> Measurement:
     protocol = profile.protocol
     attempts: list[tuple[Measurement, list[str]]] = []
+    cut_off = False
     with tempfile.TemporaryDirectory(prefix="nas-sr-job-") as folder:
         files = _files(onnx_path, profile, Path(folder))
         for number in range(1, protocol.retries + 2):
@@ -108,7 +109,9 @@ def _measured_on(
             try:
                 result = target_program.run(asked, files, profile, tell)
             except MeasurementFailed as failure:
-                if failure.kind == "passing" and number <= protocol.retries:
+                cut_off = cut_off or failure.kind == "passing"
+                # A device that was there a moment ago may take its time to answer again.
+                if cut_off and failure.kind != "candidate" and number <= protocol.retries:
                     tell(failure.text)
                     continue
                 if failure.kind == "passing" and attempts:
@@ -136,6 +139,7 @@ def job(profile: HardwareProfile, *, final: bool = False, per_layer: bool = Fals
         "builds": protocol.final_builds if final else 1,
         "runs": protocol.final_runs if final else 1,
         "build_limit_s": protocol.build_limit_s,
+        "silent_s": target_program.ASKER_SILENT_S,
         # One job's folder is nobody else's; a retry after a cut connection finds its engines there.
         "asked_by": uuid.uuid4().hex,
     }

@@ -19,18 +19,27 @@ def probe(profile: HardwareProfile) -> dict[str, Any]:
     lacks), `python`, `free_disk_gb`, `clock_skew_s`.
 
     Args:
-        profile: one unit of it; the first where it has several.
+        profile: of several units, the first that answers.
 
     Raises:
         MeasurementFailed: nothing answers there.
     """
-    unit = profile.units[0]
+    failures = []
+    for unit in profile.units:
+        try:
+            return _probed(unit)
+        except MeasurementFailed as failure:
+            failures.append(failure)
+    raise failures[0]
+
+
+def _probed(unit: HardwareProfile) -> dict[str, Any]:
     asked_s = time.time()
     found: dict[str, Any] = target_program.run({**job(unit), "action": "probe"}, {}, unit)
     found.pop("ok")
-    # The program reads its clock somewhere between question and answer.
-    early_s, late_s = found["unix_time_s"] - asked_s, found["unix_time_s"] - time.time()
-    found["clock_skew_s"] = round(early_s if abs(early_s) < abs(late_s) else late_s, 1)
+    # The program read its clock between question and answer; what lies outside is skew.
+    behind_s, ahead_s = found["unix_time_s"] - asked_s, found["unix_time_s"] - time.time()
+    found["clock_skew_s"] = round(min(behind_s, 0) + max(ahead_s, 0), 1)
     return found
 
 

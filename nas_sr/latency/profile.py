@@ -151,6 +151,7 @@ def profile(name_or_path: str) -> HardwareProfile:
 
 def _resolved(path: Path, below: tuple[Path, ...]) -> Any:
     """The keys of a file laid over those of the file it extends; a section's keys are laid over one by one."""
+    path = path.resolve()
     if path in below:
         raise UsageError(f"{path}: extends itself, by way of {' and '.join(str(each) for each in below)}")
     own = load_yaml(path)

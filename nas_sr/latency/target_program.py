@@ -27,11 +27,16 @@ from nas_sr.latency import ssh
 from nas_sr.latency.failure import MeasurementFailed
 from nas_sr.latency.profile import HardwareProfile
 from nas_sr.target import receive
+from nas_sr.target.agent import FORGET
 from nas_sr.target.said import heard
 
 PROGRAM = Path(receive.__file__).parent
 SILENT_S = 30.0  # the program speaks every two seconds
-_BEAT_S = 5.0
+CONNECTED_S = 120.0  # until its first word: a connection, an upload, a slow device
+# The program ends when it hears nothing for this long; a network that is cut leaves no other sign for hours.
+ASKER_SILENT_S = 60.0
+BEAT_S = 5.0
+_PIECE = 1 << 16
 
 Told = Callable[[str], None]
 
@@ -59,15 +64,13 @@ def run(job: dict[str, Any], files: dict[str, Path], profile: HardwareProfile, t
             start_new_session=True,
         )
     except FileNotFoundError as error:
-        raise MeasurementFailed("device", f"{profile.name}: no `{error.filename}` command on this machine") from None
-    assert process.stdin is not None
-    assert process.stdout is not None
-    assert process.stderr is not None
+        text = f"{_named(profile)}: there is no `{error.filename}` command on this machine: install it"
+        raise MeasurementFailed("device", text) from None
     errors: list[str] = []
     lines: queue.Queue[str | None] = queue.Queue()
-    over = threading.Event()
+    last_word: queue.Queue[bytes] = queue.Queue()
     threads = [
-        threading.Thread(target=_feed, args=(process.stdin, archive, over), daemon=True),
+        threading.Thread(target=_feed, args=(process.stdin, archive, last_word, lines), daemon=True),
         threading.Thread(target=_read, args=(process.stdout, lines.put), daemon=True),
         threading.Thread(target=_read, args=(process.stderr, lambda line: errors.append(line or "")), daemon=True),
     ]
@@ -75,25 +78,31 @@ def run(job: dict[str, Any], files: dict[str, Path], profile: HardwareProfile, t
         thread.start()
     try:
         result, last = _listen(lines, told)
+    except BaseException:
+        last_word.put(FORGET)
+        raise
     finally:
-        over.set()
+        last_word.put(b"")
         status = _ended(process)
         for thread in threads:
             thread.join(5)
     if result is None:
         raise _no_result(profile, status, "".join(errors), last)
     if not result["ok"]:
-        raise MeasurementFailed(result["kind"], result["error"])
+        raise MeasurementFailed(result["kind"], f"{_named(profile)}: {result['error']}")
     return result
 
 
 def _command(profile: HardwareProfile, name: str) -> list[str]:
-    # One line without quotes or spaces inside: no login shell reads that in a way of its own.
     source = base64.b64encode(Path(receive.__file__).read_bytes()).decode()
-    start = ["-u", "-c", f"import base64;exec(base64.b64decode('{source}'))"]
+    start = ["-u", "-c", "import base64,sys;exec(base64.b64decode(sys.argv.pop(1)))", source]
     for reached in profile.ssh:
         return ssh.command(reached, [*start, reached.folder, name])
     return [sys.executable, *start, str(cache_folder("target")), name]
+
+
+def _named(profile: HardwareProfile) -> str:
+    return f"{profile.name} ({profile.where})"
 
 
 def _archive(job: dict[str, Any], files: dict[str, Path]) -> bytes:
@@ -110,26 +119,39 @@ def _archive(job: dict[str, Any], files: dict[str, Path]) -> bytes:
     return buffer.getvalue()
 
 
-def _feed(pipe: IO[bytes], archive: bytes, over: threading.Event) -> None:
-    """Sends the job, then a byte now and then: the program ends when it hears nothing more."""
-    with suppress(OSError):  # it is gone; whoever reads its output learns why
-        pipe.write(archive)
-        pipe.flush()
-        while not over.wait(_BEAT_S):
-            pipe.write(b".")
+def _feed(pipe: IO[bytes], archive: bytes, last_word: queue.Queue[bytes], lines: queue.Queue[str | None]) -> None:
+    """Sends the job, then a byte now and then: the program ends when it hears nothing more, or its input's end."""
+    with suppress(OSError), pipe:  # it is gone; whoever reads its output learns why
+        for start in range(0, len(archive), _PIECE):
+            pipe.write(archive[start : start + _PIECE])
+            lines.put("")  # it takes what is sent, however slowly
+        while True:
             pipe.flush()
+            try:
+                pipe.write(last_word.get(timeout=BEAT_S))
+            except queue.Empty:
+                pipe.write(b".")
+            else:
+                return
 
 
 def _read(pipe: IO[bytes], take: Callable[[str | None], None]) -> None:
-    for line in io.TextIOWrapper(pipe, encoding="utf-8", errors="replace", newline="\n"):
-        take(line)
+    """Gives each line, "" for every part of a long one (a result may have megabytes), and None at the end."""
+    line = b""
+    with pipe:
+        while piece := pipe.readline(_PIECE):
+            line += piece
+            whole = line.endswith(b"\n")
+            take(line.decode(errors="replace") if whole else "")
+            line = b"" if whole else line
+    take(line.decode(errors="replace"))
     take(None)
 
 
 def _listen(lines: queue.Queue[str | None], told: Told) -> tuple[dict[str, Any] | None, str]:
     """The result, or None when there is none to come; and the last stage heard ("" for none)."""
     stage = ""
-    patience_s = 4 * SILENT_S  # until the first word: a connection, an upload, a slow device
+    patience_s = CONNECTED_S
     while True:
         try:
             line = lines.get(timeout=patience_s)
@@ -150,9 +172,6 @@ def _listen(lines: queue.Queue[str | None], told: Told) -> tuple[dict[str, Any] 
 
 def _ended(process: subprocess.Popen[bytes]) -> int | None:
     """Exit status of what was started; None where it had to be killed. Closing its input makes the program end."""
-    assert process.stdin is not None
-    with suppress(OSError):
-        process.stdin.close()
     try:
         return process.wait(3)
     except subprocess.TimeoutExpired:
@@ -163,12 +182,14 @@ def _ended(process: subprocess.Popen[bytes]) -> int | None:
 
 def _no_result(profile: HardwareProfile, status: int | None, errors: str, stage: str) -> MeasurementFailed:
     if profile.ssh and not stage:
-        why = ssh.explain(profile.ssh[0], status, errors)
-        return MeasurementFailed("device", f"{profile.name} ({profile.where}): {why}")
+        kind, why = ssh.explain(profile.ssh[0], status, errors)
+        return MeasurementFailed(kind, f"{_named(profile)}: {why}")
     lines = errors.strip().splitlines()
-    how = "went silent" if status is None else f"ended with status {status} and no result"
-    return MeasurementFailed(
-        "passing",
-        f"{profile.name} ({profile.where}): the measuring program {how}"
-        f" (stage: {stage or 'start'}){': ' + lines[-1] if lines else ''}",
-    )
+    if status is None:
+        how = "the measuring program went silent"
+    elif profile.ssh and status == ssh.OWN_STATUS:
+        how = "the connection was cut"
+    else:
+        how = f"the measuring program ended with status {status} and no result"
+    last = f": {lines[-1].strip()}" if lines else ""
+    return MeasurementFailed("passing", f"{_named(profile)}: {how} (stage: {stage or 'start'}){last}")

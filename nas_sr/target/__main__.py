@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -30,9 +31,10 @@ def _package() -> str:
 
 
 def _end_with_input() -> None:
+    """Ends this worker, and with it what a backend has started, when the program that started it is gone."""
     while os.read(0, 4096):
         pass
-    os._exit(3)
+    os.killpg(0, signal.SIGKILL)
 
 
 def main() -> int:

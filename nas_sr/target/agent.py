@@ -17,14 +17,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Iterator
 
-from .failure import Failure
+from .failure import Failure, failure_of
 from .job import Job, read
 from .said import heard, say, say_stage
 from .steps import answer_file
 
 HEARTBEAT_S = 2.0
-# The asker writes a byte now and then; a network that is cut leaves no other sign for hours.
-ASKER_SILENT_S = 60.0
+# What the asker's last byte is when nobody will ask for this job again.
+FORGET = b"!"
 STALE_S = 24 * 3600.0
 # Anybody's program that measures on this device takes the same file.
 DEVICE_LOCK = Path(tempfile.gettempdir()) / "nas-sr-device.lock"
@@ -41,18 +41,25 @@ FAULT_OF_STAGE = {
 def answer(folder: Path) -> None:
     """Does the job in `folder`, says its result and removes the folder.
 
-    The folder stays only when whoever asked is gone: who asks again for the same job finds its engines built.
+    The folder stays only when the connection is cut: who asks again for the same job finds its engines built.
     """
     workers = _Workers(folder)
-    threading.Thread(target=_end_with_asker, args=(workers,), daemon=True).start()
-    threading.Thread(target=_beat, daemon=True).start()
     try:
         job = read(folder)
+        threading.Thread(target=_end_with_asker, args=(workers, job.silent_s), daemon=True).start()
+        threading.Thread(target=_beat, args=(workers,), daemon=True).start()
+        say_stage("start")
         work = _probed if job.action == "probe" else _measured
         result = {"ok": True, **work(job, workers)}
-    except Failure as failure:
+    except ConnectionError:
+        workers.end()  # nobody hears this any more
+    except Exception as error:  # the border: whatever went wrong is an answer too
+        failure = failure_of(error, "measuring program")
         result = {"ok": False, "kind": failure.kind, "error": failure.text}
-    shutil.rmtree(str(folder), ignore_errors=True)  # first: who has the result lets go of this process
+    if workers.given_way():
+        workers.end()
+    with workers.ending:
+        shutil.rmtree(str(folder), ignore_errors=True)  # first: who has the result lets go of this process
     say(result=result)
 
 
@@ -61,7 +68,8 @@ def _probed(job: Job, workers: _Workers) -> dict[str, Any]:
 
 
 def _measured(job: Job, workers: _Workers) -> dict[str, Any]:
-    with _device_alone():
+    with _device_alone() as lock:
+        workers.hold = (lock,)
         _remove_stale(job.folder)
         builds: list[dict[str, Any]] = []
         runs: list[dict[str, Any]] = []
@@ -73,18 +81,20 @@ def _measured(job: Job, workers: _Workers) -> dict[str, Any]:
 
 
 @contextmanager
-def _device_alone() -> Iterator[None]:
+def _device_alone() -> Iterator[int]:
+    """Has the device alone; yields the descriptor that holds it."""
     try:
         descriptor = os.open(str(DEVICE_LOCK), os.O_RDONLY)
     except FileNotFoundError:
         descriptor = os.open(str(DEVICE_LOCK), os.O_RDONLY | os.O_CREAT, 0o644)
+        os.fchmod(descriptor, 0o644)  # whatever the umask: other users must be able to take it
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             say_stage("waiting for the device")
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)
 
@@ -95,6 +105,9 @@ class _Workers:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._running: subprocess.Popen[str] | None = None
+        # Descriptors that workers inherit: a device is held for as long as anything runs on it.
+        self.hold: tuple[int, ...] = ()
+        self.ending = threading.Lock()
 
     def step(self, name: str, number: int, limit_s: float, keep: bool = False) -> dict[str, Any]:
         """The answer of one step; with `keep`, that of an earlier, interrupted try at this very job will do.
@@ -104,6 +117,8 @@ class _Workers:
         """
         path = answer_file(self._folder, name, number)
         if not (keep and path.is_file()):
+            with suppress(FileNotFoundError):
+                path.unlink()
             self._run(name, number, limit_s)
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return found
@@ -124,7 +139,9 @@ class _Workers:
                 stdin=subprocess.PIPE,  # closes when this process ends, however it ends, and the worker with it
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                universal_newlines=True,
+                encoding="utf-8",
+                errors="replace",
+                pass_fds=self.hold,
                 # NumPy's own threads have nothing to do here and would only be counted.
                 env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
                 start_new_session=True,
@@ -158,6 +175,22 @@ class _Workers:
             with suppress(ProcessLookupError):
                 os.killpg(self._running.pid, signal.SIGKILL)
 
+    def given_way(self) -> bool:
+        """Whether a later try at this job has taken the folder over."""
+        owner = self._folder / "owner"
+        return owner.is_file() and owner.read_text(encoding="utf-8") != str(os.getpid())
+
+    def end(self, remove: bool = False) -> None:
+        """Ends the running worker and this program; the folder stays unless it is to be removed."""
+        self.ending.acquire()  # and never released: nothing else happens any more
+        self.kill()
+        if self._running is not None:
+            with suppress(subprocess.TimeoutExpired):
+                self._running.wait(5)
+        if remove:
+            shutil.rmtree(str(self._folder), ignore_errors=True)
+        os._exit(3)
+
 
 def _died(stage: str, ended: int | None, limit_s: float, error: str) -> Failure:
     kind = FAULT_OF_STAGE.get(stage, "passing")
@@ -172,23 +205,26 @@ def _died(stage: str, ended: int | None, limit_s: float, error: str) -> Failure:
     )
 
 
-def _beat() -> None:
-    while True:
-        time.sleep(HEARTBEAT_S)
+def _beat(workers: _Workers) -> None:
+    while not workers.given_way():
         say(alive=True)
+        time.sleep(HEARTBEAT_S)
+    workers.end()
 
 
-def _end_with_asker(workers: _Workers) -> None:
+def _end_with_asker(workers: _Workers, silent_s: float) -> None:
     """Ends everything when standard input closes or falls silent: whoever asked is gone, by whatever signal."""
-    while select.select([0], [], [], ASKER_SILENT_S)[0] and os.read(0, 4096):
-        pass
-    workers.kill()
-    os._exit(3)
+    while select.select([0], [], [], silent_s)[0]:
+        said = os.read(0, 4096)
+        if not said or FORGET in said:
+            workers.end(remove=FORGET in said)
+    workers.end()
 
 
 def _remove_stale(folder: Path) -> None:
     """Removes what jobs left that were interrupted and never asked for again, by the file system's own clock."""
     now = folder.stat().st_mtime
     for other in folder.parent.iterdir():
-        if other != folder and now - other.stat().st_mtime > STALE_S:
-            shutil.rmtree(str(other), ignore_errors=True)
+        with suppress(FileNotFoundError):  # its own program removes it at this moment
+            if now - other.stat().st_mtime > STALE_S:
+                shutil.rmtree(str(other), ignore_errors=True)

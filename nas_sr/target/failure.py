@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 
 class Failure(Exception):
     """No figure.
@@ -14,3 +16,15 @@ class Failure(Exception):
         super().__init__(text)
         self.kind = kind
         self.text = " ".join(text.split())
+
+
+def failure_of(error: Exception, doing: str) -> Failure:
+    """What an exception means to whoever asked; `doing` is what the program was at."""
+    if isinstance(error, Failure):
+        return error
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in (errno.ENOMEM, errno.EAGAIN)):
+        return Failure("passing", "out of memory ({})".format(doing))
+    if isinstance(error, OSError):
+        remedy = "; make room there" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+        return Failure("device", "{}: {}{}".format(error.filename or doing, error.strerror, remedy))
+    return Failure("passing", "unexpected {!r} ({})".format(error, doing))  # what nobody foresaw may pass

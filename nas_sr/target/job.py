@@ -20,7 +20,8 @@ class Job(NamedTuple):
     """Probe: what is there. Measure: build engines `builds` times with the first usable backend, and run each of them
     in `runs` fresh processes.
 
-    `build_limit_s` is for one build, `plan.limit_s` for one run.
+    `build_limit_s` is for one build, `plan.limit_s` for one run. `silent_s`: whoever asked writes a byte now and then,
+    and is taken to be gone after this time without one.
     """
 
     folder: Path
@@ -31,6 +32,7 @@ class Job(NamedTuple):
     builds: int
     runs: int
     build_limit_s: float
+    silent_s: float
 
     def onnx(self, network: str) -> OnnxFiles:
         """The files of "candidate" or "reference"."""
@@ -62,6 +64,7 @@ def read(folder: Path) -> Job:
             builds=int(value["builds"]),
             runs=int(value["runs"]),
             build_limit_s=float(value["build_limit_s"]),
+            silent_s=float(value["silent_s"]),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Failure("device", "job.json cannot be used: {!r}".format(error)) from error

@@ -12,6 +12,8 @@ from .said import say_stage
 
 Runner = Callable[[], float]  # one inference; returns its milliseconds
 SNAPSHOT_EVERY_S = 0.5
+# Runtimes have no exception of their own for it.
+_NO_MEMORY = ("Failed to allocate memory", "bad_alloc", "out of memory", "OutOfMemory")
 
 
 class Plan(NamedTuple):
@@ -59,9 +61,9 @@ def _proven(kind: str, name: str, load: Callable[[], Runner]) -> Runner:
     try:
         runner = load()
         runner()
-    except MemoryError as error:
-        raise Failure("passing", "{} does not fit into the memory that is free".format(name)) from error
     except Exception as error:  # every runtime has its own; what matters is which network caused it
+        if isinstance(error, MemoryError) or any(sign in str(error) for sign in _NO_MEMORY):
+            raise Failure("passing", "{} does not fit into the memory that is free".format(name)) from error
         raise Failure(kind, "{} does not run: {}".format(name, error)) from error
     return runner
 

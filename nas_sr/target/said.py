@@ -12,9 +12,9 @@ _lock = threading.Lock()
 
 
 def say(**value: Any) -> None:
-    """Says one object. Lines of several threads do not mix."""
+    """Says one object on a line of its own: others may have left theirs open. Lines of several threads do not mix."""
     with _lock:
-        sys.stdout.write(MARK + json.dumps(value) + "\n")
+        sys.stdout.write("\n" + MARK + json.dumps(value) + "\n")
         sys.stdout.flush()
 
 

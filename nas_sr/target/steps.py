@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -14,7 +13,7 @@ from typing import Any, Callable
 
 from . import backends
 from .conditions import machine
-from .failure import Failure
+from .failure import Failure, failure_of
 from .gpu import gpu
 from .job import Job, read
 from .said import say, say_stage
@@ -26,16 +25,9 @@ def step(name: str, folder: Path, number: int) -> None:
     """Does one step of the job in `folder` and leaves its answer there; says a failure instead."""
     try:
         write_whole(answer_file(folder, name, number), json.dumps(STEPS[name](read(folder), number)))
-    except Failure as failure:
+    except Exception as error:  # the border: whatever went wrong is an answer too
+        failure = failure_of(error, name)
         say(failure={"kind": failure.kind, "error": failure.text})
-    except MemoryError:
-        say(failure={"kind": "passing", "error": "out of memory"})
-    except OSError as error:
-        remedy = "; make room on the device" if error.errno == errno.ENOSPC else ""
-        text = "{}: {}{}".format(error.filename or name, error.strerror, remedy)
-        say(failure={"kind": "device", "error": text})
-    except Exception as error:  # the border: what nobody foresaw is an answer too, and may pass
-        say(failure={"kind": "passing", "error": "unexpected {!r}".format(error)})
 
 
 def answer_file(folder: Path, name: str, number: int) -> Path:
@@ -82,7 +74,7 @@ def build(job: Job, number: int) -> dict[str, Any]:
     name, backend = backends.first_usable(job.backends)
     versions = backend.versions()
     kept = _kept_reference(job, name, versions)
-    if kept.with_suffix(".json").is_file():
+    if kept.is_file() and kept.with_suffix(".json").is_file():
         facts = json.loads(kept.with_suffix(".json").read_text(encoding="utf-8"))
     else:
         say_stage("building the reference network")

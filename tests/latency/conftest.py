@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from nas_sr.latency import target_program
+from nas_sr.latency.measure import _job
 from nas_sr.latency.profile import HardwareProfile, Protocol
+from tests.sshd import Server, why_not
+from tests.waiting import until
 
 # Believes everything: no test of the mechanics may depend on how quiet the machine is.
 CREDULOUS = Protocol(
@@ -22,35 +32,141 @@ CREDULOUS = Protocol(
     max_iqr=1e9,
     max_halves=1e9,
     max_reference_drift=1e9,
+    max_run_spread=1e9,
     retries=0,
     limit_s=60,
 )
 
+# What `measure` does in the end, without the seconds that importing PyTorch takes.
+ASKER = """
+import json, sys
+from pathlib import Path
+from nas_sr.latency.measure import _job
+from nas_sr.latency.profile import HardwareProfile
+from nas_sr.latency.target_program import run
+asked = json.loads(sys.argv[1])
+files = {name: Path(path) for name, path in asked["files"].items()}
+run(asked["job"], files, HardwareProfile.model_validate(asked["profile"]), lambda text: print(text, flush=True))
+print("measured", flush=True)
+"""
 
-@pytest.fixture(scope="session", autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NAS_SR_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
+
+@pytest.fixture(scope="session")
+def _own_temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("tmp")
+
+
+@pytest.fixture(autouse=True)
+def _own_device_lock(_own_temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What these tests measure does not wait for others that measure on this machine."""
+    monkeypatch.setenv("TMPDIR", str(_own_temporary))
 
 
 @pytest.fixture
 def quick() -> Callable[..., HardwareProfile]:
-    """A profile of a small size that believes everything, with some protocol values changed."""
+    """A profile of a small size that believes everything, with some values of its own or of its protocol changed."""
 
     def made(**changes) -> HardwareProfile:
-        protocol = CREDULOUS.model_copy(update=changes)
-        return HardwareProfile(
-            name="test",
-            title="test",
-            backends=("onnxruntime",),
-            lr_height=16,
-            lr_width=24,
-            threads=1,
-            protocol=protocol,
-        )
+        values = {
+            "name": "test",
+            "title": "test",
+            "backends": ("onnxruntime",),
+            "lr_height": 16,
+            "lr_width": 24,
+            "threads": 1,
+        }
+        own = {name: changes.pop(name) for name in HardwareProfile.model_fields if name in changes}
+        return HardwareProfile.model_validate({**values, **own, "protocol": CREDULOUS.model_copy(update=changes)})
 
     return made
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> Iterator[Server]:
+    """A device that is reached by ssh. After every test nothing runs there, and no job has left anything."""
+    reason = why_not()
+    if reason:
+        pytest.skip(reason)
+    with Server(tmp_path / "device") as server:
+        yield server
+        until(lambda: not server.started())
+        assert server.lying() == []
+
+
+@pytest.fixture
+def drone(device: Server, quick) -> Callable[..., HardwareProfile]:
+    """A quick profile of that device, by default with this very Python there, and some values changed."""
+
+    def made(python: str | Path = sys.executable, reached: dict[str, object] | None = None, **changes):
+        return quick(name="drone", ssh=(device.reached(str(python), **(reached or {})),), **changes)
+
+    return made
+
+
+@pytest.fixture
+def ask(tmp_path: Path, relu_onnx: Path) -> Iterator[Callable[[HardwareProfile], subprocess.Popen]]:
+    """Starts processes that ask for a measurement and tell its stages on standard output; all end with the test.
+
+    Each has a cache, and so a lock on the device, of its own: as though it were on another machine.
+    """
+    started = []
+
+    def start(profile: HardwareProfile) -> subprocess.Popen:
+        folder = tmp_path / f"asker {len(started)}"
+        folder.mkdir()
+        files = {"candidate.onnx": relu_onnx, "reference.onnx": relu_onnx}
+        asked = {"job": _job(profile, False), "files": files, "profile": profile.model_dump(mode="json")}
+        process = subprocess.Popen(
+            [sys.executable, "-c", ASKER, json.dumps(asked, default=str)],
+            env={**os.environ, "NAS_SR_CACHE": str(folder)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def heard_until(process: subprocess.Popen, stage: str) -> list[str]:
+    """What a process that asks told, up to a stage."""
+    told = []
+    for line in process.stdout:
+        told.append(line.strip())
+        if told[-1] == stage:
+            return told
+    raise AssertionError(f"it ended, and told only {told}")
+
+
+@pytest.fixture
+def changed_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """Sends devices a measuring program of which one module has lines added: a device's faults cannot be ordered."""
+    copy = tmp_path / "program"
+    shutil.copytree(target_program.PROGRAM, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(target_program, "PROGRAM", copy)
+
+    def change(module: str, lines: str) -> None:
+        with (copy / module).open("a") as file:
+            file.write("\n" + textwrap.dedent(lines))
+
+    return change
+
+
+@pytest.fixture
+def wrapper(tmp_path: Path) -> Callable[[str], Path]:
+    """A program for `python:` in a profile: a shell script, in which "$@" are Python's arguments."""
+
+    def written(script: str) -> Path:
+        path = tmp_path / "wrapper"
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+        return path
+
+    return written
 
 
 def _image(name: str, *shape: int | str):

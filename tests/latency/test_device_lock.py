@@ -3,12 +3,12 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from nas_sr.latency.device_lock import SharedDevice, measuring
+from tests.waiting import until
 
 # Every event is one line "who what when", appended in one write.
 PRELUDE = """
@@ -63,14 +63,6 @@ def _events(tmp_path: Path) -> list[tuple[str, str, float]]:
     return [(who, what, float(when)) for who, what, when in map(str.split, lines)]
 
 
-def _until(happened) -> None:
-    for _ in range(3000):
-        if happened():
-            return
-        time.sleep(0.01)
-    pytest.fail("did not happen within 30 s")
-
-
 def _spans(events, kind: str) -> list[tuple[float, float]]:
     """(begin, end) of everything done by those whose name starts with `kind`; a killed one's last may be open."""
     spans = []
@@ -88,10 +80,10 @@ def test_no_step_runs_during_a_measurement_and_trainings_go_on_afterwards(start,
     trainers = ["trainer1", "trainer2", "trainer3"]
     for name in trainers:
         start(TRAINER, name)
-    _until(lambda: {who for who, what, _ in _events(tmp_path) if what == "end"} == set(trainers))
+    until(lambda: {who for who, what, _ in _events(tmp_path) if what == "end"} == set(trainers))
     assert start(MEASURER, "measurer").wait(60) == 0
     at_end = len(_spans(_events(tmp_path), "trainer"))
-    _until(lambda: len(_spans(_events(tmp_path), "trainer")) > at_end + 6)
+    until(lambda: len(_spans(_events(tmp_path), "trainer")) > at_end + 6)
 
     events = _events(tmp_path)
     measurements = _spans(events, "measurer")
@@ -107,7 +99,7 @@ def test_no_step_runs_during_a_measurement_and_trainings_go_on_afterwards(start,
 def test_trainings_run_beside_each_other(start, tmp_path):
     start(HOLDER.format(holding='SharedDevice("test")'), "one")
     start(HOLDER.format(holding='SharedDevice("test")'), "two")
-    _until(lambda: len(_events(tmp_path)) == 2)
+    until(lambda: len(_events(tmp_path)) == 2)
 
 
 def test_two_measurements_never_overlap(start, tmp_path):
@@ -121,9 +113,9 @@ def test_two_measurements_never_overlap(start, tmp_path):
 @pytest.mark.parametrize("holding", ['SharedDevice("test")', 'measuring("test")'])
 def test_killed_holder_frees_the_device(start, tmp_path, holding):
     holder = start(HOLDER.format(holding=holding), "holder")
-    _until(lambda: _events(tmp_path))
+    until(lambda: _events(tmp_path))
     measurer = start(MEASURER, "measurer")
-    _until(lambda: any(what == "wait" for _, what, _ in _events(tmp_path)))
+    until(lambda: any(what == "wait" for _, what, _ in _events(tmp_path)))
     assert not _spans(_events(tmp_path), "measurer")
     holder.kill()
     assert measurer.wait(60) == 0

@@ -4,13 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import psutil
 import pytest
 
 from nas_sr.latency.failure import MeasurementFailed
 from nas_sr.latency.measure import measure, reference_onnx
+from tests.latency.conftest import heard_until
 
 BURN = "while True: pass"
 
@@ -100,32 +100,13 @@ def test_broken_device_is_not_blamed_on_the_candidate(quick, relu_onnx, tmp_path
     assert caught.value.kind == "device"
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_target_ends_with_whoever_started_it(quick, endless_onnx, how, tmp_path):
-    profile = tmp_path / "profile.json"
-    profile.write_text(quick().model_dump_json())
-    program = (
-        "import sys; from pathlib import Path; from nas_sr.latency.local_target import run;"
-        "from nas_sr.latency.profile import HardwareProfile;"
-        "run(Path(sys.argv[1]), Path(sys.argv[1]), HardwareProfile.model_validate_json(Path(sys.argv[2]).read_text()))"
-    )
-    starter = subprocess.Popen(
-        [sys.executable, "-c", program, str(endless_onnx), str(profile)], stderr=subprocess.DEVNULL
-    )
-    try:
-        targets: list[psutil.Process] = []
-        for _ in range(3000):
-            targets = psutil.Process(starter.pid).children()
-            if targets and "--end-with-input" in targets[0].cmdline():
-                break
-            time.sleep(0.01)
-        starter.send_signal(how)
-        starter.wait(30)
-        gone, alive = psutil.wait_procs(targets, timeout=30)
-        assert gone
-        assert not alive
-    finally:
-        starter.kill()
-        for target in targets:
-            if target.is_running():
-                target.kill()
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_program_ends_with_whoever_started_it(quick, ask, how):
+    asker = ask(quick(seconds=600, limit_s=1000))
+    heard_until(asker, "window")
+    started = psutil.Process(asker.pid).children(recursive=True)
+    assert len(started) == 2  # the program and one worker
+    asker.send_signal(how)
+    asker.wait(30)
+    _, alive = psutil.wait_procs(started, timeout=30)
+    assert not alive

@@ -5,6 +5,7 @@ import pytest
 from nas_sr.target import protocol
 from nas_sr.target.failure import Failure
 from nas_sr.target.protocol import Plan, measure
+from nas_sr.target.said import heard
 
 PLAN = Plan(warmup_s=0, warmup_iterations=2, seconds=0, iterations=40, reference_share=0.25, limit_s=1e9)
 
@@ -72,6 +73,7 @@ def test_fault_is_the_failing_networks():
         ((_broken(ValueError("x")), reference), "candidate"),
         ((candidate, _broken(ValueError("x"))), "device"),
         ((_broken(MemoryError()), reference), "passing"),
+        ((candidate, _broken(RuntimeError("Failed to allocate memory for requested buffer of size 8"))), "passing"),
     ]:
         with pytest.raises(Failure) as caught:
             measure(*arguments, PLAN)
@@ -81,4 +83,6 @@ def test_fault_is_the_failing_networks():
 def test_stage_is_said_before_what_may_hang(capsys):
     candidate, reference, _ = _networks(1, 1)
     protocol.measure(candidate, reference, PLAN)
-    assert capsys.readouterr().out.split() == ["reference", "candidate", "warm-up", "window"]
+    said = [heard(line) for line in capsys.readouterr().out.splitlines(keepends=True)]
+    stages = [each["stage"] for each in said if each]
+    assert stages == ["reference", "candidate", "warm-up", "window"]

@@ -42,7 +42,7 @@ def main(arguments: list) -> int:
         calls.write(json.dumps(arguments) + "\n")
     for option in options:
         if option not in KNOWN:
-            print("[11/22/2026-19:00:00] [E] Unknown option: {} {}".format(option, options[option]), file=sys.stderr)
+            print(f"[11/22/2026-19:00:00] [E] Unknown option: {option} {options[option]}", file=sys.stderr)
             return 1
     if os.environ.get("FAIL_ON") and any(os.environ["FAIL_ON"] in argument for argument in arguments):
         print(os.environ["SAYS"], file=sys.stderr)

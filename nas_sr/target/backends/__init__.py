@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import Any
 
 from ..failure import Failure
@@ -41,4 +42,5 @@ def first_usable(names: list[str]) -> tuple[str, Any]:
             return name, backend(name)
         except Failure as failure:
             lacks.append(failure.text)
-    raise Failure("device", "; ".join(lacks))
+    remedy = "install one for {}, or name another Python with `python:` in the profile".format(sys.executable)
+    raise Failure("device", "{}; {}".format("; ".join(lacks), remedy))
