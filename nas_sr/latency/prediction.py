@@ -1,0 +1,50 @@
+"""A latency that nobody measured: what a calibrated model expects, how sure it is of it, and on what grounds."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Grounds(BaseModel):
+    """What a prediction rests on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str  # "measured here" or the publication
+    digest: str  # of the calibration file's points
+    points: int
+    cross_validated_error: float  # mean absolute error, as a share, on points left out of the fit
+
+
+class Prediction(BaseModel):
+    """One network's expected latency on one target."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["predicted"] = "predicted"
+    target: str  # name of the hardware profile
+    network: str  # digest of the spec
+    lr_height: int
+    lr_width: int
+    latency_ms: float
+    low_ms: float
+    high_ms: float
+    level: float = 0.8  # share of networks whose measured latency lies between low_ms and high_ms
+    calibration: Grounds
+    labels: tuple[str, ...] = ()  # what a reader must know
+
+    def summary(self) -> dict[str, Any]:
+        """The figures a reader needs; the keys of a measurement's that make sense here."""
+        return {
+            "latency_ms": self.latency_ms,
+            "low_ms": self.low_ms,
+            "high_ms": self.high_ms,
+            "level": self.level,
+            "kind": self.kind,
+            "target": self.target,
+            "calibration": self.calibration.model_dump(),
+            "stable": None,
+            "labels": list(self.labels),
+        }
