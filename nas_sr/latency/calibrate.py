@@ -74,7 +74,7 @@ def calibrate(
 
     Raises:
         MeasurementFailed: the device does not work; what was measured is kept.
-        WorkError: fewer than five networks could be measured.
+        WorkError: fewer than five networks could be measured, or not all with one backend.
     """
     path = path or own_path(profile)
     tell = progress or (lambda text: None)
@@ -87,6 +87,9 @@ def calibrate(
         raise WorkError(
             f"only {len(taken)} of {n} networks could be measured, and a calibration needs {FEWEST_POINTS}: {reasons}"
         )
+    backends = sorted({each.measurement.backend for each in taken})
+    if len(backends) > 1:
+        raise WorkError(f"measured with {' and '.join(backends)}: name one of them in the profile's backends")
     found = _calibration(profile, roofline, taken, omitted)
     write(path, found)
     part.unlink(missing_ok=True)
@@ -176,7 +179,8 @@ def _calibration(
         f" ({reference_ms:.4g} ms): the device's drift is taken out"
     ]
     if omitted:
-        notes.append(f"{len(omitted)} networks are left out of the calibration: they could not be measured, or stably")
+        wanted = len(taken) + len(omitted)
+        notes.append(f"{len(omitted)} of {wanted} networks could not be measured, or not stably, and are left out")
     return Calibration(
         target=profile.name,
         source="measured here",
