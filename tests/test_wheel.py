@@ -42,6 +42,10 @@ def test_shipped_files_are_in_the_wheel(installed: Path) -> None:
         ours = {path.name for path in (PROJECT / kind).glob("*.yaml")}
         assert ours
         assert {path.name for path in (installed / "nas_sr" / "shipped_files" / kind).glob("*.yaml")} == ours
+    calibrations = {path.name for path in (PROJECT / "hw_profiles").glob("*.calibration.json")}
+    assert calibrations
+    shipped = installed / "nas_sr" / "shipped_files" / "hw_profiles"
+    assert {path.name for path in shipped.glob("*.json")} == calibrations
     # A study's own state never gets in.
     assert not [path for path in (installed / "nas_sr" / "shipped_files" / "studies").iterdir() if path.is_dir()]
 

@@ -379,7 +379,7 @@ def test_earlier_try_that_does_not_know_its_connection_is_cut_gives_way(
 
     def ask(name: str) -> None:
         try:
-            target_program.run(job, files, profile, told[name].append)
+            target_program.run(asked, files, profile, told[name].append)
         except MeasurementFailed as failure:
             ends[name] = failure.text
 
