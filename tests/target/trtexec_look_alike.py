@@ -33,7 +33,7 @@ WARM_UP_IN_TIMES = "8201"
 
 
 def main(arguments: list) -> int:
-    options = dict((argument.split("=", 1) + [""])[:2] for argument in arguments)
+    options = dict(([*argument.split("=", 1), ""])[:2] for argument in arguments)
     print("&&&& RUNNING TensorRT.trtexec [TensorRT v{}] # trtexec {}".format(LIKE, " ".join(arguments)))
     if "--help" in options:
         print("=== Options ===\n" + "".join("  {:34} says what it does\n".format(option + "=x") for option in KNOWN))
@@ -42,7 +42,7 @@ def main(arguments: list) -> int:
         calls.write(json.dumps(arguments) + "\n")
     for option in options:
         if option not in KNOWN:
-            print("[11/22/2026-19:00:00] [E] Unknown option: {} {}".format(option, options[option]), file=sys.stderr)
+            print(f"[11/22/2026-19:00:00] [E] Unknown option: {option} {options[option]}", file=sys.stderr)
             return 1
     if os.environ.get("FAIL_ON") and any(os.environ["FAIL_ON"] in argument for argument in arguments):
         print(os.environ["SAYS"], file=sys.stderr)
