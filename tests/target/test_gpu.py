@@ -22,7 +22,8 @@ typedef unsigned int u; typedef unsigned long long ull; typedef void *device;
 static int initialised, the_gpu;
 int nvmlInit_v2(void) { initialised = 1; return 0; }
 int nvmlDeviceGetHandleByIndex_v2(u index, device *d) { *d = &the_gpu; return initialised && index == 0 ? 0 : 2; }
-int nvmlDeviceGetHandleByPciBusId_v2(const char *id, device *d) { *d = &the_gpu; return strcmp(id, "0000:01:00.0") ? 6 : 0; }
+int nvmlDeviceGetHandleByPciBusId_v2(const char *id, device *d)
+{ *d = &the_gpu; return strcmp(id, "0000:01:00.0") ? 6 : 0; }
 int nvmlDeviceGetName(device d, char *s, u n) { strncpy(s, "NVIDIA GeForce RTX 2080", n); return d != &the_gpu; }
 int nvmlSystemGetDriverVersion(char *s, u n) { strncpy(s, "535.183.01", n); return 0; }
 int nvmlDeviceGetCudaComputeCapability(device d, int *a, int *b) { *a = 7; *b = 5; return d != &the_gpu; }

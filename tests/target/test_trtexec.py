@@ -111,7 +111,7 @@ def test_each_version_is_told_in_its_own_words(like, network, tmp_path, version,
     calls = like(version)
     facts = trtexec.build(network, tmp_path / "e", SETTINGS._replace(precision=precision))
     (arguments,) = calls()
-    given = dict((argument.split("=", 1) + [""])[:2] for argument in arguments)
+    given = dict(([*argument.split("=", 1), ""])[:2] for argument in arguments)
     assert given.pop("--saveEngine") == str(tmp_path / "e")
     assert Path(given.pop("--onnx")).name == "network.onnx"
     assert Path(given.pop("--exportLayerInfo")).name == "layers.json"
@@ -225,8 +225,8 @@ def test_times_by_layer_on_request(like, tmp_path):
     [
         (
             '[11/22/2026-19:00:00] [E] [TRT] ModelImporter.cpp:771: While parsing node number 4 [Foo -> "y"]:\n'
-            "[11/22/2026-19:00:00] [E] [TRT] ModelImporter.cpp:776: In node 4 (parseGraph): UNSUPPORTED_NODE: No importer"
-            " registered for op: Foo",
+            "[11/22/2026-19:00:00] [E] [TRT] ModelImporter.cpp:776: In node 4 (parseGraph): UNSUPPORTED_NODE: No"
+            " importer registered for op: Foo",
             "candidate",
             "In node 4 .* No importer registered for op: Foo",
         ),

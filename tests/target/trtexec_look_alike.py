@@ -33,7 +33,7 @@ WARM_UP_IN_TIMES = "8201"
 
 
 def main(arguments: list) -> int:
-    options = dict((argument.split("=", 1) + [""])[:2] for argument in arguments)
+    options = dict(([*argument.split("=", 1), ""])[:2] for argument in arguments)
     print("&&&& RUNNING TensorRT.trtexec [TensorRT v{}] # trtexec {}".format(LIKE, " ".join(arguments)))
     if "--help" in options:
         print("=== Options ===\n" + "".join("  {:34} says what it does\n".format(option + "=x") for option in KNOWN))

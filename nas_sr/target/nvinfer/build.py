@@ -87,15 +87,18 @@ def build(
     _configure(trt, config, settings)
     _give_shape(builder, network, config, settings)
     target(config)
-    used, ignored = _use_cache(config, cache)
+    in_use, used, ignored = _use_cache(config, cache)
     serialized = builder.build_serialized_network(network, config)
     if serialized is None:
         raise failure("the network cannot be built", log, settings.workspace_mb)
+    left = bytes(memoryview(config.get_timing_cache().serialize())) if in_use else b""
+    if cache and left:
+        timing_cache.write(cache, left)
     facts = {
         "build_s": round(time.perf_counter() - start, 3),
         "engine_bytes": int(serialized.nbytes),
         "onnx": "fp16" if model == files.fp16 else "fp32",
-        "timing_cache": _keep_cache(config, cache, used, ignored),
+        "timing_cache": timing_cache.facts(used, left, ignored) if cache else None,
         "warnings": list(dict.fromkeys(log.warnings))[:20],
     }
     return serialized, log, facts
@@ -157,21 +160,15 @@ def _parser_errors(parser: Any) -> str:
     return "; ".join(said) or "it is not an ONNX file"
 
 
-def _use_cache(config: Any, cache: Path | None) -> tuple[bytes, str | None]:
-    """Gives the builder what is cached; the bytes it took, and why it did not take what there is."""
+def _use_cache(config: Any, cache: Path | None) -> tuple[Any, bytes, str | None]:
+    """Gives the builder what is cached: the object, which must live as long; its bytes; why there is none of them."""
     if cache is None:
-        return b"", None
+        return None, b"", None
     content, ignored = timing_cache.read(cache)
-    if content and not config.set_timing_cache(config.create_timing_cache(content), False):
+    made = config.create_timing_cache(content)
+    if content and (made is None or not config.set_timing_cache(made, False)):
         content, ignored = b"", "not of this GPU and version"
     if not content:
-        config.set_timing_cache(config.create_timing_cache(b""), False)
-    return content, ignored
-
-
-def _keep_cache(config: Any, cache: Path | None, used: bytes, ignored: str | None) -> dict[str, Any] | None:
-    if cache is None:
-        return None
-    left = bytes(memoryview(config.get_timing_cache().serialize()))
-    timing_cache.write(cache, left)
-    return timing_cache.facts(used, left, ignored)
+        made = config.create_timing_cache(b"")
+        config.set_timing_cache(made, False)
+    return made, content, ignored

@@ -19,6 +19,7 @@ _OUT_OF_MEMORY = (
 _REMEDIES = {
     "insufficient memory on requested size": "kernels were left out for lack of workspace; raise workspace_mb",
     "within workspace limit": "raise workspace_mb",
+    "increase the workspace": "raise workspace_mb",
     "fp32 gemm is not supported": "TensorRT for RTX has no fp32 matrix product before Ampere; use precision: fp16",
 }
 _DEVICE = (
