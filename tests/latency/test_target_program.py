@@ -171,6 +171,48 @@ def test_killed_program_is_tried_again(drone, device, relu_onnx, killed, text):
     assert any(text in each and "(stage: window)" in each for each in told)
 
 
+def test_device_is_held_for_as_long_as_a_worker_runs(drone, device, relu_onnx):
+    stuck: list[psutil.Process] = []
+
+    def lose_the_agent() -> None:
+        stuck.extend(_workers(device))
+        stuck[0].suspend()  # it does not even notice that nobody waits for it
+        for agent in _agents(device):
+            agent.kill()
+
+    hear, told = _at("window", lose_the_agent)
+
+    def hear_and_kill(text: str) -> None:
+        hear(text)
+        if text == "waiting for the device":
+            stuck[0].kill()
+
+    assert measure("n", relu_onnx, drone(retries=1, seconds=0.5), progress=hear_and_kill).attempts == 2
+    assert "waiting for the device" in told
+
+
+def test_what_a_backend_started_ends_with_it(drone, device, relu_onnx, changed_program):
+    changed_program(
+        "backends/onnxruntime.py",
+        """
+        import subprocess, sys
+        def build(onnx, engine, settings):
+            subprocess.run([sys.executable, "-c", "import time; time.sleep(1000)", str(engine)])
+        """,
+    )
+
+    def kill() -> None:
+        until(lambda: len(device.started()) == 3)
+        for agent in _agents(device):
+            if "time.sleep" not in " ".join(agent.cmdline()):
+                agent.kill()
+
+    hear, _ = _at("building the reference network", kill)
+    assert _failure(drone(), relu_onnx, progress=hear).kind == "passing"
+    until(lambda: not device.started())
+    shutil.rmtree(device.device / "jobs")
+
+
 def test_program_that_is_killed_every_time_gives_no_figure(drone, device, relu_onnx):
     failure = _failure(
         drone(retries=1, **LONG),
@@ -181,7 +223,7 @@ def test_program_that_is_killed_every_time_gives_no_figure(drone, device, relu_o
     assert "killed by the system, which happens when memory runs out" in failure.text
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_program_ends_with_whoever_asked(drone, device, ask, relu_onnx, how):
     asker = ask(drone(**LONG))
     heard_until(asker, "window")
@@ -398,7 +440,7 @@ def test_earlier_try_that_does_not_know_its_connection_is_cut_gives_way(
 
 
 def test_result_of_megabytes_arrives(drone, relu_onnx, changed_program):
-    layers = [{"name": "layer", "inputs": "x" * 1000}] * 8000
+    layers = [{"name": "layer", "inputs": "x" * 1000}] * 2000
     changed_program(
         "backends/onnxruntime.py",
         f"""
