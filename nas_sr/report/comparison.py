@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from nas_sr.latency.latency import Latency
 from nas_sr.records import StudyRecord
-from nas_sr.report.info import knees
+from nas_sr.report.info import knees, without_prefix
 from nas_sr.report.words import decibels, listed, percent, plural, significant
 
 
@@ -23,11 +23,6 @@ class Network(NamedTuple):
     latencies: tuple[Latency, ...]  # one a target
     fronts: tuple[str, ...]  # targets on whose front it is
     knees: tuple[str, ...]  # targets whose knee it is
-
-    @property
-    def kind(self) -> str:
-        """ "measured" where all its latencies are."""
-        return "predicted" if any(latency.kind == "predicted" for latency in self.latencies) else "measured"
 
 
 class Pair(NamedTuple):
@@ -50,7 +45,7 @@ def networks(studies: Sequence[StudyRecord]) -> tuple[Network, ...]:
         latencies = tuple(latency for latency in on_each if latency is not None)
         if len(latencies) == len(studies) and trial.repeats is None:
             fronts = tuple(study.target for study in studies if trial.number in study.front)
-            name = trial.preset or trial.spec.label()
+            name = without_prefix(trial.preset) if trial.preset else trial.spec.label()
             at_knee_of = at_knee.get(trial.number, ())
             found.append(Network(trial.number, name, trial.psnr_db, latencies, fronts, at_knee_of))
     return tuple(sorted(found, key=lambda network: network.latencies[0].latency_ms))
@@ -83,26 +78,28 @@ def pair_sentence(pair: Pair) -> str:
     sentences = [
         f"{plural(len(pair.networks), 'network')} on {one} and {other}: {percent(pair.same_order)} of all pairs are in"
         f" the same order on both. In the median a network takes {significant(pair.ratio, 2)} times as long on {other}"
-        " (the line); what lies above it suits that target worse than most."
+        " (the dashed line); what lies above it suits that target worse than most."
     ]
     for wanted, text in (
-        ((one, other), "on both fronts"),
-        ((one,), f"only on that of {one}"),
-        ((other,), f"only on that of {other}"),
+        ((one, other), "On both fronts"),
+        ((one,), f"Only on that of {one}"),
+        ((other,), f"Only on that of {other}"),
     ):
-        trials = [network.trial for network in pair.networks if network.fronts == wanted]
+        trials = sorted(network.trial for network in pair.networks if network.fronts == wanted)
         if trials:
-            sentences.append(f"{text[0].upper()}{text[1:]}: {listed([f'{number}' for number in sorted(trials)])}.")
-    predicted = [target for index, target in enumerate(pair.targets) if _anything_predicted(pair, index)]
-    if predicted:
-        sentences.append(
-            f"Latencies on {listed(predicted)} are predicted in part or whole: their order is what the model expects."
-        )
+            sentences.append(f"{text}: {listed(trials)}.")
+    if predicted := predicted_targets(pair):
+        sentences.append(f"Where latencies on {listed(predicted)} are predicted, the order is what the model expects.")
     return " ".join(sentences)
 
 
-def _anything_predicted(pair: Pair, index: int) -> bool:
-    return any(network.latencies[index].kind == "predicted" for network in pair.networks)
+def predicted_targets(pair: Pair) -> list[str]:
+    """Those of the two on which a latency is predicted."""
+    return [
+        target
+        for index, target in enumerate(pair.targets)
+        if any(network.latencies[index].kind == "predicted" for network in pair.networks)
+    ]
 
 
 def fronts_html(studies: Sequence[StudyRecord]) -> str:
@@ -111,18 +108,20 @@ def fronts_html(studies: Sequence[StudyRecord]) -> str:
     found = [network for network in networks(studies) if network.fronts]
     if not found:
         return ""
-    names = ["Trial", "PSNR", *[f"{target} [ms]" for target in targets], "On the front of", "Network"]
+    names = ["Trial", "Network", "PSNR", *[f"{target} [ms]" for target in targets], "Front of"]
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
     body = "".join(_row(network, targets) for network in found)
     return f'<div class="scroll"><table class="plain"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _row(network: Network, targets: Sequence[str]) -> str:
+    where = _named(network.fronts, targets)
+    knee = f", knee of {_named(network.knees, targets)}" if network.knees else ""
     cells = [
+        f"<code>{escape(network.name)}</code>",
         decibels(network.psnr_db),
         *[_latency(latency) for latency in network.latencies],
-        escape(_fronts(network, targets)),
-        f"<code>{escape(network.name)}</code>",
+        escape(where + knee),
     ]
     number = f'<th scope="row"><button type="button">{network.trial}</button></th>'
     return f'<tr data-trial="{network.trial}">{number}{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
@@ -133,6 +132,7 @@ def _latency(latency: Latency) -> str:
     return f'{figure} <span class="predicted">predicted</span>' if latency.kind == "predicted" else figure
 
 
-def _fronts(network: Network, targets: Sequence[str]) -> str:
-    where = "all" if len(network.fronts) == len(targets) > 2 else listed(network.fronts)
-    return f"{where}; knee of {listed(network.knees)}" if network.knees else where
+def _named(some: Sequence[str], targets: Sequence[str]) -> str:
+    if len(some) == len(targets):
+        return "both" if len(targets) == 2 else "all"
+    return listed(some)

@@ -9,7 +9,7 @@ from typing import Any
 
 from nas_sr.report import chart_style as style
 from nas_sr.report import marks
-from nas_sr.report.comparison import Network, Pair
+from nas_sr.report.comparison import Network, Pair, predicted_targets
 from nas_sr.report.hover import latency_lines
 from nas_sr.report.labels import along, place
 from nas_sr.report.words import listed, significant
@@ -21,6 +21,8 @@ PADDING = 0.06  # of the span, on each side of the logarithmic axes
 def comparison_chart(pair: Pair) -> style.Chart:
     """Both axes are logarithmic, so that one ratio of latencies is one straight line wherever it lies.
 
+    Bars are drawn for the fronts' networks only; markers are hollow where one of the two latencies was predicted.
+
     Raises:
         ValueError: no network has a latency on both targets.
     """
@@ -28,35 +30,51 @@ def comparison_chart(pair: Pair) -> style.Chart:
         raise ValueError(f"no network has a latency on both {' and '.join(pair.targets)}")
     one, other = pair.targets
     groups = {
-        (): ("On neither front", marks.DOMINATED),
-        (one,): (f"Only on that of {one}", marks.FRONT._replace(symbol="triangle-left", size=12)),
-        (other,): (f"Only on that of {other}", marks.FRONT._replace(symbol="triangle-down", size=12)),
-        (one, other): ("On both fronts", marks.FRONT),
+        (): ("Neither front", marks.DOMINATED),
+        (one,): (f"Front of {one} only", marks.FRONT._replace(symbol="triangle-left", size=12)),
+        (other,): (f"Front of {other} only", marks.FRONT._replace(symbol="triangle-down", size=12)),
+        (one, other): ("Both fronts", marks.FRONT),
     }
     ranges = [_range([network.latencies[index].latency_ms for network in pair.networks]) for index in (0, 1)]
     sides = _sides(pair, pair.ratio, ranges)
     data = []
-    for fronts, (name, look) in groups.items():
-        for kinds in dict.fromkeys(_kinds(network) for network in pair.networks):
-            found = [each for each in pair.networks if each.fronts == fronts and _kinds(each) == kinds]
-            if found:
-                data.append(_points(name, look, found, pair.targets, sides))
-    ends_ms = [10**end for end in ranges[0]]
-    line = {
+    for rank, (fronts, (name, look)) in enumerate(groups.items()):
+        members = [network for network in pair.networks if network.fronts == fronts]
+        for number, kinds in enumerate(dict.fromkeys(_kinds(network) for network in members)):
+            found = [network for network in members if _kinds(network) == kinds]
+            trace = _points(look, found, pair.targets, sides)
+            legend = {"legendgroup": name, "legendrank": -rank, "showlegend": number == 0}
+            data.append(trace | {"name": f"{name} ({len(members)})", **legend})
+    layout = style.layout(
+        xaxis=_axis(f"latency on {one} [ms]", ranges[0]),
+        yaxis=_axis(f"latency on {other} [ms]", ranges[1]),
+        clickmode="event",
+    )
+    return {"data": [_line(pair.ratio, other, ranges[0]), *_hollow(pair), *data, style.selection()], "layout": layout}
+
+
+def _line(ratio: float, other: str, range_: Sequence[float]) -> dict[str, Any]:
+    """Where the ratio of the two latencies is the median one."""
+    ends_ms = [10**end for end in range_]
+    return {
         "type": "scatter",
-        "name": f"{significant(pair.ratio, 2)} times as long on {other}",
+        "name": f"{significant(ratio, 2)} × as long on {other}",
         "x": ends_ms,
-        "y": [pair.ratio * end for end in ends_ms],
+        "y": [ratio * end for end in ends_ms],
         "mode": "lines",
         "hoverinfo": "skip",
         "line": {"color": style.MUTED, "width": 1.2, "dash": "dash"},
+        "legendrank": 1002,
     }
-    layout = style.layout(
-        xaxis=style.axis(f"latency on {one} [ms]", type="log", dtick="D2", range=ranges[0]),
-        yaxis=style.axis(f"latency on {other} [ms]", type="log", dtick="D2", range=ranges[1]),
-        clickmode="event",
-    )
-    return {"data": [line, *data, style.selection()], "layout": layout}
+
+
+def _hollow(pair: Pair) -> list[dict[str, Any]]:
+    """The legend's entry that says what a hollow marker is; nothing where there is none."""
+    predicted = predicted_targets(pair)
+    if not predicted:
+        return []
+    entry = {"type": "scatter", "name": f"Hollow: predicted on {listed(predicted)}", "x": [None], "y": [None]}
+    return [entry | {"mode": "markers", "marker": marks.marker(marks.DOMINATED, "predicted"), "legendrank": 1001}]
 
 
 def _kinds(network: Network) -> tuple[str, ...]:
@@ -64,26 +82,28 @@ def _kinds(network: Network) -> tuple[str, ...]:
 
 
 def _points(
-    name: str, look: marks.Look, found: Sequence[Network], targets: tuple[str, str], sides: dict[int, str]
+    look: marks.Look, found: Sequence[Network], targets: tuple[str, str], sides: dict[int, str]
 ) -> dict[str, Any]:
     """Networks of one group whose latencies are of the same two kinds."""
     kinds = _kinds(found[0])
-    predicted = [target for target, kind in zip(targets, kinds, strict=True) if kind == "predicted"]
-    suffix = f", predicted on {listed(predicted)}" if predicted else ""
     horizontal, vertical = ([network.latencies[index] for network in found] for index in (0, 1))
-    return {
+    trace = {
         "type": "scatter",
-        "name": f"{name}{suffix} ({len(found)})",
         "x": [latency.latency_ms for latency in horizontal],
         "y": [latency.latency_ms for latency in vertical],
         "customdata": [network.trial for network in found],
         "hovertext": [_hover(network, targets) for network in found],
         "hoverinfo": "text",
-        "mode": "markers+text" if found[0].fronts else "markers",
+        "mode": "markers",
+        "marker": marks.marker(look, "predicted" if "predicted" in kinds else "measured"),
+    }
+    if not found[0].fronts:
+        return trace
+    return trace | {
+        "mode": "markers+text",
         "text": [str(network.trial) for network in found],
-        "textposition": [sides.get(network.trial, "top center") for network in found],
+        "textposition": [sides[network.trial] for network in found],
         "textfont": {"size": 12, "color": style.INK},
-        "marker": marks.marker(look, "predicted" if predicted else "measured"),
         "error_x": marks.bars(look, kinds[0], horizontal),
         "error_y": marks.bars(look, kinds[1], vertical),
     }
@@ -101,6 +121,23 @@ def _range(latencies_ms: Sequence[float]) -> list[float]:
     low, high = math.log10(min(latencies_ms)), math.log10(max(latencies_ms))
     space = PADDING * max(high - low, 0.1)
     return [low - space, high + space]
+
+
+def _axis(title: str, range_: list[float]) -> dict[str, Any]:
+    ticks_ms = _ticks_ms(*(10**end for end in range_))
+    texts = [f"{tick:g}" for tick in ticks_ms]
+    return style.axis(title, type="log", range=range_, tickvals=ticks_ms, ticktext=texts)
+
+
+def _ticks_ms(low_ms: float, high_ms: float) -> list[float]:
+    """Round numbers between two others, closer together where there would be few. Plotly's own leave out the tens."""
+    for mantissas in ((1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0), tuple(n / 10 for n in range(10, 100))):
+        decades = range(math.floor(math.log10(low_ms)), math.ceil(math.log10(high_ms)) + 1)
+        found = [float(f"{m * 10.0**decade:.3g}") for decade in decades for m in mantissas]
+        ticks_ms = [tick for tick in found if low_ms <= tick <= high_ms]
+        if len(ticks_ms) >= 3:
+            break
+    return ticks_ms
 
 
 def _sides(pair: Pair, ratio: float, ranges: Sequence[Sequence[float]]) -> dict[int, str]:

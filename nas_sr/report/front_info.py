@@ -91,7 +91,7 @@ def unmeasured(study: StudyRecord) -> Unmeasured | None:
     The command measures and searches no further: its budget is what the study has evaluated already.
     """
     found = predictions(study)
-    trials = tuple(number for number in study.front if number in found)
+    trials = tuple(sorted(number for number in study.front if number in found))
     if not trials:
         return None
     labels = tuple(dict.fromkeys(label for number in trials for label in found[number].labels))

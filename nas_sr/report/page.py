@@ -40,10 +40,12 @@ def page(studies: Sequence[StudyRecord]) -> str:
         search=parts.of_each(studies, _search),
         curves_text=parts.note(sentences.curves_sentence(studies)),
         curves=parts.slot("curves", "curves", "Validation PSNR over training steps") if info.curves(studies) else "",
+        tables_heading=parts.of_each(studies, lambda study: parts.heading("All trials", study)),
         states=state_options(studies),
         tables=parts.of_each(studies, table_html),
         csv=parts.note(sentences.csv_sentence(studies)),
         latency_facts=parts.of_each(studies, lambda study: "".join(map(parts.facts_table, latency_facts(study)))),
+        settings_heading=parts.of_each(studies, lambda study: parts.heading("Where the figures come from", study)),
         settings="".join(map(parts.facts_table, (*environment_facts(study), *config_facts(study)))),
         style=_asset("page.css"),
         charts=_json_in_html(charts(studies)),
@@ -110,15 +112,17 @@ def _pareto(study: StudyRecord) -> str:
 
 
 def _comparison(studies: Sequence[StudyRecord]) -> str:
-    found = []
-    for pair in pairs(studies):
-        one, other = pair.targets
-        chart = parts.slot(f"comparison-{other}", "comparison", f"Latency on {other} against latency on {one}")
-        found.append(f"<div>{parts.note(pair_sentence(pair))}{chart if pair.networks else ''}</div>")
+    found = pairs(studies)
+    slots = "".join(
+        parts.slot(f"comparison-{other}", "comparison", f"Latency on {other} against latency on {one}")
+        for (one, other), networks, *_ in found
+        if networks
+    )
     return f"""
 <section class="panel">
   <h2>The same networks on each target</h2>
-  <div class="comparisons">{"".join(found)}<div>{fronts_html(studies)}</div></div>
+  {"".join(parts.note(pair_sentence(pair)) for pair in found)}
+  <div class="comparisons">{slots}{fronts_html(studies)}</div>
 </section>"""
 
 

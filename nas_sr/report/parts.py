@@ -71,13 +71,13 @@ def pick_card(pick: info.Pick) -> str:
 def _latency(latency: Latency) -> str:
     """Kind, spread, and what speaks against the figure or must be known of it."""
     if latency.kind == "predicted":
-        return f"predicted, {spread(latency)}<br>{escape(grounds(latency.calibration))}"
+        return f"predicted, {spread(latency)}<br>calibration: {escape(grounds(latency.calibration))}"
     steady = "stable" if latency.stable else '<b class="warning">not stable</b>'
     lines = [f"measured, {spread(latency)}, {steady}"]
     if text := repeats(latency):
         lines.append(escape(text))
     if latency.labels:
-        lines.append(f'<span class="warning">{escape("; ".join(latency.labels))}</span>')
+        lines.append(f'<span class="caution">{escape("; ".join(latency.labels))}</span>')
     return "<br>".join(lines)
 
 

@@ -70,14 +70,14 @@ def _kinds(study: StudyRecord, front: FrontInfo) -> Iterator[str]:
     else:
         yield f"Latencies: none measured, all {predicted} predicted ({hollow})."
     rest_on = dict.fromkeys(grounds(one.calibration) for one in found)
-    yield f"Predictions rest on {'; '.join(rest_on)}."
+    yield f"Calibration of the predictions: {'; '.join(rest_on)}."
 
 
 def caution_sentence(study: StudyRecord) -> str:
     """What must be known of measurements that are stable; empty where there is nothing."""
     found = cautions(study)
     more = [f"and {len(found) - MOST_CAUTIONS} more"] if len(found) > MOST_CAUTIONS else []
-    return f"To know of the stable ones: {'; '.join([*found[:MOST_CAUTIONS], *more])}." if found else ""
+    return f"Of the stable measurements: {'; '.join([*found[:MOST_CAUTIONS], *more])}." if found else ""
 
 
 def hypervolume_sentence(study: StudyRecord) -> str:

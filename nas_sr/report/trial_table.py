@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from nas_sr.records import StudyRecord, TrialRecord
 from nas_sr.report.info import STATES, export_command, knee_of, notes, without_prefix
-from nas_sr.report.latencies import measured
+from nas_sr.report.latencies import measured, repeats
 from nas_sr.report.words import NOTHING, parameters, significant
 
 
@@ -39,8 +39,6 @@ COLUMNS = (
     Column("Low", "ms", hint="measured: 5 % of the samples are faster; predicted: the interval begins here"),
     Column("High", "ms", hint="measured: 5 % of the samples are slower; predicted: the interval ends here"),
     Column("Stable", is_number=False, hint="whether the measurement met its protocol's limits"),
-    Column("Run spread", "%", hint="of a finalist: largest distance between runs of one build"),
-    Column("Build spread", "%", hint="of a finalist: largest distance between builds"),
     Column("Params"),
     Column("MACs", "G", hint="at a 256×256 LR input"),
     Column("Preset", is_number=False, hint="the paper's name of this network"),
@@ -90,8 +88,6 @@ def cells(trial: TrialRecord, place: str) -> list[Cell]:
         _milliseconds(latency.low_ms if latency else None),
         _milliseconds(latency.high_ms if latency else None),
         Cell(("yes" if timed.stable else "no") if timed else NOTHING),
-        _percent(timed.run_spread if timed else None),
-        _percent(timed.build_spread if timed else None),
         Cell(parameters(trial.counts.params), trial.counts.params),
         Cell(significant(trial.counts.macs_g), trial.counts.macs_g),
         Cell(without_prefix(trial.preset) if trial.preset else NOTHING),
@@ -103,16 +99,12 @@ def cells(trial: TrialRecord, place: str) -> list[Cell]:
         Cell(f"{spec.split:g}:1", spec.split),
         Cell("+".join(map(str, spec.nla_after)) or NOTHING),
         Cell(str(spec.head), spec.head),
-        Cell(notes(trial)),
+        Cell("; ".join(filter(None, [repeats(timed) if timed else None, notes(trial)]))),
     ]
 
 
 def _milliseconds(value: float | None) -> Cell:
     return Cell(NOTHING if value is None else significant(value, 4), value)
-
-
-def _percent(share: float | None) -> Cell:
-    return Cell(NOTHING if share is None else significant(100 * share, 2), share)
 
 
 def _heading(column: Column) -> str:

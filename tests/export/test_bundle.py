@@ -16,34 +16,45 @@ from nas_sr.arch.spec import ArchSpec
 from nas_sr.arch.weights import load_network, save_weights
 from nas_sr.cli.main import run
 from nas_sr.config import FullTraining, StudyConfig, load_yaml, read_yaml
-from nas_sr.files import write_json
+from nas_sr.export.card import card
+from nas_sr.latency.latency import write_latency
 from nas_sr.search.candidate import write_curve
 from nas_sr.search.outcome import Outcome
 from nas_sr.search.proposals import Proposals
 from nas_sr.search.store import StudyStore
 from nas_sr.space import parse_space
-from tests.report.study_records import measurement
+from tests.report.study_records import finalist, measurement, prediction, study, trial
 from tests.search.quick import finished, start
 
 SPACE = parse_space({"fixed": {"depth": 2, "head": 16}, "parameters": {"core": [2, 4, 6], "gidbs": [1, 2]}}, Path("s"))
 POINTS = [(25.0, 10.0), (25.8, 12.0), (26.0, 20.0), (25.5, 30.0)]
+ON_BOARD_MS = [40.0, 90.0, 45.0, 41.0]
 
 
 @pytest.fixture
 def studies(tmp_path: Path) -> Path:
-    """A folder with a study of four trials; number 3 is dominated. The figures are made up, the weights are real."""
-    environment = {"bicubic_psnr_db": 24.5, "data": {"description": "made up", "smallest_lr": 106}}
-    store = StudyStore.create(tmp_path / "studies" / "s t'1", StudyConfig(), environment)
+    """A folder with a study of four trials on two targets, measured on one and predicted on the other.
+
+    On the first number 3 is dominated, on the second number 1. The figures are made up, the weights are real.
+    """
+    environment = {
+        "bicubic_psnr_db": 24.5,
+        "data": {"description": "made up", "smallest_lr": 106},
+        "frozen": {"hw": {"cpu": {"title": "a CPU"}, "board": {"title": "a board"}}},
+    }
+    store = StudyStore.create(tmp_path / "studies" / "s t'1", StudyConfig(hw=("cpu", "board")), environment)
     proposals = Proposals(store, SPACE)
-    for psnr_db, latency_ms in POINTS:
+    for (psnr_db, cpu_ms), board_ms in zip(POINTS, ON_BOARD_MS, strict=True):
         proposal = proposals.ask()
         assert proposal
         folder = store.trial_folder(proposal.number)
-        write_json(folder / "latency.json", measurement(latency_ms).model_dump(mode="json"))
+        latencies = [finalist(cpu_ms), prediction(board_ms, target="board", labels=("not | measured",))]
+        for target, latency in zip(store.targets, latencies, strict=True):
+            write_latency(store.latency_path(proposal.number, target), latency)
         save_weights(build(proposal.spec, proposal.number).state_dict(), proposal.spec, folder / "weights.safetensors")
         write_curve(folder / "curve.csv", [])
-        figure = measurement(latency_ms).latency_ms
-        proposals.tell(proposal.number, Outcome("complete", psnr_db, figure))
+        figures = tuple(latency.latency_ms for latency in latencies)
+        proposals.tell(proposal.number, Outcome("complete", psnr_db, figures))
     return tmp_path / "studies"
 
 
@@ -68,12 +79,16 @@ def test_every_way_to_choose(
     assert chosen("--max-latency", "99") == 2
     assert chosen("--min-psnr", "25.9") == 2
     assert chosen("--min-psnr", "20") == 0
+    assert chosen("--hw", "board", "--knee") == 3
+    assert chosen("--hw", "board", "--max-latency", "42") == 3
+    assert chosen("--hw", "cpu", "--knee") == 1
 
     for options, words in [
         (["--max-latency", "1"], "no network within 1 ms; the fastest is trial 0"),
         (["--min-psnr", "40"], "no network reaches 40 dB; the best is trial 2"),
         (["--trial", "17"], "trial 17 does not exist; complete trials: 0, 1, 2, 3"),
         (["--knee", "--trial", "1"], "exactly one of"),
+        (["--knee", "--hw", "bord"], "board"),
     ]:
         assert run(["export", "s t'1", "--studies", str(studies), *options]) == 2
         assert words in capsys.readouterr().err
@@ -95,12 +110,39 @@ def test_bundle_holds_one_network_in_three_forms(studies: Path) -> None:
         with torch.inference_mode():
             expected = network(torch.from_numpy(image)).numpy()
         assert np.abs(session.run(None, {"input": image})[0] - expected).max() < 1e-4
-    card = (bundle / "README.md").read_text()
-    assert "measured" in card
-    assert "nas-sr train" in card
+    text = (bundle / "README.md").read_text()
+    assert "12.25 ms (measured, onnxruntime on cpu" in text
+    assert "9 runs of 3 builds, runs of one build differ by up to 0.4%, builds differ by up to 1.1%" in text
+    assert "predicted" not in text
+    assert "--hw cpu" in text
+    assert "nas-sr train" in text
     config = read_yaml(bundle / "train.yaml", FullTraining)
     assert config.training.steps == 800 * (2000 + 1300)
     assert config.training.phases[0].crop_lr == 104
+
+
+def test_bundle_of_a_predicted_network_says_so(studies: Path) -> None:
+    bundle = Path(_export(studies, "--hw", "board", "--knee", "--out", str(studies / "b"))["bundle"])
+    expected = prediction(41.0, target="board")
+    latency = json.loads((bundle / "bundle.json").read_text())["latency"]
+    assert (latency["kind"], latency["target"]) == ("predicted", "board")
+    assert (latency["low_ms"], latency["high_ms"]) == (expected.low_ms, expected.high_ms)
+    assert latency["calibration"]["points"] == 12
+    text = (bundle / "README.md").read_text()
+    assert "41.00 ms (**predicted, not measured**, for board" in text
+    assert f"80% interval {expected.low_ms:.2f} to {expected.high_ms:.2f} ms" in text
+    assert "measured here, 12 points, cross-validated error 12.0%" in text
+    assert "not \\| measured" in text  # a bar would end its cell of the table
+    assert "--hw board" in text
+
+
+def test_bundle_of_an_unstable_network_says_why(tmp_path: Path) -> None:
+    latency = measurement(20.0, stable=False, labels=("samples vary by 9%",))
+    chosen = trial(0, latency=latency)
+    training = FullTraining(training=StudyConfig().training)
+    text = card(study([chosen]), chosen, training, tmp_path)
+    assert "(measured, UNSTABLE, onnxruntime on cpu" in text
+    assert "; samples vary by 9%)" in text
 
 
 def _smaller(bundle: Path) -> None:

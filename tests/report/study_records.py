@@ -193,7 +193,10 @@ def on_board(record, latency, *, searched=True, competitors=()):
 
     def moved(one):
         found = latency(one) if one.state == "complete" else None
-        return one.model_copy(update={"latency": found, "latency_ms": found and found.latency_ms})
+        if found is not None:
+            return one.model_copy(update={"latency": found, "latency_ms": found.latency_ms})
+        changed = {"state": "interrupted", "reason": "no latency on board yet"} if one.state == "complete" else {}
+        return one.model_copy(update={"latency": None, "latency_ms": None, **changed})
 
     board = study(
         [moved(one) for one in record.trials],

@@ -1,7 +1,7 @@
 import math
 
-from nas_sr.report.facts import environment_facts, measurement_facts, rows
-from tests.report.study_records import measurement, predicted, study, trial
+from nas_sr.report.facts import environment_facts, rows
+from tests.report.study_records import study
 
 
 def test_nested_values_become_paths():
@@ -43,17 +43,3 @@ def test_loose_values_of_the_environment_come_first():
     found = environment_facts(study([], environment={"machine": {"cpu": "x"}, "bicubic_psnr_db": 25.5}))
     assert [one.title for one in found] == ["Study", "machine"]
     assert ("bicubic psnr [dB]", "25.5") in found[0].rows
-
-
-def test_protocol_says_what_differs_between_measurements():
-    one, two = measurement(10.0, runs=40), measurement(20.0, runs=90)
-    two = two.model_copy(update={"machine": {"cpu": "another", "threads": 2}, "reference_ms": (25.0,)})
-    protocol, machine, _ = measurement_facts(study([trial(0, latency=one), trial(1, latency=two)]))
-    assert protocol.title == "Protocol of 2 measurements"
-    assert dict(protocol.rows)["samples"] == "40 to 90"
-    assert dict(protocol.rows)["time of the reference network [ms]"] == "20 to 25"
-    assert dict(machine.rows) == {"cpu": "Example CPU, 2 cores; another", "threads": "2"}
-
-
-def test_predictions_have_no_protocol():
-    assert measurement_facts(study([trial(0, latency=predicted(10.0))])) == ()

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from nas_sr.report.write import write_report
-from tests.report.study_records import example_study, study, trial
+from tests.report.study_records import board_ms, competitor, example_study, on_board, prediction, study, trial
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt-get install chromium")
@@ -21,7 +21,7 @@ PROBE = """
   const seen = { requests: [] };
   document.addEventListener("securitypolicyviolation", (event) => seen.requests.push(event.blockedURI));
   await new Promise((done) => setTimeout(done, 500));
-  const table = document.getElementById("trials");
+  const table = document.querySelector("[data-target]:not([hidden]) > .trials");
   const column = (name) => [...table.tHead.rows[0].cells].findIndex((cell) => cell.textContent.startsWith(name));
   const shown = () => [...table.tBodies[0].rows].filter((row) => !row.hidden);
   const texts = (name) => shown().map((row) => row.cells[column(name)].textContent);
@@ -47,7 +47,7 @@ PROBE = """
   change("state", "value", "");
   seen.count = document.getElementById("shown").textContent;
 
-  const chart = document.getElementById("pareto");
+  const chart = document.getElementById("pareto-cpu");
   if (chart) {
     const row = shown().find((row) => row.dataset.front);
     click(row.cells[2]);
@@ -60,8 +60,8 @@ PROBE = """
     };
     click(row.cells[2]);
     seen.cleared = panel.hidden;
-    seen.steps = document.querySelectorAll("#pareto .scatterlayer .lines path").length;
-    seen.points = document.querySelectorAll("#pareto .scatterlayer .point").length;
+    seen.steps = document.querySelectorAll("#pareto-cpu .scatterlayer .lines path").length;
+    seen.points = document.querySelectorAll("#pareto-cpu .scatterlayer .point").length;
     seen.tools = [...document.querySelectorAll(".modebar-btn")].map((button) => button.dataset.title);
   }
   const result = document.createElement("pre");
@@ -74,15 +74,77 @@ PROBE = """
 """
 
 
-def browse(record, folder):
+# What a reader of two targets does: looks, chooses the other with a click, selects a trial, sorts, and comes back.
+CHOICE = """
+<script>
+(async () => {
+  const seen = { requests: [], steps: [] };
+  document.addEventListener("securitypolicyviolation", (event) => seen.requests.push(event.blockedURI));
+  const wait = (ms) => new Promise((done) => setTimeout(done, ms));
+  await wait(500);
+  const click = (element) => element.dispatchEvent(new MouseEvent("click", { bubbles: true }));
+  const visible = (selector) => [...document.querySelectorAll(selector)].filter((one) => one.offsetParent !== null);
+  const headings = (table) => [...table.tHead.rows[0].cells].map((cell) => cell.textContent);
+  function look() {
+    const [table] = visible(".trials");
+    const column = headings(table).findIndex((name) => name.startsWith("Latency"));
+    const ring = document.querySelector("#comparison-board").data.at(-1);
+    const [pareto] = visible(".chart.pareto");
+    seen.steps.push({
+      hash: location.hash,
+      checked: document.querySelector("[name=target]:checked").value,
+      shown: [...new Set(visible("[data-target]").map((part) => part.dataset.target))],
+      charts: visible(".chart").map((chart) => chart.id).sort(),
+      drawn: visible(".chart").every((chart) => chart.querySelector(".main-svg")),
+      width: pareto.querySelector(".main-svg").getBoundingClientRect().width / pareto.getBoundingClientRect().width,
+      picks: visible(".pick .figures").map((figures) => figures.innerText),
+      latencies: [...table.tBodies[0].rows].map((row) => row.cells[column].textContent),
+      sort: table.tHead.rows[0].cells[column].getAttribute("aria-sort"),
+      selection: document.getElementById("selection").innerText,
+      ring: [ring.x[0], ring.y[0]],
+      paretoRing: pareto.data.at(-1).x[0],
+      count: document.getElementById("shown").textContent,
+    });
+  }
+  look();
+  document.querySelector("[name=target][value=board]").click();
+  await wait(300);
+  look();
+  const row = visible(".trials tbody tr").find((row) => row.dataset.front);
+  seen.chosen = Number(row.dataset.trial);
+  click(row.cells[2]);
+  const column = headings(visible(".trials")[0]).findIndex((name) => name.startsWith("Latency"));
+  click(visible(".trials")[0].tHead.rows[0].cells[column].querySelector("button"));
+  await wait(300);
+  look();
+  document.querySelector("[name=target][value=cpu]").click();
+  await wait(300);
+  look();
+  location.hash = "#target=board";  // a link that somebody sent
+  await wait(300);
+  look();
+  location.hash = "#target=nobody";
+  await wait(300);
+  look();
+  const result = document.createElement("pre");
+  result.id = "seen";
+  result.textContent = JSON.stringify(seen);
+  document.body.append(result);
+})();
+</script>
+</body>
+"""
+
+
+def browse(studies, folder, probe=PROBE, address=""):
     """What the probe saw, and the browser's messages."""
-    page = write_report(record, folder).html
-    page.write_text(page.read_text().replace("</body>\n</html>", PROBE + "</html>"))
+    page = write_report(studies, folder).html
+    page.write_text(page.read_text().replace("</body>\n</html>", probe + "</html>"))
     command = [
         *[CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"],
         *["--disable-background-networking", "--disable-component-update", "--disable-sync"],
-        *["--window-size=1400,1200", "--enable-logging=stderr", "--virtual-time-budget=6000"],
-        *[f"--user-data-dir={folder / 'profile'}", "--dump-dom", page.as_uri()],
+        *["--window-size=1400,1200", "--enable-logging=stderr", "--virtual-time-budget=8000"],
+        *[f"--user-data-dir={folder / 'profile'}", "--dump-dom", page.as_uri() + address],
     ]
     run = subprocess.run(command, capture_output=True, text=True, timeout=120)
     found = re.search(r'<pre id="seen">(.*?)</pre>', run.stdout, re.DOTALL)
@@ -96,7 +158,7 @@ def numbers(texts):
 
 def test_sorting_filtering_and_selecting(tmp_path):
     record = example_study(30)
-    seen, messages = browse(record, tmp_path)
+    seen, messages = browse([record], tmp_path)
     assert messages == []
     assert seen["requests"] == []
     assert seen["sort"] == "ascending"
@@ -124,7 +186,61 @@ def test_sorting_filtering_and_selecting(tmp_path):
     ids=["empty", "one"],
 )
 def test_small_studies_make_no_error(record, tmp_path):
-    seen, messages = browse(record, tmp_path)
+    seen, messages = browse([record], tmp_path)
     assert messages == []
     assert seen["requests"] == []
     assert seen["count"] == f"{len(record.trials)} of {len(record.trials)} shown"
+
+
+def predicted(one):
+    return prediction(board_ms(one), target="board")
+
+
+def test_switching_between_two_targets(tmp_path):
+    studies = on_board(example_study(30), predicted, competitors=[competitor("@other", 25.9, prediction(90.0))])
+    cpu, board = studies
+    seen, messages = browse(studies, tmp_path, CHOICE)
+    assert messages == []
+    assert seen["requests"] == []
+    first, switched, selected, back, linked, unknown = seen["steps"]
+
+    for step, name in ((first, "cpu"), (switched, "board"), (back, "cpu"), (linked, "board"), (unknown, "cpu")):
+        assert step["checked"] == name
+        assert step["shown"] == [name]
+        own = [f"{kind}-{name}" for kind in ("hypervolume", "importance", "pareto")]
+        assert step["charts"] == sorted(["comparison-board", "curves", *own])
+        assert step["drawn"]
+        assert 0.9 < step["width"] <= 1.01
+        assert step["count"] == "30 of 30 shown"
+    assert first["hash"] == ""
+    assert switched["hash"] == "#target=board"
+    assert back["hash"] == "#target=cpu"
+
+    assert not any("predicted" in figures for figures in first["picks"])
+    assert all("predicted" in figures for figures in switched["picks"])
+    assert first["latencies"] != switched["latencies"]
+
+    # The selected trial and the order of the table stay when the target changes.
+    chosen = seen["chosen"]
+    places = [pytest.approx(record.trial(chosen).latency_ms) for record in studies]
+    for step, record in ((selected, board), (back, cpu), (linked, board)):
+        assert step["sort"] == "ascending"
+        assert numbers(step["latencies"]) == sorted(numbers(step["latencies"]))
+        assert step["ring"] == places
+        assert step["paretoRing"] == pytest.approx(record.trial(chosen).latency_ms)
+        assert f"Trial {chosen} " in step["selection"]
+        assert f"on {record.target}" in step["selection"]
+    assert "--hw board" in selected["selection"]
+    assert "--hw" not in back["selection"]
+
+
+def test_a_page_opens_on_the_target_in_its_address(tmp_path):
+    seen, messages = browse(on_board(example_study(20), predicted), tmp_path, CHOICE, "#target=board")
+    assert messages == []
+    assert seen["steps"][0]["shown"] == ["board"]
+
+
+def test_two_targets_without_a_trial_make_no_error(tmp_path):
+    seen, messages = browse(on_board(study([]), None), tmp_path)
+    assert messages == []
+    assert seen["count"] == "0 of 0 shown"

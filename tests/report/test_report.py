@@ -2,6 +2,7 @@
 
 import json
 import re
+from html import unescape
 from pathlib import Path
 
 import pandas as pd
@@ -11,9 +12,22 @@ from nas_sr.arch.presets import preset
 from nas_sr.arch.spec import ArchSpec
 from nas_sr.records import StudyRecord
 from nas_sr.report import info
-from nas_sr.report.page import charts, hypervolume_sentence, page, pareto_sentences
+from nas_sr.report.front_info import front_info
+from nas_sr.report.page import charts, page
+from nas_sr.report.sentences import hypervolume_sentence, pareto_sentences
 from nas_sr.report.write import write_report
-from tests.report.study_records import example_study, measurement, predicted, study, trial
+from tests.report.study_records import (
+    board_ms,
+    competitor,
+    example_study,
+    finalist,
+    measurement,
+    on_board,
+    prediction,
+    study,
+    tensorrt,
+    trial,
+)
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +36,7 @@ def example() -> StudyRecord:
 
 
 def test_files_are_written_and_pandas_reads_them(example: StudyRecord, tmp_path: Path) -> None:
-    files = write_report(example, tmp_path / "out")
+    files = write_report([example], tmp_path / "out")
     trials = pd.read_csv(files.csv)
     assert list(trials["trial"]) == [one.number for one in example.trials]
     front = pd.read_csv(files.pareto_csv)
@@ -38,7 +52,7 @@ def test_files_are_written_and_pandas_reads_them(example: StudyRecord, tmp_path:
 
 
 def test_page_needs_no_network(example: StudyRecord, tmp_path: Path) -> None:
-    html = write_report(example, tmp_path).html.read_text()
+    html = write_report([example], tmp_path).html.read_text()
     markup = re.sub(r"<script\b.*?</script>", "", html, flags=re.DOTALL)
     assert not re.findall(r"""(?:src|href)\s*=\s*["'](?:https?:)?//""", markup)
     assert "Plotly" in html
@@ -63,30 +77,32 @@ def test_measured_and_predicted_are_never_mixed_unmarked() -> None:
     mixed = study(
         [
             trial(0, preset("imdeception-c4"), psnr_db=25.9, latency=measurement(10.0)),
-            trial(1, preset("imdeception-c8"), psnr_db=26.0, latency=predicted(20.0)),
+            trial(1, preset("imdeception-c8"), psnr_db=26.0, latency=prediction(20.0)),
             trial(2, preset("imdeception-c12"), psnr_db=26.1, latency=measurement(30.0, stable=False, labels=("why",))),
         ]
     )
-    front = info.front_info(mixed)
+    front = front_info(mixed)
     assert (front.count("measured"), front.count("predicted"), front.unstable) == (2, 1, 1)
-    said = " ".join(pareto_sentences(front, info.headline(mixed)))
-    assert "2 measured, 1 predicted (hollow markers); 1 not stable" in said
-    drawn = json.dumps(charts(mixed)["pareto"])
+    said = " ".join(pareto_sentences(mixed, front))
+    assert "2 measured (full markers, thin bars: p5 to p95 of the samples; 1 not stable (crossed markers))" in said
+    assert "1 predicted (hollow markers, broad bars: the 80 % interval)" in said
+    assert "measured here, 12 points, cross-validated error 12 %" in said
+    drawn = json.dumps(charts([mixed])["pareto-cpu"])
     assert "predicted" in drawn
     assert "not stable" in drawn or "unstable" in drawn
-    html = page(mixed)
-    assert "<td>predicted</td>" in html
+    html = page([mixed])
+    assert '<td><span class="predicted">predicted</span></td>' in html
 
 
 def test_infeasible_trials_are_shown_without_psnr() -> None:
     slow = trial(1, state="infeasible", latency=measurement(90.0), reason="90.00 ms is over the limit")
-    front = info.front_info(study([trial(0, latency=measurement(9.0)), slow]))
+    front = front_info(study([trial(0, latency=measurement(9.0)), slow]))
     assert [point.trial for point in front.without_psnr] == [1]
     assert [point.trial for point in front.points] == [0]
 
 
 def test_paper_presets_are_named(example: StudyRecord) -> None:
-    drawn = json.dumps(charts(example)["pareto"])
+    drawn = json.dumps(charts([example])["pareto-cpu"])
     for name in ("c8", "c12", "c4-nla"):
         assert f'"{name}"' in drawn or f">{name}<" in drawn or name in drawn
 
@@ -100,33 +116,134 @@ def test_hypervolume_states_its_reference(example: StudyRecord) -> None:
 def test_repeats_do_not_crowd_the_chart() -> None:
     one = trial(0, psnr_db=26.0, latency=measurement(10.0))
     again = trial(1, psnr_db=26.0, latency=measurement(10.0), repeats=0)
-    front = info.front_info(study([one, again]))
+    front = front_info(study([one, again]))
     assert [point.trial for point in front.points] == [0]
     assert info.headline(study([one, again])).repeats == 1
+
+
+def text_of(html: str) -> str:
+    """The words of a page, in one line."""
+    markup = re.sub(r"<(script|style)\b.*?</\1>", "", html, flags=re.DOTALL)
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", markup)).split())
+
+
+def test_a_front_that_was_not_measured_says_so_first_and_how_to_measure_it() -> None:
+    silent = "not measured: board does not answer"
+    trials = [
+        trial(0, psnr_db=25.0, latency=prediction(10.0, labels=(silent,))),
+        trial(1, psnr_db=26.0, latency=prediction(20.0, labels=(silent,))),
+    ]
+    html = page([study(trials)])
+    said = text_of(html)
+    assert "Trials 0 and 1 of this front are predicted, not measured. Once cpu answers" in said
+    assert "nas-sr search --name example --budget 2" in said
+    assert silent in said
+    assert html.index("predicted, not measured") < html.index('id="pareto-cpu"')
+    assert "Latencies: none measured, all 2 predicted" in said
+    assert "predicted, not measured" not in text_of(page([study([trial(0, latency=measurement(9.0))])]))
+
+
+def test_cards_say_predicted_with_the_interval() -> None:
+    latency = prediction(20.0, error=0.1)
+    said = text_of(page([study([trial(0, psnr_db=26.0, latency=latency)])]))
+    assert "26.00 dB 20.0 ms predicted predicted, 80 % interval 17.4 to 23.0 ms" in said
+
+
+def test_cards_tell_spreads_and_cautions_of_what_was_measured() -> None:
+    said = text_of(page([study([trial(0, latency=tensorrt(20.0, spread=0.0))])]))
+    assert "measured, p5 to p95 20.0 to 20.0 ms, stable 3 builds × 3 runs;" in said
+    assert said.count("floating clocks: they are not locked") >= 2  # on the card, and above the chart
+    assert "Of the stable measurements: floating clocks: they are not locked (1 of 1)." in said
+
+
+def test_competitors_have_a_table() -> None:
+    record = study([trial(0, latency=measurement(9.0))], competitors=[competitor("other", 25.0, prediction(20.0))])
+    html = page([record])
+    assert "For comparison" in text_of(html)
+    assert html.index('id="pareto-cpu"') < html.index("Networks from elsewhere")
+    assert "For comparison" not in text_of(page([study([trial(0, latency=measurement(9.0))])]))
+
+
+@pytest.fixture(scope="module")
+def on_two_targets() -> list[StudyRecord]:
+    return on_board(example_study(30), lambda one: finalist(board_ms(one), target="board"))
+
+
+def test_a_page_of_one_target_has_no_choice_and_no_comparison(example: StudyRecord) -> None:
+    html = page([example])
+    assert 'name="target"' not in html
+    assert "each target" not in html
+    assert " --hw " not in text_of(html)
+
+
+def test_a_page_of_two_targets_shows_each_and_opens_on_the_first(on_two_targets: list[StudyRecord]) -> None:
+    html = page(on_two_targets)
+    markup = re.sub(r"<script\b.*?</script>", "", html, flags=re.DOTALL)
+    assert re.findall(r'type="radio" name="target" value="(\w+)"( checked)?', markup) == [
+        ("cpu", " checked"),
+        ("board", ""),
+    ]
+    parts = re.findall(r'<div data-target="(\w+)"( hidden)?>', markup)
+    assert set(parts) == {("cpu", ""), ("board", " hidden")}
+    for name in ("pareto", "hypervolume", "importance"):
+        assert f'id="{name}-cpu"' in markup
+        assert f'id="{name}-board"' in markup
+    assert markup.count('id="curves"') == markup.count('id="comparison-board"') == 1
+    assert markup.count('<table class="trials"') == 2
+    assert markup.count("<h3>Data</h3>") + markup.count("<h3>data</h3>") == 1
+    assert "nas-sr export mobile-x4 --knee</" in markup.replace("<span>", "").replace("</span>", "")
+    assert "nas-sr export mobile-x4 --knee --hw board</" in markup.replace("<span>", "").replace("</span>", "")
+
+
+def test_plotly_is_embedded_once(on_two_targets: list[StudyRecord], example: StudyRecord) -> None:
+    assert len(page(on_two_targets)) < len(page([example])) + 5e5
+
+
+def test_both_targets_are_named_at_the_top(on_two_targets: list[StudyRecord]) -> None:
+    said = text_of(page(on_two_targets))
+    titles = " and ".join(record.target_title for record in on_two_targets)
+    assert f"Super-resolution networks for {titles}." in said
+    counts = [sum(one.latency is not None for one in record.trials) for record in on_two_targets]
+    assert f"cpu · {counts[0]} measured" in said
+    assert f"board · {counts[1]} measured" in said
 
 
 NASTY = """a"b'<script>alert(1)</script>&amp;</title>"""
 
 
+def nasty_study() -> list[StudyRecord]:
+    """Every text that comes from outside tries to leave its place."""
+    latency = prediction(5.0, source=NASTY, labels=(NASTY,))
+    trials = [trial(0, latency=measurement(3.0, labels=(NASTY,))), trial(1, state="failed", reason=NASTY)]
+    cpu, board = on_board(
+        study(trials, name=NASTY), lambda one: latency, competitors=[competitor(NASTY, 26.0, latency)]
+    )
+    return [cpu.model_copy(update={"target_title": NASTY}), board.model_copy(update={"target_title": NASTY})]
+
+
 @pytest.mark.parametrize(
-    "record",
+    "studies",
     [
-        study([], name="empty"),
-        study([trial(0, latency=measurement(3.0))], name="single"),
-        study([trial(0, state="failed", reason="export: no")], name="only failures"),
-        study([trial(0, latency=measurement(3.0), reason=NASTY)], name=NASTY),
-        example_study(500, name="large"),
+        [study([], name="empty")],
+        on_board(study([], name="empty on two targets"), None),
+        [study([trial(0, latency=measurement(3.0))], name="single")],
+        [study([trial(0, latency=prediction(3.0))], name="single predicted")],
+        [study([trial(0, state="failed", reason="export: no")], name="only failures")],
+        on_board(study([trial(0, latency=measurement(3.0))], name="no latency on the board"), lambda one: None),
+        nasty_study(),
+        [example_study(500, name="large")],
+        on_board(example_study(500, name="large on two"), lambda one: prediction(board_ms(one), target="board")),
     ],
-    ids=lambda record: record.name[:10],
+    ids=lambda studies: studies[0].name[:24],
 )
-def test_every_study_has_a_page(record: StudyRecord, tmp_path: Path) -> None:
-    files = write_report(record, tmp_path)
+def test_every_study_has_a_page(studies: list[StudyRecord], tmp_path: Path) -> None:
+    files = write_report(studies, tmp_path)
     html = files.html.read_text()
     assert "<script>alert" not in html
     assert "</title>&amp;" not in html
-    assert len(pd.read_csv(files.csv)) == len(record.trials)
-    assert len(html) < 9e6
+    assert len(pd.read_csv(files.csv)) == sum(len(record.trials) for record in studies)
+    assert len(html) < 1e7
 
 
 def test_export_commands_are_safe_to_paste() -> None:
-    assert info.export_command("a b; rm", 3) == "nas-sr export 'a b; rm' --trial 3"
+    assert info.export_command(study([], name="a b; rm"), 3) == "nas-sr export 'a b; rm' --trial 3"
