@@ -43,7 +43,7 @@ def studies(tmp_path: Path) -> Path:
         save_weights(build(proposal.spec, proposal.number).state_dict(), proposal.spec, folder / "weights.safetensors")
         write_curve(folder / "curve.csv", [])
         figure = measurement(latency_ms).latency_ms
-        proposals.tell(proposal.number, Outcome("complete", psnr_db, figure))
+        proposals.tell(proposal.number, Outcome("complete", psnr_db, (figure,)))
     return tmp_path / "studies"
 
 

@@ -136,21 +136,6 @@ def test_steps_can_be_held_back_at_their_boundary(sets: ImageSets) -> None:
     assert calls == [0, 1, 2, 3, 4]
 
 
-def test_checkpoint_of_another_network_or_config_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "checkpoint"
-    _state(BRIEF).save(path)
-    with pytest.raises(UsageError, match=r"has phases\.0\.steps = 60, the config 20"):
-        _state(BRIEF.shortened(20)).restore(path)
-    with pytest.raises(UsageError, match="another network"):
-        TrainingState(build(ArchSpec(core=4, gidbs=1, head=16)), BRIEF, EXECUTION).restore(path)
-    path.write_bytes(path.read_bytes()[:-1000])
-    with pytest.raises(UsageError, match="not a usable checkpoint"):
-        _state(BRIEF).restore(path)
-    torch.save(nn.Linear(2, 2), path)
-    with pytest.raises(UsageError, match="not a usable checkpoint"):
-        _state(BRIEF).restore(path)
-
-
 def test_losses_by_hand() -> None:
     output, target = torch.tensor([0.5, 0.1]), torch.tensor([0.2, 0.5])
     assert pixel_loss(Phase(steps=1, loss="l1"), output, target).item() == pytest.approx(0.35)
