@@ -44,8 +44,42 @@ class Knee(Config):
     final: Share = Field(0.01, description="learning rate after the cooldown, as a share of the maximum")
     after: Literal["floor", "restart", "stretch"] = "floor"
 
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Knee:
+        length = self.warmup + self.hold + self.cooldown
+        if length == 0 or (length > 1 + 1e-9 and self.after != "stretch"):
+            raise ValueError(
+                "warmup + hold + cooldown must be more than 0 and, unless `after` is stretch, at most 1 (the phase),"
+                f" but got {length:g}"
+            )
+        return self
 
-Schedule = Annotated[Cosine | Knee, Field(discriminator="kind")]
+
+class OneCycle(Config):
+    """Half a cosine up from `initial` to the maximum, then half a cosine down to `final`."""
+
+    kind: Literal["one_cycle"] = "one_cycle"
+    warmup: Share = Field(0.3, description="share of the phase spent rising")
+    initial: Share = Field(0.04, description="first learning rate, as a share of the maximum")
+    final: Share = Field(1e-4, description="last learning rate, as a share of the maximum")
+
+
+class WarmupConstantDecay(Config):
+    """Linear warm-up, the maximum, and a linear decay to `final` that ends with the phase."""
+
+    kind: Literal["warmup_constant_decay"] = "warmup_constant_decay"
+    warmup: Share = Field(0.05, description="share of the phase spent warming up")
+    decay: Share = Field(0.2, description="share of the phase spent decaying")
+    final: Share = Field(0.0, description="last learning rate, as a share of the maximum")
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> WarmupConstantDecay:
+        if self.warmup + self.decay > 1 + 1e-9:
+            raise ValueError(f"warmup + decay must be at most 1, but got {self.warmup + self.decay:g}")
+        return self
+
+
+Schedule = Annotated[Cosine | Knee | OneCycle | WarmupConstantDecay, Field(discriminator="kind")]
 
 
 class Phase(Config):
@@ -68,8 +102,13 @@ class Training(Config):
 
     phases: Annotated[tuple[Phase, ...], Field(min_length=1)]
     seed: int = 0
-    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: the faster one, measured")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto", description="auto: the fastest, measured; fp16 only on CUDA, with scaled gradients"
+    )
     memory_format: Literal["auto", "contiguous", "channels_last"] = Field("auto", description="likewise")
+    micro_batch: Positive | None = Field(
+        None, description="images that one process holds at once; gradients add up to the batch's. None: all it has"
+    )
 
     @property
     def steps(self) -> int:
@@ -96,6 +135,7 @@ class FullTraining(Config):
     data: str | None = Field(None, description="training images; none: photographs inside ordinary packages")
     val: str | None = Field(None, description="validation images; none: a part of the training images")
     start: Literal["weights", "interpolator"] = Field("weights", description="from the bundle's weights, or anew")
+    tensorboard: bool = Field(True, description="whether scalars and sample crops go to training/tensorboard")
     training: Training
 
 
@@ -178,9 +218,10 @@ def parse(value: Any, model: type[Model], where: str) -> Model:
         raise UsageError(f"{where}: {explain(error, model)}") from None
 
 
-def write_yaml(path: Path, model: BaseModel) -> None:
-    """Writes a config so that `read_yaml` gives it back equal."""
-    path.write_text(yaml.safe_dump(model.model_dump(mode="json"), sort_keys=False))
+def write_yaml(path: Path, model: BaseModel, comment: str = "") -> None:
+    """Writes a config so that `read_yaml` gives it back equal; `comment` heads the file."""
+    head = "".join(f"# {line}".rstrip() + "\n" for line in comment.splitlines())
+    path.write_text(head + yaml.safe_dump(model.model_dump(mode="json"), sort_keys=False))
 
 
 def flat(value: Any, prefix: str = "") -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from nas_sr.cli.names import ARCH_HELP, STUDIES, absolute, arch
-from nas_sr.cli.output import JSON, print_json
+from nas_sr.cli.output import JSON, error_console, print_json
 
 if TYPE_CHECKING:
     from nas_sr.arch.spec import ArchSpec
@@ -73,7 +73,7 @@ def measure(
         elif is_file:
             found = cached_or_measured_file(Path(network), target, final=final, per_layer=layers)
         else:
-            found = _of_spec(arch(network, studies), target, final, layers)
+            found = _of_spec(arch(network, studies), hw or "cpu", final, layers)
     except MeasurementFailed as error:
         raise WorkError(f"{network} on {target.name}: {error}") from None
     if as_json:
@@ -88,19 +88,19 @@ def measure(
         _print_measurement(found)
 
 
-def _of_spec(spec: ArchSpec, target: HardwareProfile, final: bool, layers: bool) -> Latency:
+def _of_spec(spec: ArchSpec, hw: str, final: bool, layers: bool) -> Latency:
     """Measured; predicted where the device is silent and a calibration is known."""
     from nas_sr.latency.failure import MeasurementFailed
     from nas_sr.latency.latency_cache import cached_or_measured
-    from nas_sr.search.targets import target as with_calibration
+    from nas_sr.search.targets import target
 
+    asked = target(hw)
     try:
-        return cached_or_measured(spec, target, final=final, per_layer=layers)
+        return cached_or_measured(spec, asked.profile, final=final, per_layer=layers)
     except MeasurementFailed as failure:
-        silent = with_calibration(target)
-        if failure.kind != "device" or silent.predictor is None:
+        if failure.kind != "device" or asked.predictor is None:
             raise
-        return silent.predicted(spec, f"not measured: {failure.text}")
+        return asked.predicted(spec, f"not measured: {failure.text}")
 
 
 def _first_target(study: str | None, studies: Path) -> str:
@@ -252,6 +252,38 @@ def hw_calibrate(
         nas-sr hw calibrate cpu
         nas-sr hw calibrate my_xavier.yaml --probes 40
     """
+    from nas_sr.errors import WorkError
+    from nas_sr.latency.calibrate import calibrate
+    from nas_sr.latency.calibration import fit, own_path
+    from nas_sr.latency.failure import MeasurementFailed
+    from nas_sr.latency.latency_cache import cached_or_measured
     from nas_sr.latency.profile import profile
+    from nas_sr.space import read_space
 
-    raise NotImplementedError(profile)
+    target, opened, console = profile(hw), read_space(space), error_console()
+    path = out or own_path(target, hw)
+    try:
+        found = calibrate(
+            target,
+            opened,
+            probes,
+            measure=lambda spec: cached_or_measured(spec, target),
+            progress=lambda text: console.print(text, markup=False, highlight=False, soft_wrap=True),
+            path=path,
+        )
+    except MeasurementFailed as failure:
+        raise WorkError(f"{target.name}: {failure}; what was measured is kept, the same command goes on") from None
+    if as_json:
+        print_json(
+            {
+                "hw": target.name,
+                "calibration": str(path),
+                "points": len(found.points),
+                "omitted": [each.model_dump(mode="json") for each in found.omitted],
+                "cross_validation": found.cross_validation.model_dump(mode="json"),
+            }
+        )
+        return
+    print(f"{path}")
+    print(f"{target.name}: {fit(found).grounds}")
+    print(f"{found.cross_validation.coverage:.0%} of them lay within their 80 % interval")

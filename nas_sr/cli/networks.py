@@ -22,8 +22,11 @@ def train(
     bundle: Path = typer.Argument(..., metavar="BUNDLE", help="A folder written by `nas-sr export`."),
     steps: int = typer.Option(None, "--steps", min=1, help="Shorten the whole training to this many steps."),
     resume: bool = typer.Option(False, "--resume", help="Continue from the last checkpoint."),
+    overwrite: bool = typer.Option(False, "--overwrite", help="Begin anew although an unfinished training is there."),
     data: str = typer.Option(None, "--data", help="Training images.  [default: train.yaml's]"),
     val: str = typer.Option(None, "--val", help="Validation images.  [default: train.yaml's]"),
+    workers: int = typer.Option(1, "--workers", min=1, help="Processes that share each batch, a GPU or cores each."),
+    address: str = typer.Option(None, "--address", help="A running Ray cluster's.  [default: this machine only]"),
     as_json: bool = JSON,
 ) -> None:
     """Trains a bundle's network fully.
@@ -34,6 +37,7 @@ def train(
         nas-sr train bundles/camera
         nas-sr train bundles/camera --steps 2000
         nas-sr train bundles/camera --resume
+        nas-sr train bundles/camera --workers 4
     """
     from nas_sr.arch.network import build
     from nas_sr.arch.weights import load_network
@@ -41,52 +45,56 @@ def train(
     from nas_sr.errors import WorkError
     from nas_sr.export.bundle import WEIGHTS, read_bundle, record_training, write_weights
     from nas_sr.files import writable_folder
+    from nas_sr.train.checkpoint import Run, read_checkpoint, refuse_other_network, refuse_unfinished
     from nas_sr.train.loop import Diverged
-    from nas_sr.train.run import BEST, CHECKPOINT, Interrupted, checkpointed_training, run_training
+    from nas_sr.train.run import BEST, CHECKPOINT, run_training
+    from nas_sr.train.session import Interrupted
 
     spec, config = read_bundle(bundle)
     folder = writable_folder(bundle / "training")
-    training = config.training.shortened(steps) if steps is not None else config.training
-    if resume and steps is None:
-        training = checkpointed_training(folder)
+    checkpoint = folder / CHECKPOINT
+    resumed = read_checkpoint(checkpoint) if resume else None
+    if not resume and not overwrite:
+        refuse_unfinished(checkpoint)
+    before = resumed.run if resumed else Run(config=config, data=config.data, val=config.val)
+    run = Run(
+        config=config,
+        steps=before.steps if steps is None else steps,
+        data=absolute(data) or before.data,
+        val=absolute(val) or (None if data else before.val),
+    )
     with counted("packing images") as packing:
-        images = image_sets(
-            absolute(data) or config.data,
-            absolute(val) or (None if data else config.val),
-            spec.scale,
-            max(phase.crop_lr for phase in training.phases),
-            packing,
-        )
+        smallest = max(phase.crop_lr for phase in config.training.phases)
+        images = image_sets(run.data, run.val, spec.scale, smallest, packing)
+    run = run.on(images)
     console = error_console()
     for problem in images.problems:
-        console.print(f"left out: {problem}", style="dim")
+        console.print(f"left out: {problem}", style="dim", soft_wrap=True)
     console.print(images.description, style="dim", soft_wrap=True)
-    network = load_network(bundle / WEIGHTS) if config.start == "weights" else build(spec, training.seed)
-    with _TrainingView(console, training.steps) as view:
+    network = build(spec, config.training.seed)
+    if config.start == "weights":
+        loaded = load_network(bundle / WEIGHTS)
+        refuse_other_network(loaded.spec, loaded.state_dict(), network, bundle / WEIGHTS)
+        network = loaded
+    with _TrainingView(console, run.training.steps) as view:
         try:
-            state = run_training(
-                network,
-                training,
-                images.train,
-                images.val,
-                folder,
-                resume=resume,
-                stepped=view.stepped,
-                validated=view.validated,
+            trained = run_training(
+                network, run, images, folder, view, resumed=resumed, workers=workers, address=address
             )
         except Diverged as error:
             raise WorkError(
-                f"{bundle}: training diverged: {error}; its last checkpoint and best weights are kept"
+                f"{bundle}: training diverged: {error}; its last checkpoint and best weights are kept in {folder};"
+                " it would diverge again: lower learning_rate in train.yaml and begin anew with --overwrite"
             ) from None
         except Interrupted:
             console.print(f"checkpoint written; continue with: nas-sr train {shlex.quote(str(bundle))} --resume")
             raise KeyboardInterrupt from None
     write_weights(bundle, load_network(folder / BEST))
-    record_training(bundle, state.position, state.best_psnr_db)
+    record_training(bundle, trained.steps, trained.psnr_db)
     if as_json:
-        print_json({"checkpoint": str(folder / CHECKPOINT), "steps": state.position, "psnr_db": state.best_psnr_db})
+        print_json({"checkpoint": str(checkpoint), "steps": trained.steps, "psnr_db": trained.psnr_db})
         return
-    print(f"{state.position} steps, validation PSNR from {view.start_db:.3f} to {state.best_psnr_db:.3f} dB")
+    print(f"{trained.steps} steps, validation PSNR from {trained.start_psnr_db:.3f} to {trained.psnr_db:.3f} dB")
     print(f"{bundle}: weights.safetensors and model.onnx now hold the best weights")
 
 
@@ -107,8 +115,6 @@ class _TrainingView:
             disable=not console.is_terminal,
         )
         self._task = self._bar.add_task("", total=steps, best="")
-        self._best_db = -math.inf
-        self.start_db = math.nan
 
     def __enter__(self) -> _TrainingView:
         self._bar.start()
@@ -117,14 +123,19 @@ class _TrainingView:
     def __exit__(self, *error: object) -> None:
         self._bar.stop()
 
-    def stepped(self, state: Any) -> None:
-        self._bar.update(self._task, completed=state.position, best=f"best {state.best_psnr_db:.3f} dB")
+    def began(self, position: int, best_psnr_db: float) -> None:
+        if position:
+            self._bar.reset(self._task, completed=position)  # or the time left would count steps done before
+            self.said(f"resumed after step {position} of {self._steps}, best so far {best_psnr_db:.3f} dB")
 
-    def validated(self, point: Any) -> None:
-        if point.step == 0:
-            self.start_db = point.psnr_db
-        self._best_db = max(self._best_db, point.psnr_db)
+    def stepped(self, position: int, best_psnr_db: float) -> None:
+        self._bar.update(self._task, completed=position, best=f"best {best_psnr_db:.3f} dB")
+
+    def validated(self, point: Any, best_psnr_db: float) -> None:
         loss = "" if math.isnan(point.loss) else f"loss {point.loss:.5f}  "
         self._console.print(
-            f"step {point.step}/{self._steps}  {loss}PSNR {point.psnr_db:.3f} dB  best {self._best_db:.3f} dB"
+            f"step {point.step}/{self._steps}  {loss}PSNR {point.psnr_db:.3f} dB  best {best_psnr_db:.3f} dB"
         )
+
+    def said(self, text: str) -> None:
+        self._console.print(text, style="dim", soft_wrap=True)

@@ -28,6 +28,10 @@ class Profile(Protocol):
         """Of the target."""
 
     @property
+    def bases(self) -> tuple[str, ...]:
+        """Names of the profiles that it extends, nearest first."""
+
+    @property
     def backends(self) -> tuple[str, ...]:
         """What may measure on it."""
 
@@ -113,11 +117,11 @@ def find(profile: Profile, hw: str | None = None) -> Calibration | None:
             calibration = read_calibration(path)
             check(calibration, profile, path)
             return calibration
-    path = shipped.folder("hw_profiles") / f"{profile.name}.calibration.json"
-    if not path.is_file():
-        return None
-    calibration = read_calibration(path)
-    return None if misfit(calibration, profile) else calibration
+    for name in (profile.name, *profile.bases):
+        path = shipped.folder("hw_profiles") / f"{name}.calibration.json"
+        if path.is_file() and misfit(found := read_calibration(path), profile) is None:
+            return found
+    return None
 
 
 def predictor(profile: Profile, hw: str | None = None) -> Predictor | None:
@@ -144,7 +148,8 @@ def check(calibration: Calibration, profile: Profile, path: Path) -> None:
 
 def misfit(calibration: Calibration, profile: Profile) -> str | None:
     """Why a calibration says nothing about a profile; None where it does."""
-    if calibration.target != profile.name:
+    same_device = calibration.target in profile.bases and calibration.facts == profile.facts
+    if calibration.target != profile.name and not same_device:
         return f"calibrated for {calibration.target}, not {profile.name}"
     size, wanted = ((each.lr_width, each.lr_height) for each in (calibration, profile))
     if size != wanted:

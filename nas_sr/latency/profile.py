@@ -82,6 +82,7 @@ class HardwareProfile(Config):
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
     title: str
+    bases: tuple[str, ...] = Field((), description="names of the profiles it extends, nearest first; found, not given")
     backends: Annotated[tuple[Backend, ...], Field(min_length=1)] = Field(
         description="the first that can be used on the device measures"
     )
@@ -115,7 +116,7 @@ class HardwareProfile(Config):
 
     def identity(self) -> dict[str, Any]:
         """What of a profile a figure depends on: not its title, nor how the device is reached."""
-        return self.model_dump(mode="json", exclude={"title", "ssh"})
+        return self.model_dump(mode="json", exclude={"title", "ssh", "bases"})
 
     def frozen(self) -> dict[str, Any]:
         """What a study keeps of a profile: all but how the device is reached, which may change."""
@@ -160,7 +161,8 @@ def _resolved(path: Path, below: tuple[Path, ...]) -> Any:
     base_name = str(own.pop("extends"))
     beside = path.parent / base_name
     base = _resolved(beside if beside.is_file() else shipped.find("hw_profiles", base_name), (*below, path))
-    return _laid_over(base, own)
+    bases = [base.get("name"), *base.get("bases", ())] if isinstance(base, dict) else []
+    return {**_laid_over(base, own), "bases": bases}
 
 
 def _laid_over(base: Any, own: Any) -> Any:

@@ -20,7 +20,6 @@ from nas_sr.front import beaten
 from nas_sr.latency.device_lock import SharedDevice
 from nas_sr.latency.failure import MeasurementFailed
 from nas_sr.latency.latency import Latency, write_latency
-from nas_sr.latency.profile import profile
 from nas_sr.records import CurvePoint
 from nas_sr.search.outcome import Outcome, Reached, read_outcome, write_outcome
 from nas_sr.search.store import latency_file
@@ -149,7 +148,7 @@ def _doubt(latency: Latency) -> str:
 @lru_cache
 def _target(name_or_path: str) -> Target:
     """One for each worker process: it remembers that a device is silent."""
-    return target(profile(name_or_path))
+    return target(name_or_path)
 
 
 def _train(evaluation: Evaluation, state: TrainingState) -> Iterator[CurvePoint]:

@@ -9,7 +9,6 @@ from rich.console import Console
 from nas_sr.errors import UsageError
 from nas_sr.latency.failure import MeasurementFailed
 from nas_sr.latency.latency import Impossible, Latency, write_latency
-from nas_sr.latency.profile import profile
 from nas_sr.records import StudyRecord
 from nas_sr.search.settle import settle
 from nas_sr.search.store import StudyStore
@@ -29,15 +28,14 @@ def retarget(folder: Path, hw: str, console: Console) -> StudyRecord:
         MeasurementFailed: the device does not answer, and nothing can predict for it.
     """
     store = StudyStore.open(folder)
-    to = profile(hw)
-    name = to.name
+    new = target(hw)
+    to, name = new.profile, new.profile.name
     if name in store.environment()["frozen"]["hw"]:
         raise UsageError(f"study '{folder.name}' was searched on {name} itself; its front is there already")
     if name in store.targets and store.profiles()[name] != to.frozen():
         raise UsageError(
             f"study '{folder.name}' has latencies on another profile called {name}; give this one another name"
         )
-    new = target(to)
     silent = first_contact(new)
     if silent is not None:
         console.print(f"{name} is not measured now: {silent}. Its latencies are PREDICTED", style="yellow")

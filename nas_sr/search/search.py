@@ -20,7 +20,6 @@ from nas_sr.errors import UsageError, WorkError
 from nas_sr.evaluate.evaluate import bicubic, evaluate
 from nas_sr.files import writable_folder
 from nas_sr.latency.device_lock import SharedDevice
-from nas_sr.latency.profile import profile
 from nas_sr.records import StudyRecord
 from nas_sr.search.candidate import Evaluation, evaluate_candidate
 from nas_sr.search.progress import Progress
@@ -58,11 +57,11 @@ def search(
     start = time.monotonic()
     _check_there(resources)
     space = read_space(config.space)
-    profiles = [profile(name) for name in config.hw]
+    targets = [target(name) for name in config.hw]
+    profiles = [each.profile for each in targets]
     names = [each.name for each in profiles]
     if len(set(names)) < len(names):
         raise UsageError(f"targets must have different names, but got {', '.join(names)}")
-    targets = [target(each) for each in profiles]
     for each in targets:
         _tell_of_contact(each, config, console)
     images = image_sets(config.data, config.val, space.scale, _largest_crop(config))

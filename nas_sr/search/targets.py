@@ -13,7 +13,7 @@ from nas_sr.latency.latency_cache import cached_or_measured
 from nas_sr.latency.prediction import Prediction
 from nas_sr.latency.predictor import Predictor
 from nas_sr.latency.probe import backend_there, probe
-from nas_sr.latency.profile import HardwareProfile
+from nas_sr.latency.profile import HardwareProfile, profile
 
 # A device that did not answer is asked again after a pause, twice as long each time. Where nothing can predict for it,
 # a search waits for it as long before it stops.
@@ -74,9 +74,10 @@ class Target:
                 sleep(max(0.0, self._ask_again - time.monotonic()))
 
 
-def target(profile: HardwareProfile) -> Target:
-    """A target with the calibration that is known for it, if there is one."""
-    return Target(profile, predictor(profile))
+def target(hw: str) -> Target:
+    """The target of a profile's name or path, with the calibration that is known for it, if there is one."""
+    found = profile(hw)
+    return Target(found, predictor(found, hw))
 
 
 def first_contact(target: Target) -> str | None:

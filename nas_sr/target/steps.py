@@ -48,7 +48,7 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def probe(job: Job, number: int) -> dict[str, Any]:
-    """What is really there: the machine, its GPU, each backend's versions or what it lacks, free disk, and the clock."""
+    """What is there: the machine, its GPU, each backend's versions or what it lacks, free disk, and the clock."""
     found = {}
     for name in backends.MODULES:
         try:

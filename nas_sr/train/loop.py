@@ -12,7 +12,8 @@ from torch import nn
 from nas_sr.data.batches import Batches
 from nas_sr.data.pack import Pack
 from nas_sr.records import CurvePoint
-from nas_sr.train.losses import pixel_loss
+from nas_sr.train.gradients import gradients
+from nas_sr.train.group import Group
 from nas_sr.train.schedules import learning_rate
 from nas_sr.train.state import TrainingState
 
@@ -24,60 +25,73 @@ class Diverged(Exception):
 
 
 def train(
-    state: TrainingState, images: Pack, validate: Validate, between_steps: Callable[[], None] = lambda: None
+    state: TrainingState,
+    images: Pack,
+    validate: Validate,
+    between_steps: Callable[[], None] = lambda: None,
+    *,
+    stepped: Callable[[float, float], None] = lambda loss, rate: None,
+    group: Group | None = None,
+    said: Callable[[str], None] = lambda text: None,
 ) -> Iterator[CurvePoint]:
     """Runs the training on from where `state` stands and yields at every validation.
 
-    `between_steps` is called before each step: a measurement may hold the device there.
+    Args:
+        state: the network and all that goes with it.
+        images: the training images.
+        validate: the PSNR [dB] of a network, the same in every process of the group.
+        between_steps: called before each step: a measurement may hold the device there.
+        stepped: told the loss and the learning rate of each step after it.
+        group: the processes that train together; this one alone by default.
+        said: told what a user should know, in words.
 
     Raises:
         Diverged: with the step and the reason.
+        WorkError: memory does not suffice for one image.
     """
     start = time.perf_counter()
+    group = group or Group()
     phases, execution = state.training.phases, state.execution
     while state.phase < len(phases):
         number, phase = state.phase, phases[state.phase]
         batches = Batches(images, phase.crop_lr, phase.batch, seed=state.training.seed * len(phases) + number)
-        losses: list[torch.Tensor] = []
+        share = group.share(phase.batch)
         while state.phase == number:
             between_steps()
-            for group in state.optimizer.param_groups:
-                group["lr"] = learning_rate(phase, state.step)
-            lr, hr = (execution.images(batch) for batch in batches.at(state.step))
-            with execution.autocast():
-                output = state.network(lr)
-            loss = pixel_loss(phase, output.float(), hr)
-            state.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            rate = learning_rate(phase, state.step)
+            for parameters in state.optimizer.param_groups:
+                parameters["lr"] = rate
+            lr, hr = (execution.images(batch[share]) for batch in batches.at(state.step))
+            loss = group.add_up(gradients(state, phase, lr, hr, phase.batch, said), state.network).item()
+            state.scaler.unscale_(state.optimizer)
             norm = torch.nn.utils.clip_grad_norm_(state.network.parameters(), phase.clip)
-            _check(state, loss, norm)
-            state.optimizer.step()
+            _check(state, loss, norm.item())
+            state.scaler.step(state.optimizer)
+            state.scaler.update()
             if state.averaged is not None:
                 _average(state.averaged, state.network, phase.ema, state.step)
-            losses.append(loss.detach())
             done_in_phase = state.step + 1
             state.position += 1
+            stepped(loss, rate)
             if done_in_phase % phase.validate_every == 0 or done_in_phase == phase.steps:
                 psnr_db = validate(state.judged)
                 state.keep_if_best(psnr_db)
-                mean_loss = float(torch.stack(losses).mean())
-                losses.clear()
+                mean_loss = state.losses.take_mean()
                 if done_in_phase == phase.steps and state.phase < len(phases):
                     state.begin_phase()
                 yield CurvePoint(state.position, mean_loss, psnr_db, time.perf_counter() - start)
 
 
-def _check(state: TrainingState, loss: torch.Tensor, norm: torch.Tensor) -> None:
-    value = loss.item()
-    if state.step == 0:
-        state.first_loss = value
+def _check(state: TrainingState, loss: float, norm: float) -> None:
+    state.losses.add(loss)
     where = f"at step {state.position + 1} of {state.training.steps}"
-    if not math.isfinite(value):
-        raise Diverged(f"loss became {value} {where}")
-    if not math.isfinite(norm.item()):
-        raise Diverged(f"gradient norm became {norm.item()} {where}")
-    if value > 10 * state.first_loss:
-        raise Diverged(f"loss grew from {state.first_loss:.4g} to {value:.4g} {where}")
+    if not math.isfinite(loss):
+        raise Diverged(f"loss became {loss} {where}")
+    # In fp16 a gradient may overflow: the step is left out and the scale halved, as long as there is one to halve.
+    if not math.isfinite(norm) and state.scaler.get_scale() <= 1:
+        raise Diverged(f"gradient norm became {norm} {where}")
+    if state.losses.exploded:
+        raise Diverged(f"loss grew from {state.losses.first:.4g} to {state.losses.recent:.4g} {where}")
 
 
 @torch.no_grad()

@@ -1,102 +1,141 @@
-"""A full training: the loop with checkpoints on disk, resumption, and a clean stop."""
+"""A full training on disk: checkpoints, best weights, TensorBoard's files, resumption, and a clean stop."""
 
 from __future__ import annotations
 
+import math
 import signal
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import NamedTuple, Protocol
 
-from torch import nn
+import numpy as np
 
 from nas_sr.arch.network import Network
 from nas_sr.arch.weights import save_weights
-from nas_sr.config import Training
-from nas_sr.data.pack import Pack
+from nas_sr.data.image_sets import ImageSets
 from nas_sr.errors import UsageError
-from nas_sr.evaluate.evaluate import validation_psnr_rgb
-from nas_sr.latency.device_lock import SharedDevice
 from nas_sr.records import CurvePoint
-from nas_sr.train.execution import choose_execution, default_device
-from nas_sr.train.loop import train
-from nas_sr.train.state import TrainingState, saved_run
+from nas_sr.train.board import Board
+from nas_sr.train.checkpoint import Checkpoint, Run, refuse_full_disk, refuse_other, write_checkpoint
+from nas_sr.train.session import Job, carry_out
 
-CHECKPOINT, BEST = "last.ckpt", "best.safetensors"
-_CHECKPOINT_EVERY_S = 300
-
-
-class Interrupted(Exception):
-    """Stopped between two steps on request; the checkpoint is written."""
+CHECKPOINT, BEST, BOARD = "last.ckpt", "best.safetensors", "tensorboard"
 
 
-def checkpointed_training(folder: Path) -> Training:
-    """The config of the training that was begun in `folder`.
+class View(Protocol):
+    """What a user is shown of a training."""
 
-    Raises:
-        UsageError: none was.
-    """
-    checkpoint = folder / CHECKPOINT
-    if not checkpoint.is_file():
-        raise UsageError(f"{checkpoint}: nothing to resume; start without --resume")
-    return saved_run(checkpoint)[0]
+    def began(self, position: int, best_psnr_db: float) -> None:
+        """Before the first step; a resumed training is at `position` already."""
+
+    def stepped(self, position: int, best_psnr_db: float) -> None:
+        """After every step."""
+
+    def validated(self, point: CurvePoint, best_psnr_db: float) -> None:
+        """After every validation."""
+
+    def said(self, text: str) -> None:
+        """Something to know, in words."""
+
+
+class Trained(NamedTuple):
+    """What a training came to."""
+
+    steps: int
+    start_psnr_db: float
+    psnr_db: float  # of the best weights
 
 
 def run_training(
     network: Network,
-    training: Training,
-    images: Pack,
-    validation: Pack,
+    run: Run,
+    images: ImageSets,
     folder: Path,
+    view: View,
     *,
-    resume: bool,
-    stepped: Callable[[TrainingState], None],
-    validated: Callable[[CurvePoint], None],
-) -> TrainingState:
-    """Trains `network` to the end, leaving `last.ckpt` and `best.safetensors` in `folder`.
+    resumed: Checkpoint | None = None,
+    workers: int = 1,
+    address: str | None = None,
+) -> Trained:
+    """Trains `network` to the end, leaving `last.ckpt`, `best.safetensors` and `tensorboard/` in `folder`.
 
-    `stepped` is told of every step, `validated` of every validation. The first validation is of the start itself, so
-    that the best weights are never worse than what came in.
+    The first validation is of the start itself, so that the best weights are never worse than what came in. With
+    several `workers` each computes a share of every batch, on this machine or the Ray cluster at `address`.
 
     Raises:
-        Interrupted: SIGINT or SIGTERM came; `--resume` continues from the checkpoint.
+        UsageError: `resumed` is a checkpoint of something else, or there are more workers than the cluster has room
+            for or images in a batch.
+        WorkError: no room on the disk or on the device, or a worker died.
+        Interrupted: SIGINT or SIGTERM came; the checkpoint is written.
         Diverged: the training cannot recover.
     """
+    smallest = min(phase.batch for phase in run.training.phases)
+    if workers > smallest:
+        raise UsageError(f"{workers} workers cannot share a batch of {smallest}; use {smallest} or fewer")
+    if resumed:
+        refuse_other(resumed, run, network, folder / CHECKPOINT)
+    board = run.config.tensorboard
+    validations = sum(-(-phase.steps // phase.validate_every) + 1 for phase in run.training.phases)
+    refuse_full_disk(network, validations if board else 0, folder)
+    job = Job(run, network.spec, network.state_dict(), resumed, images.train.folder, images.val.folder)
+    with _stop_requests() as asked_to_stop:
+        keeper = _Keeper(job, folder, view, asked_to_stop)
+        try:
+            if workers > 1 or address:
+                from nas_sr.train.data_parallel import carry_out_together
 
-    def validate(judged: nn.Module) -> float:
-        return validation_psnr_rgb(judged, validation)
+                carry_out_together(job, keeper, workers, address)
+            else:
+                carry_out(job, keeper)
+        finally:
+            keeper.close()
+    assert keeper.trained  # a session always saves
+    return keeper.trained
 
-    def keep(point: CurvePoint) -> None:
-        state.save(folder / CHECKPOINT)
-        save_weights(state.best, state.spec, folder / BEST)
-        validated(point)
 
-    with SharedDevice("cpu", default_device()) as device, _stop_requests() as asked_to_stop:
-        execution = saved_run(folder / CHECKPOINT)[1] if resume else choose_execution(network.spec, training)[0]
-        state = TrainingState(network, training, execution)
-        if resume:
-            state.restore(folder / CHECKPOINT)
-        saved_at = time.monotonic()
+class _Keeper:
+    """Puts what a session tells onto the disk and before the user's eyes."""
 
-        def between_steps() -> None:
-            nonlocal saved_at
-            if asked_to_stop():
-                state.save(folder / CHECKPOINT)
-                raise Interrupted
-            if time.monotonic() - saved_at > _CHECKPOINT_EVERY_S:
-                state.save(folder / CHECKPOINT)
-                saved_at = time.monotonic()
-            device.step_boundary()
-            stepped(state)
+    def __init__(self, job: Job, folder: Path, view: View, asked_to_stop: Callable[[], bool]) -> None:
+        self._run, self._folder, self._view = job.run, folder, view
+        self._board: Board | None = None
+        self._best_psnr_db = -math.inf
+        self.trained = _trained(job.checkpoint) if job.checkpoint else None
+        self.stop_requested = asked_to_stop
+        self.said = view.said
 
-        if state.position == 0:
-            start = validate(state.judged)
-            state.keep_if_best(start)
-            keep(CurvePoint(0, float("nan"), start, 0.0))
-        for point in train(state, images, validate, between_steps):
-            keep(point)
-    return state
+    def began(self, position: int, best_psnr_db: float) -> None:
+        self._best_psnr_db = best_psnr_db
+        self._view.began(position, best_psnr_db)
+        if self._run.config.tensorboard:
+            self._board = Board(self._folder / BOARD, position, self._run.training.steps, self.said)
+
+    def stepped(self, position: int, loss: float, learning_rate: float) -> None:
+        self._view.stepped(position, self._best_psnr_db)
+        if self._board:
+            self._board.stepped(position, loss, learning_rate)
+
+    def validated(self, point: CurvePoint, crops: np.ndarray | None) -> None:
+        self._best_psnr_db = max(self._best_psnr_db, point.psnr_db)
+        self._view.validated(point, self._best_psnr_db)
+        if self._board:
+            self._board.validated(point.step, point.psnr_db, self._best_psnr_db, crops)
+
+    def saved(self, checkpoint: Checkpoint) -> None:
+        # The weights first: a finished training that is resumed finds its best ones there.
+        save_weights(checkpoint.values["best"], checkpoint.spec, self._folder / BEST)
+        write_checkpoint(checkpoint, self._folder / CHECKPOINT)
+        self.trained = _trained(checkpoint)
+
+    def close(self) -> None:
+        if self._board:
+            self._board.close()
+
+
+def _trained(checkpoint: Checkpoint) -> Trained:
+    return Trained(*(checkpoint.values[key] for key in ("position", "start_psnr_db", "best_psnr_db")))
 
 
 @contextmanager

@@ -4,23 +4,41 @@ from __future__ import annotations
 
 import math
 
-from nas_sr.config import Cosine, Knee, Phase
+from nas_sr.config import Cosine, Knee, OneCycle, Phase, Schedule, WarmupConstantDecay
 
 
 def learning_rate(phase: Phase, step: int) -> float:
-    """Learning rate of step `step` (0-based) of `phase`."""
-    done = (step + 1) / phase.steps
-    share = _cosine(phase.schedule, done) if isinstance(phase.schedule, Cosine) else _knee(phase.schedule, done)
-    return phase.learning_rate * share
+    """Learning rate of step `step` (0-based) of `phase`; the last step has the schedule's last rate."""
+    return phase.learning_rate * share_of_maximum(phase.schedule, (step + 1) / phase.steps)
+
+
+def share_of_maximum(schedule: Schedule, done: float) -> float:
+    """The learning rate, as a share of its maximum, when the share `done` (0 to 1) of the phase is done."""
+    if isinstance(schedule, Cosine):
+        return _cosine(schedule, done)
+    if isinstance(schedule, OneCycle):
+        return _one_cycle(schedule, done)
+    if isinstance(schedule, WarmupConstantDecay):
+        return _warmup_constant_decay(schedule, done)
+    return _knee(schedule, done)
 
 
 def _cosine(schedule: Cosine, done: float) -> float:
     if done < schedule.warmup:
         return done / schedule.warmup
-    if schedule.warmup == 1:
-        return 1.0
-    progress = (done - schedule.warmup) / (1 - schedule.warmup)
-    return schedule.final + (1 - schedule.final) * (1 + math.cos(math.pi * progress)) / 2
+    return _half_cosine(1.0, schedule.final, done, schedule.warmup, 1.0)
+
+
+def _one_cycle(schedule: OneCycle, done: float) -> float:
+    if done < schedule.warmup:
+        return _half_cosine(schedule.initial, 1.0, done, 0.0, schedule.warmup)
+    return _half_cosine(1.0, schedule.final, done, schedule.warmup, 1.0)
+
+
+def _warmup_constant_decay(schedule: WarmupConstantDecay, done: float) -> float:
+    if done < schedule.warmup:
+        return done / schedule.warmup
+    return _line(1.0, schedule.final, done, 1 - schedule.decay, 1.0)
 
 
 def _knee(schedule: Knee, done: float) -> float:
@@ -31,9 +49,18 @@ def _knee(schedule: Knee, done: float) -> float:
         done %= length
     if done < schedule.warmup:
         return done / schedule.warmup
-    if done <= schedule.warmup + schedule.hold:
-        return 1.0
-    if done >= length:
-        return schedule.final
-    cooled = (done - schedule.warmup - schedule.hold) / schedule.cooldown
-    return 1 + (schedule.final - 1) * cooled
+    return _line(1.0, schedule.final, done, schedule.warmup + schedule.hold, length)
+
+
+def _line(before: float, after: float, done: float, start: float, end: float) -> float:
+    """From `before` at `start` straight to `after` at `end`, constant outside."""
+    if done <= start:
+        return before
+    if done >= end:
+        return after
+    return before + (after - before) * (done - start) / (end - start)
+
+
+def _half_cosine(before: float, after: float, done: float, start: float, end: float) -> float:
+    """Likewise along half a cosine."""
+    return _line(before, after, (1 - math.cos(math.pi * _line(0.0, 1.0, done, start, end))) / 2, 0.0, 1.0)

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import copy
 import math
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
 import torch
 from torch import nn
 
 from nas_sr.arch.network import Network
-from nas_sr.config import Training, flat
-from nas_sr.errors import UsageError
-from nas_sr.files import replacing
+from nas_sr.config import Training
 from nas_sr.train.execution import Execution
+from nas_sr.train.loss_record import LossRecord
 
 
 class TrainingState:
-    """Network, averaged weights, optimizer, position, and the best weights so far.
+    """Network, averaged weights, optimizer, position, losses, and the best weights so far.
 
     Batches and learning rates are functions of the position, so nothing else is needed to continue exactly.
     """
@@ -28,10 +27,11 @@ class TrainingState:
         self.execution = execution
         self.spec = network.spec
         self.network = execution.place(network)
+        self.micro_batch = training.micro_batch  # halved when memory runs out
         self.position = 0  # steps done, over all phases
+        self.start_psnr_db = math.nan
         self.best_psnr_db = -math.inf
         self.best = _copied(self.network)
-        self.first_loss = math.nan
         self.begin_phase()
 
     @property
@@ -58,6 +58,8 @@ class TrainingState:
         phase = self.training.phases[min(self.phase, len(self.training.phases) - 1)]
         self.averaged = copy.deepcopy(self.network).requires_grad_(False) if phase.ema else None
         self.optimizer = torch.optim.Adam(self.network.parameters(), betas=(0.9, 0.999))
+        self.scaler = self.execution.scaler()
+        self.losses = LossRecord()
 
     @property
     def judged(self) -> nn.Module:
@@ -72,74 +74,34 @@ class TrainingState:
         self.best = _copied(self.judged)
         return True
 
-    def save(self, path: Path) -> None:
-        """Writes a checkpoint, whole or not at all."""
-        values = {
-            "training": self.training.model_dump_json(),
-            "execution": self.execution.model_dump_json(),
-            "spec": self.spec.model_dump_json(),
+    def values(self) -> dict[str, Any]:
+        """All that changes during a training, as tensors and plain values."""
+        return {
             "position": self.position,
+            "micro_batch": self.micro_batch,
+            "start_psnr_db": self.start_psnr_db,
             "best_psnr_db": self.best_psnr_db,
-            "first_loss": self.first_loss,
+            "losses": asdict(self.losses),
             "best": self.best,
             "network": self.network.state_dict(),
             "averaged": self.averaged.state_dict() if self.averaged is not None else None,
             "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
         }
-        with replacing(path) as temporary:
-            torch.save(values, temporary)
 
-    def restore(self, path: Path) -> None:
-        """Continues from a checkpoint of the same network and training.
-
-        Raises:
-            UsageError: not a checkpoint, or one of another network or training.
-        """
-        values = _read_checkpoint(path)
-        if values["spec"] != self.spec.model_dump_json():
-            raise UsageError(f"{path}: checkpoint of another network; expected {self.spec.label()}")
-        if values["training"] != self.training.model_dump_json():
-            saved = Training.model_validate_json(values["training"])
-            raise UsageError(f"{path}: {_difference(saved, self.training)}; resume with the same config, or start anew")
-        self.position = int(values["position"])
+    def restore(self, values: dict[str, Any]) -> None:
+        """Continues from the values of another state of the same network, training and precision."""
+        self.position = values["position"]
         self.begin_phase()
+        self.micro_batch = values["micro_batch"]
+        self.start_psnr_db, self.best_psnr_db = values["start_psnr_db"], values["best_psnr_db"]
+        self.losses = LossRecord(**values["losses"])
+        self.best = {name: tensor.to(self.execution.device) for name, tensor in values["best"].items()}
         self.network.load_state_dict(values["network"])
         if self.averaged is not None:
             self.averaged.load_state_dict(values["averaged"])
         self.optimizer.load_state_dict(values["optimizer"])
-        self.best = values["best"]
-        self.best_psnr_db = float(values["best_psnr_db"])
-        self.first_loss = float(values["first_loss"])
-
-
-def saved_run(path: Path) -> tuple[Training, Execution]:
-    """The config inside a checkpoint, and how its steps ran: resuming must not choose another way.
-
-    Raises:
-        UsageError: not a checkpoint.
-    """
-    values = _read_checkpoint(path)
-    return Training.model_validate_json(values["training"]), Execution.model_validate_json(values["execution"])
-
-
-def _read_checkpoint(path: Path) -> dict[str, Any]:
-    try:
-        values = torch.load(path, map_location="cpu", weights_only=True)
-        if not isinstance(values, dict) or "position" not in values:
-            raise ValueError("not written by nas-sr train")
-    except Exception as error:  # a broken file fails in many ways inside torch: zip, pickle, key, type
-        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
-        raise UsageError(f"{path}: not a usable checkpoint: {reason}") from None
-    return values
-
-
-def _difference(saved: Training, wanted: Training) -> str:
-    """The first differing value of two training configs, by its dotted name."""
-    before, after = flat(saved.model_dump()), flat(wanted.model_dump())
-    for key in sorted(before.keys() | after.keys()):
-        if before.get(key) != after.get(key):
-            return f"the checkpoint has {key} = {before.get(key)}, the config {after.get(key)}"
-    return "the checkpoint's config differs"
+        self.scaler.load_state_dict(values["scaler"])
 
 
 def _copied(network: nn.Module) -> dict[str, torch.Tensor]:

@@ -1,0 +1,222 @@
+"""Training by several processes under Ray Train: the GPUs of this machine or of a cluster, or CPU cores.
+
+Rank 0 tells the process that started it all what a session tells, and that one alone writes to the disk: workers need
+no shared folder but that of the packs. Run with CPU workers; GPUs (NCCL) and several machines have not been run.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from typing import Any, NamedTuple
+
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
+os.environ.setdefault("RAY_TRAIN_METRICS_ENABLED", "0")
+
+import numpy as np
+import ray
+import torch
+from ray.train import FailureConfig, LoggingConfig, RunConfig, ScalingConfig, get_context
+from ray.train.torch import TorchTrainer, get_device
+
+from nas_sr.errors import UsageError, WorkError
+from nas_sr.records import CurvePoint
+from nas_sr.train.checkpoint import Checkpoint
+from nas_sr.train.group import Group
+from nas_sr.train.loop import Diverged
+from nas_sr.train.session import Interrupted, Job, Watch, carry_out
+
+_BETWEEN_WORDS_S = 0.3
+
+
+class _Share(NamedTuple):
+    """What a cluster gives to each worker."""
+
+    cpus: int
+    gpus: int
+
+
+def carry_out_together(job: Job, watch: Watch, workers: int, address: str | None) -> None:
+    """As `session.carry_out`, in `workers` processes that each compute a share of every batch.
+
+    The result is that of one process up to rounding; a checkpoint may go on with another number of workers.
+
+    Raises:
+        UsageError: there is no such cluster, or it has not enough GPUs (cores, where it has no GPU).
+        WorkError: a worker died. Else as `carry_out`.
+    """
+    with redirect_stdout(sys.stderr), _cluster(address):
+        share = _share(workers)
+        mailbox = ray.remote(num_cpus=0)(_Mailbox).remote()
+        trainer = TorchTrainer(
+            _work,
+            train_loop_config={"job": job, "mailbox": mailbox, "threads": share.cpus},
+            scaling_config=ScalingConfig(
+                num_workers=workers,
+                use_gpu=share.gpus > 0,
+                resources_per_worker={"CPU": share.cpus, **({"GPU": share.gpus} if share.gpus else {})},
+            ),
+            run_config=RunConfig(
+                name="train",
+                storage_path=tempfile.mkdtemp(prefix="nas-sr-"),
+                failure_config=FailureConfig(max_failures=0),
+                logging_config=LoggingConfig(log_level="ERROR"),
+            ),
+        )
+        _listen(mailbox, watch, trainer)
+
+
+def _listen(mailbox: Any, watch: Watch, trainer: TorchTrainer) -> None:
+    """Passes on what the workers say until they are done."""
+    failures: list[Exception] = []
+
+    def fit() -> None:
+        try:
+            trainer.fit()
+        except Exception as error:
+            failures.append(error)
+
+    # Not in the main thread: there Ray would take over SIGINT and end the workers without a checkpoint.
+    fitting = threading.Thread(target=fit, daemon=True)
+    fitting.start()
+    running = True
+    while running:
+        time.sleep(_BETWEEN_WORDS_S)
+        running = fitting.is_alive()
+        if watch.stop_requested():
+            mailbox.ask_to_stop.remote()
+        for what, arguments in ray.get(mailbox.taken.remote()):
+            if what == "failed":
+                raise arguments[0]
+            getattr(watch, what)(*arguments)
+    if failures:
+        causes = getattr(failures[0], "worker_failures", None) or {0: failures[0]}
+        rank, cause = sorted(causes.items())[0]
+        reason = (str(cause) or type(cause).__name__).splitlines()[0]
+        raise WorkError(f"worker {rank} failed: {reason}; continue from the last checkpoint with --resume")
+
+
+class _Mailbox:
+    """An actor: words from the workers, and one back."""
+
+    def __init__(self) -> None:
+        self._words: list[tuple[str, tuple]] = []
+        self._stop = False
+
+    def say(self, words: list[tuple[str, tuple]]) -> bool:
+        """Takes words; returns whether the workers are asked to stop."""
+        self._words += words
+        return self._stop
+
+    def taken(self) -> list[tuple[str, tuple]]:
+        """The words since the last time."""
+        words, self._words = self._words, []
+        return words
+
+    def ask_to_stop(self) -> None:
+        """Lets the next answer be a request to stop."""
+        self._stop = True
+
+
+class _Sender:
+    """A worker's watch: it sends what it is told, steps a few at a time."""
+
+    def __init__(self, mailbox: Any) -> None:
+        self._mailbox = mailbox
+        self._words: list[tuple[str, tuple]] = []
+        self._sent_at = 0.0
+        self._stop = False
+
+    def began(self, position: int, best_psnr_db: float) -> None:
+        self._send("began", position, best_psnr_db)
+
+    def stepped(self, position: int, loss: float, learning_rate: float) -> None:
+        self._words.append(("stepped", (position, loss, learning_rate)))
+
+    def validated(self, point: CurvePoint, crops: np.ndarray | None) -> None:
+        self._send("validated", point, crops)
+
+    def saved(self, checkpoint: Checkpoint) -> None:
+        self._send("saved", checkpoint._replace(values=_on_cpu(checkpoint.values)))
+
+    def said(self, text: str) -> None:
+        self._send("said", text)
+
+    def stop_requested(self) -> bool:
+        if time.monotonic() - self._sent_at > _BETWEEN_WORDS_S:
+            self._flush()
+        return self._stop
+
+    def failed(self, error: Exception) -> None:
+        """The error that ends the training, as a value: Ray would wrap it in others."""
+        self._send("failed", error)
+
+    def _send(self, what: str, *arguments: Any) -> None:
+        self._words.append((what, arguments))
+        self._flush()
+
+    def _flush(self) -> None:
+        words, self._words = self._words, []
+        self._stop = ray.get(self._mailbox.say.remote(words))
+        self._sent_at = time.monotonic()
+
+
+def _work(config: dict[str, Any]) -> None:
+    """One worker's life."""
+    context, sender = get_context(), _Sender(config["mailbox"])
+    device = get_device()
+    if device.type == "cpu":
+        torch.set_num_threads(config["threads"])
+    group = Group(context.get_world_rank(), context.get_world_size(), device.type)
+    try:
+        carry_out(config["job"], sender, group, shares_devices=context.get_local_rank() == 0)
+    except Interrupted as stop:  # in every worker
+        if group.rank == 0:
+            sender.failed(stop)
+    except (UsageError, WorkError, Diverged) as error:
+        sender.failed(error)
+        raise  # the others may be waiting for this worker
+
+
+def _on_cpu(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        return value.cpu()
+    if isinstance(value, dict):
+        return {key: _on_cpu(part) for key, part in value.items()}
+    return value
+
+
+@contextmanager
+def _cluster(address: str | None) -> Iterator[None]:
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
+    try:
+        if address is None:
+            ray.init(address="local", include_dashboard=False, num_cpus=os.cpu_count(), **quiet)
+        else:
+            ray.init(address=address, **quiet)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise UsageError(f"no Ray cluster at {address or 'this machine'}: {reason}") from None
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _share(workers: int) -> _Share:
+    """Ray would wait for ever for what a cluster does not have."""
+    there = ray.cluster_resources()
+    gpus, cpus = int(there.get("GPU", 0)), int(there.get("CPU", 0))
+    if gpus:
+        if workers > gpus:
+            raise UsageError(f"{workers} workers need a GPU each, and there are {gpus}")
+        return _Share(1, 1)
+    if workers > cpus:
+        raise UsageError(f"{workers} workers need a core each, and there are {cpus}")
+    return _Share(cpus // workers, 0)
