@@ -121,14 +121,18 @@ def _compared(network: str, target: HardwareProfile, name: str, study: str, stud
 
 def _build_only(network: str, sm: str, target: HardwareProfile | None, studies: Path, as_json: bool) -> None:
     """For the GPU of that compute capability, at the profile's size and precision or at the paper's."""
+    import re
     import tempfile
 
+    from nas_sr.errors import UsageError
     from nas_sr.latency.ahead_of_time import build_ahead
     from nas_sr.latency.latency_cache import input_size
     from nas_sr.latency.onnx_export import export_untrained
     from nas_sr.latency.profile import profile
 
     capability = sm if "." in sm else f"{sm[:-1]}.{sm[-1:]}"
+    if not re.fullmatch(r"\d+\.\d", capability):
+        raise UsageError(f"--sm must be a compute capability such as 75 or 8.6, but got '{sm}'")
     target = target or profile("rtx2080")
     size = target.lr_height, target.lr_width
     with tempfile.TemporaryDirectory(prefix="nas-sr-build-") as folder:

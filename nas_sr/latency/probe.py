@@ -34,6 +34,18 @@ def probe(profile: HardwareProfile) -> dict[str, Any]:
 
 
 def _probed(unit: HardwareProfile) -> dict[str, Any]:
+    protocol = unit.protocol
+    for number in range(protocol.retries):
+        try:
+            return _asked(unit)
+        except MeasurementFailed as failure:
+            if failure.kind != "passing":
+                raise
+            time.sleep(protocol.retry_pause_s * 2**number)
+    return _asked(unit)
+
+
+def _asked(unit: HardwareProfile) -> dict[str, Any]:
     asked_s = time.time()
     found: dict[str, Any] = target_program.run({**job(unit), "action": "probe"}, {}, unit)
     found.pop("ok")

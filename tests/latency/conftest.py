@@ -16,7 +16,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from nas_sr.latency import target_program
-from nas_sr.latency.measure import _job
+from nas_sr.latency.measure import job
 from nas_sr.latency.profile import HardwareProfile, Protocol
 from tests.sshd import Server, why_not
 from tests.waiting import until
@@ -41,7 +41,7 @@ CREDULOUS = Protocol(
 ASKER = """
 import json, sys
 from pathlib import Path
-from nas_sr.latency.measure import _job
+from nas_sr.latency.measure import job
 from nas_sr.latency.profile import HardwareProfile
 from nas_sr.latency.target_program import run
 asked = json.loads(sys.argv[1])
@@ -115,7 +115,7 @@ def ask(tmp_path: Path, relu_onnx: Path) -> Iterator[Callable[[HardwareProfile],
         folder = tmp_path / f"asker {len(started)}"
         folder.mkdir()
         files = {"candidate.onnx": relu_onnx, "reference.onnx": relu_onnx}
-        asked = {"job": _job(profile, False), "files": files, "profile": profile.model_dump(mode="json")}
+        asked = {"job": job(profile), "files": files, "profile": profile.model_dump(mode="json")}
         process = subprocess.Popen(
             [sys.executable, "-c", ASKER, json.dumps(asked, default=str)],
             env={**os.environ, "NAS_SR_CACHE": str(folder)},
