@@ -17,6 +17,7 @@ from nas_sr.target import trtexec_command
 from nas_sr.target.backends import trtexec
 from nas_sr.target.failure import Failure
 from nas_sr.target.protocol import Plan
+from nas_sr.target.said import heard
 from nas_sr.target.settings import OnnxFiles, Settings
 from nas_sr.target.trtexec_command import Trtexec, version_of
 
@@ -178,8 +179,8 @@ def test_candidate_is_measured_between_two_blocks_of_the_reference(like, tmp_pat
         assert {"--noDataTransfers", "--useSpinWait"} <= set(run)
         assert ("--noCudaGraph" in run) == (version == "110400")
         assert "--useCudaGraph" not in run
-    said = [json.loads(line.split(" ", 1)[1])["stage"] for line in capsys.readouterr().out.splitlines()]
-    assert said == ["reference", "candidate", "window"]
+    said = [heard(line) for line in capsys.readouterr().out.splitlines(keepends=True)]
+    assert [each["stage"] for each in said if each] == ["reference", "candidate", "window"]
     assert found["enqueue_ms"] == [pytest.approx(4.0)] * 20
     assert found["gpu"]["readings"]
 
