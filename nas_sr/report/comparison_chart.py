@@ -35,7 +35,7 @@ def comparison_chart(pair: Pair) -> style.Chart:
         (other,): (f"Front of {other} only", marks.FRONT._replace(symbol="triangle-down", size=12)),
         (one, other): ("Both fronts", marks.FRONT),
     }
-    ranges = [_range([network.latencies[index].latency_ms for network in pair.networks]) for index in (0, 1)]
+    ranges = [_range(pair, index) for index in (0, 1)]
     sides = _sides(pair, pair.ratio, ranges)
     data = []
     for rank, (fronts, (name, look)) in enumerate(groups.items()):
@@ -116,8 +116,13 @@ def _hover(network: Network, targets: tuple[str, str]) -> str:
     return "<br>".join(lines)
 
 
-def _range(latencies_ms: Sequence[float]) -> list[float]:
-    """The exponents of ten between which an axis shows all of these."""
+def _range(pair: Pair, index: int) -> list[float]:
+    """The exponents of ten between which an axis shows every point, and the intervals of the fronts' predictions."""
+    latencies_ms = [network.latencies[index].latency_ms for network in pair.networks]
+    for network in pair.networks:
+        latency = network.latencies[index]
+        if network.fronts and latency.kind == "predicted":
+            latencies_ms += [latency.low_ms, latency.high_ms]
     low, high = math.log10(min(latencies_ms)), math.log10(max(latencies_ms))
     space = PADDING * max(high - low, 0.1)
     return [low - space, high + space]

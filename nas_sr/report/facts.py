@@ -21,15 +21,26 @@ class Facts(NamedTuple):
 
 
 def environment_facts(study: StudyRecord) -> tuple[Facts, ...]:
-    """One table for each section of the environment; loose values come first, under "Study"."""
+    """One table for each section of the environment; loose values come first, under "Study".
+
+    The hardware profiles among what is fixed are left out: each target has its own, see `profile_facts`.
+    """
     loose = {"folder": study.study_dir}
     sections: dict[str, Any] = {}
     for key, value in study.environment.items():
         (sections if isinstance(value, dict) else loose)[key] = value
+    if "frozen" in sections:
+        sections["frozen"] = {name: value for name, value in sections["frozen"].items() if name != "hw"}
     return (
         Facts("Study", tuple(rows(loose))),
         *(Facts(TITLES.get(title, _words(title)), tuple(rows(value))) for title, value in sections.items()),
     )
+
+
+def profile_facts(study: StudyRecord) -> tuple[Facts, ...]:
+    """The target's hardware profile as it was when the study began; nothing where the study was retargeted later."""
+    profile = study.environment.get("frozen", {}).get("hw", {}).get(study.target)
+    return (Facts(f"Hardware profile {study.target}", tuple(rows(profile))),) if profile else ()
 
 
 def config_facts(study: StudyRecord) -> tuple[Facts, ...]:

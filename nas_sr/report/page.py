@@ -15,7 +15,7 @@ from nas_sr.report.charts import curves_chart, hypervolume_chart, importance_cha
 from nas_sr.report.comparison import fronts_html, pair_sentence, pairs
 from nas_sr.report.comparison_chart import comparison_chart
 from nas_sr.report.competitors import competitors_html
-from nas_sr.report.facts import config_facts, environment_facts
+from nas_sr.report.facts import config_facts, environment_facts, profile_facts
 from nas_sr.report.front_info import front_info, unmeasured
 from nas_sr.report.latency_facts import latency_facts
 from nas_sr.report.pareto_chart import pareto_chart
@@ -44,7 +44,7 @@ def page(studies: Sequence[StudyRecord]) -> str:
         states=state_options(studies),
         tables=parts.of_each(studies, table_html),
         csv=parts.note(sentences.csv_sentence(studies)),
-        latency_facts=parts.of_each(studies, lambda study: "".join(map(parts.facts_table, latency_facts(study)))),
+        target_facts=parts.of_each(studies, _target_facts),
         settings_heading=parts.of_each(studies, lambda study: parts.heading("Where the figures come from", study)),
         settings="".join(map(parts.facts_table, (*environment_facts(study), *config_facts(study)))),
         style=_asset("page.css"),
@@ -124,6 +124,10 @@ def _comparison(studies: Sequence[StudyRecord]) -> str:
   {"".join(parts.note(pair_sentence(pair)) for pair in found)}
   <div class="comparisons">{slots}{fronts_html(studies)}</div>
 </section>"""
+
+
+def _target_facts(study: StudyRecord) -> str:
+    return "".join(map(parts.facts_table, (*latency_facts(study), *profile_facts(study))))
 
 
 def _search(study: StudyRecord) -> str:

@@ -12,6 +12,7 @@ from nas_sr.report.facts import Facts
 from nas_sr.report.front_info import Unmeasured
 from nas_sr.report.latencies import grounds, measurements, predictions, repeats, spread
 
+MOST_LABELS = 2  # on a card
 ROLES = {"knee": "Best compromise (knee)", "fastest": "Fastest", "best": "Highest PSNR"}
 
 
@@ -77,7 +78,9 @@ def _latency(latency: Latency) -> str:
     if text := repeats(latency):
         lines.append(escape(text))
     if latency.labels:
-        lines.append(f'<span class="caution">{escape("; ".join(latency.labels))}</span>')
+        more = len(latency.labels) - MOST_LABELS
+        shown = [*latency.labels[:MOST_LABELS], *([f"and {more} more, in the table of trials"] if more > 0 else [])]
+        lines.append(f'<span class="caution">{escape("; ".join(shown))}</span>')
     return "<br>".join(lines)
 
 

@@ -1,6 +1,6 @@
 import math
 
-from nas_sr.report.facts import environment_facts, rows
+from nas_sr.report.facts import environment_facts, profile_facts, rows
 from tests.report.study_records import study
 
 
@@ -43,3 +43,14 @@ def test_loose_values_of_the_environment_come_first():
     found = environment_facts(study([], environment={"machine": {"cpu": "x"}, "bicubic_psnr_db": 25.5}))
     assert [one.title for one in found] == ["Study", "machine"]
     assert ("bicubic psnr [dB]", "25.5") in found[0].rows
+
+
+def test_each_target_has_its_own_profile():
+    profiles = {"cpu": {"precision": "fp32", "protocol": {"warmup_s": 1}}, "board": {"precision": "fp16"}}
+    environment = {"frozen": {"space": {"title": "tiny"}, "hw": profiles}}
+    board = study([], environment=environment, target="board", targets=("cpu", "board"))
+    (found,) = profile_facts(board)
+    assert found == ("Hardware profile board", (("precision", "fp16"),))
+    shared = {one.title: one.rows for one in environment_facts(board)}
+    assert shared["fixed when the study began"] == (("space › title", "tiny"),)
+    assert profile_facts(study([], environment={"frozen": {"hw": {"other": {"precision": "fp32"}}}})) == ()

@@ -156,6 +156,14 @@ def test_cards_tell_spreads_and_cautions_of_what_was_measured() -> None:
     assert "Of the stable measurements: floating clocks: they are not locked (1 of 1)." in said
 
 
+def test_a_card_does_not_drown_in_reasons() -> None:
+    timed = measurement(20.0, stable=False, labels=("reason one", "reason two", "reason three", "reason four"))
+    html = page([study([trial(0, latency=timed)])])
+    card = text_of(html.split('<article class="pick')[1].split("</article>")[0])
+    assert "not stable reason one; reason two; and 2 more, in the table of trials" in card
+    assert "reason four" in text_of(html)
+
+
 def test_competitors_have_a_table() -> None:
     record = study([trial(0, latency=measurement(9.0))], competitors=[competitor("other", 25.0, prediction(20.0))])
     html = page([record])

@@ -42,3 +42,14 @@ def test_parameters():
 
 def test_plural():
     assert [words.plural(count, "trial") for count in (0, 1, 2)] == ["0 trials", "1 trial", "2 trials"]
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(0.8, "80 %"), (0.0041, "0.41 %"), (0.126, "13 %"), (0, "0 %"), (1, "100 %")]
+)
+def test_percent_has_two_significant_digits(share, text):
+    assert words.percent(share) == text
+
+
+def test_listed():
+    assert [words.listed(items) for items in ([], [3], [3, 7], [3, 7, 12])] == ["", "3", "3 and 7", "3, 7 and 12"]
