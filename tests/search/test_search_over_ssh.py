@@ -75,7 +75,7 @@ def test_search_survives_cut_connections_and_killed_programs(tmp_path: Path, dev
 
 
 def test_silent_device_is_predicted_for_and_measured_once_it_answers(
-    tmp_path: Path, device: Server, python38: Path
+    tmp_path: Path, device: Server, python38: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = _options(tmp_path, device, python38)
     drone = str(tmp_path / "drone.yaml")
@@ -84,6 +84,7 @@ def test_silent_device_is_predicted_for_and_measured_once_it_answers(
     assert Path(calibrated["calibration"]) == tmp_path / "drone.calibration.json"
     assert calibrated["points"] == 5
 
+    monkeypatch.setenv("NAS_SR_CACHE", str(tmp_path / "cache"))  # what is known already is not predicted
     device.stop()
     command = [*options, "--budget", "3"]
     result, said = finished(start(command, tmp_path))

@@ -20,7 +20,7 @@ from nas_sr.target.said import heard, say
 from tests import old_python
 
 TARGET = Path(job.__file__).parent
-ALLOWED = {"cuda", "numpy", "onnxruntime", "pycuda", "tensorrt", "tensorrt_rtx"}
+ALLOWED = {"cuda", "numpy", "onnxruntime", "pycuda", "tensorrt", "tensorrt_rtx_bindings"}
 FILES = sorted(TARGET.rglob("*.py"))
 JOB = {
     "format": job.FORMAT,
