@@ -102,8 +102,8 @@ def own_path(profile: Profile, hw: str | None = None) -> Path:
         hw: the name or path that the profile was read from.
     """
     name = f"{profile.name}.calibration.json"
-    own = Path(hw) if hw is not None else None
-    return own.with_name(name) if own is not None and own.is_file() else cache_folder("calibrations") / name
+    is_file = hw is not None and hw.endswith((".yaml", ".yml")) and Path(hw).is_file()
+    return Path(hw).with_name(name) if hw and is_file else cache_folder("calibrations") / name
 
 
 def find(profile: Profile, hw: str | None = None) -> Calibration | None:

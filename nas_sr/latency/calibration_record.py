@@ -39,7 +39,7 @@ class Omitted(Config):
 
 
 class CrossValidation(Config):
-    """Every point predicted from the others (from 20 points on in 20 parts), in percent of the measured."""
+    """Every point predicted from the others (where there are more than 20, in 20 parts), in percent of the measured."""
 
     mean_percent: Percent
     median_percent: Percent

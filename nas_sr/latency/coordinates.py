@@ -38,8 +38,8 @@ def coordinates(spec: ArchSpec) -> Coordinates:
     # A single GIDB has no deep output; what its first Gblock passes on stands for it (nothing, if that is the last).
     deep = (first.fuse if len(numbers.gidbs) > 1 else first.gblocks[0].mix).outputs - numbers.shallow
     grouped = [gblock.grouped.groups for gidb in numbers.gidbs for gblock in gidb.gblocks]
-    nla = numbers.nlas[0] if numbers.nlas else _PAPER
-    patch, window = (nla.nla_patch, nla.nla_window) if isinstance(nla, ArchSpec) else (nla.patch, nla.window)
+    attention = [(nla.patch, nla.window) for nla in numbers.nlas]
+    patch, window = attention[0] if attention else (_PAPER.nla_patch, _PAPER.nla_window)
     return Coordinates(
         core=math.log2(numbers.shallow),
         groups=sum(map(math.log2, grouped)) / len(grouped),
@@ -48,7 +48,7 @@ def coordinates(spec: ArchSpec) -> Coordinates:
         split=math.log2(max(deep, 1) / numbers.shallow),
         head=math.log2(numbers.head.outputs),
         scale=math.log2(numbers.scale),
-        attention=float(len(numbers.nlas)),
+        attention=float(len(attention)),
         patch=math.log2(patch),
         window=math.log2(window),
     )

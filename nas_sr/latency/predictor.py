@@ -24,10 +24,10 @@ _NORMAL = float(stats.norm.ppf((1 + LEVEL) / 2))
 # about this constant over the root of their number.
 PRIOR_POINTS, PRIOR_ERROR_OF_ONE = 5, 0.25
 
-# Standard deviation of the log error for each octave outside the calibrated points. Calibrated with five presets
-# only, the model missed 73 other members on a CPU by 9 % (root mean square) up to 1.5 octaves away and by 15 % beyond
-# 2.5: 0.06 an octave. A GPU's kernels depend on shapes more than that.
-ERROR_PER_OCTAVE = 0.15
+# Standard deviation of the log error for each octave outside the calibrated points. Calibrated on a CPU with five
+# presets only, the model missed other members by 6 % (root mean square) within an octave of them and by 19 % at 2.1 to
+# 2.6 octaves: 0.08 an octave. A GPU's kernels depend on shapes, on groups above all, more than that: twice as much.
+ERROR_PER_OCTAVE = 0.16
 
 
 class Errors(NamedTuple):
@@ -75,9 +75,8 @@ class Predictor:
         self._regression = Regression(networks, measured, roofline.at_peak)
         self._half_width = _half_width(np.abs(log_errors / deviations))
         self._range = Range(specs)
-        # With few points to spare beyond the coefficients, their scatter itself is hardly known.
-        freedom = max(1, len(specs) - len(self._regression.decided))
-        self._unsure = float(stats.t.ppf((1 + LEVEL) / 2, freedom)) / _NORMAL
+        # How far few points scatter is hardly known itself.
+        self._unsure = float(stats.t.ppf((1 + LEVEL) / 2, len(specs) - 1)) / _NORMAL
         self._calibration = Grounds(
             source=source, digest=digest, points=len(specs), cross_validated_error=self.errors.mean_percent / 100
         )

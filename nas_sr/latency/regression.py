@@ -68,7 +68,7 @@ class Regression:
 
     def __init__(self, networks: Networks, latencies_ms: Array, at_peak: Sequence[str]) -> None:
         few = len(latencies_ms) < FEWEST_FOR_ALL
-        self.decided = DECIDED_BY_FEW if few else EACH
+        self._decided = DECIDED_BY_FEW if few else EACH
         self._held = [name for name in HELD_FOR_FEW if few and name in at_peak]
         self.tile = self._best_tile(networks.terms, latencies_ms)
         self._coefficients = self._fitted(networks.terms[self.tile], latencies_ms)
@@ -103,12 +103,12 @@ class Regression:
 
     def _fitted(self, terms: Array, measured: Array) -> Array:
         """Non-negative coefficients of least squared relative error; those of terms that are not decided are given."""
-        shared = np.array([[float(name in group) for group in self.decided] for name in Terms._fields])
+        shared = np.array([[float(name in group) for group in self._decided] for name in Terms._fields])
         held = np.array([float(name in self._held) for name in Terms._fields])
         rows = terms @ shared / measured[:, None]
         scale = rows.mean(axis=0)
         scale[scale == 0] = 1.0  # a term that no point has
-        share = 1 / len(self.decided)
+        share = 1 / len(self._decided)
         weight = PRIOR_WEIGHT**0.5
         found, _ = nnls(
             np.vstack([rows / scale, weight * np.eye(len(scale))]),
