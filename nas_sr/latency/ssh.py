@@ -66,11 +66,8 @@ def explain(ssh: Ssh, status: int | None, errors: str) -> tuple[FailureKind, str
     if status == OWN_STATUS:
         for sign, remedy in _REMEDIES:
             if sign in errors:
-                told = next(line for line in said if sign in line)
-                return (
-                    "device",
-                    f"{remedy.format(by_hand=_by_hand(ssh), key=ssh.key)} (ssh: {told.removeprefix('ssh: ').rstrip('.')})",
-                )
+                told = next(line for line in said if sign in line).removeprefix("ssh: ").rstrip(".")
+                return "device", f"{remedy.format(by_hand=_by_hand(ssh), key=ssh.key)} (ssh: {told})"
         kind: FailureKind = "passing" if any(sign in errors for sign in _PASSING) else "device"
         return kind, f"the connection failed{f' (ssh: {said[-1]})' if said else f': try `{_by_hand(ssh)}`'}"
     if status in _NOT_RUN or "ommand not found" in errors:
