@@ -42,7 +42,8 @@ Told = Callable[[str], None]
 
 
 def run(job: dict[str, Any], files: dict[str, Path], profile: HardwareProfile, told: Told = lambda text: None) -> Any:
-    """The program's result for a job; nothing of it runs on, there or here, when this returns or raises.
+    """The program's result for a job. When this returns or raises, nothing of it runs on here; there it ends by itself,
+    and its files go with it unless the same job may be asked for again.
 
     Args:
         job: what job.json holds.
@@ -94,6 +95,7 @@ def run(job: dict[str, Any], files: dict[str, Path], profile: HardwareProfile, t
 
 
 def _command(profile: HardwareProfile, name: str) -> list[str]:
+    # No login shell finds anything in this to read in a way of its own.
     source = base64.b64encode(Path(receive.__file__).read_bytes()).decode()
     start = ["-u", "-c", "import base64,sys;exec(base64.b64decode(sys.argv.pop(1)))", source]
     for reached in profile.ssh:

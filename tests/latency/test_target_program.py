@@ -22,7 +22,6 @@ from nas_sr.latency import target_program
 from nas_sr.latency.failure import MeasurementFailed
 from nas_sr.latency.measure import job, measure, reference_onnx
 from nas_sr.latency.probe import probe
-from nas_sr.latency.record import Measurement
 from tests.latency.conftest import heard_until
 from tests.sshd import Server
 from tests.waiting import until
@@ -63,11 +62,11 @@ def _at(stage: str, act):
 
 
 def _workers(device) -> list[psutil.Process]:
-    return [process for process in device.started() if "--step" in process.cmdline()]
+    return [process for process in device.started() if "--step" in process.info["cmdline"]]
 
 
 def _agents(device) -> list[psutil.Process]:
-    return [process for process in device.started() if "--step" not in process.cmdline()]
+    return [process for process in device.started() if "--step" not in process.info["cmdline"]]
 
 
 def _failure(profile, onnx_path, **options) -> MeasurementFailed:
@@ -203,9 +202,8 @@ def test_what_a_backend_started_ends_with_it(drone, device, relu_onnx, changed_p
 
     def kill() -> None:
         until(lambda: len(device.started()) == 3)
-        for agent in _agents(device):
-            if "time.sleep" not in " ".join(agent.cmdline()):
-                agent.kill()
+        (agent,) = (each for each in _agents(device) if each.info["cmdline"][-2].endswith("/program"))
+        agent.kill()
 
     hear, _ = _at("building the reference network", kill)
     assert _failure(drone(), relu_onnx, progress=hear).kind == "passing"
@@ -356,24 +354,25 @@ def second_device(tmp_path, device):
 def test_like_devices_are_used_at_the_same_time(quick, device, second_device, relu_onnx):
     reference_onnx(16, 24)
     both = tuple(server.reached(sys.executable) for server in (device, second_device))
-    found: list[Measurement | MeasurementFailed] = []
+    failures: list[MeasurementFailed] = []
+    told: list[str] = []
 
-    def measured() -> None:
-        try:
-            found.append(measure("n", relu_onnx, quick(name="drone", ssh=both, **LONG)))
-        except MeasurementFailed as failure:
-            found.append(failure)
+    def fail_to_measure() -> None:
+        with pytest.raises(MeasurementFailed) as caught:
+            measure("n", relu_onnx, quick(name="drone", ssh=both, **LONG), progress=told.append)
+        failures.append(caught.value)
 
-    threads = [threading.Thread(target=measured) for _ in both]
+    threads = [threading.Thread(target=fail_to_measure) for _ in both]
     for thread in threads:
         thread.start()
-    until(lambda: _workers(device) and _workers(second_device))
+    until(lambda: told.count("window") == 2)
     for server in (device, second_device):
-        until(lambda: [worker.kill() for worker in _workers(server)])  # noqa: B023
+        (worker,) = _workers(server)
+        worker.kill()
     for thread in threads:
         thread.join(60)
-    assert [failure.kind for failure in found] == ["passing", "passing"]
-    assert {failure.text.split(")")[0] for failure in found} == {f"drone ({each.where}" for each in both}
+    assert [failure.kind for failure in failures] == ["passing", "passing"]
+    assert {failure.text.split(")")[0] for failure in failures} == {f"drone ({each.where}" for each in both}
 
 
 def test_like_device_takes_over_from_one_that_is_off(quick, device, second_device, relu_onnx):
@@ -434,7 +433,8 @@ def test_earlier_try_that_does_not_know_its_connection_is_cut_gives_way(
     until(lambda: "window" in told["later"])
     assert not any("building" in text for text in told["later"])
     assert notes.read_text().split() == ["reference.onnx", "candidate.onnx"]
-    until(lambda: [worker.kill() for worker in _workers(device)])
+    (worker,) = _workers(device)
+    worker.kill()
     threads["later"].join(60)
     assert "killed by the system" in ends["later"]
 
