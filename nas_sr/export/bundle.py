@@ -19,6 +19,7 @@ from nas_sr.export.card import card
 from nas_sr.files import replacing, writable_folder, write_json
 from nas_sr.latency.onnx_export import export_onnx
 from nas_sr.records import StudyRecord, TrialRecord
+from nas_sr.train.recipes import CHOICES
 
 SPEC, WEIGHTS, ONNX, TRAINING, ORIGIN, CARD = (
     "spec.json",
@@ -49,7 +50,7 @@ def write_bundle(
         building.mkdir()
         network = load_network(weights)
         write_json(building / SPEC, trial.spec.to_json())
-        write_yaml(building / TRAINING, training)
+        write_yaml(building / TRAINING, training, CHOICES)
         write_json(building / ORIGIN, _origin(study, trial))
         (building / CARD).write_text(card(study, trial, training, folder))
         write_weights(building, network)

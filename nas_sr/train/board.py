@@ -27,7 +27,8 @@ class Board:
         self._writer: EventsWriter | None = EventsWriter(str(folder / "events"), f".from_{position}")
         self._every = max(1, steps // _POINTS)
         self._losses: list[float] = []
-        self._write(Event(step=position + 1, session_log=SessionLog(status=SessionLog.START)))
+        hidden_from = position + 1 if position else 0
+        self._write(Event(step=hidden_from, session_log=SessionLog(status=SessionLog.START)))
 
     def stepped(self, position: int, loss: float, learning_rate: float) -> None:
         """Adds a step to the curves."""

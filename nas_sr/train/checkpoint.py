@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -74,13 +76,23 @@ def write_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
         "execution": checkpoint.execution.model_dump_json(),
         "values": checkpoint.values,
     }
+    with written_beside(path, path), replacing(path) as temporary, temporary.open("wb") as file:
+        torch.save(plain, file)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def written_beside(path: Path, checkpoint: Path) -> Iterator[None]:
+    """Turns a failure to write `path` into words that say what becomes of the last checkpoint.
+
+    Raises:
+        WorkError: it cannot be written.
+    """
     try:
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            torch.save(plain, file)
-            file.flush()
-            os.fsync(file.fileno())
+        yield
     except (OSError, RuntimeError) as error:  # torch's writer turns the former into the latter
-        kept = "the checkpoint before it is kept; make room and use --resume" if path.exists() else "make room"
+        kept = "the checkpoint before it is kept; make room and use --resume" if checkpoint.exists() else "make room"
         raise WorkError(f"{path}: cannot be written ({_reason(error)}); {kept}") from None
 
 

@@ -7,12 +7,13 @@ no shared folder but that of the packs. Run with CPU workers; GPUs (NCCL) and se
 from __future__ import annotations
 
 import os
+import signal
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -30,6 +31,7 @@ from nas_sr.records import CurvePoint
 from nas_sr.train.checkpoint import Checkpoint
 from nas_sr.train.group import Group
 from nas_sr.train.loop import Diverged
+from nas_sr.train.mailbox import Mailbox, Words
 from nas_sr.train.session import Interrupted, Job, Watch, carry_out
 
 _BETWEEN_WORDS_S = 0.3
@@ -51,9 +53,9 @@ def carry_out_together(job: Job, watch: Watch, workers: int, address: str | None
         UsageError: there is no such cluster, or it has not enough GPUs (cores, where it has no GPU).
         WorkError: a worker died. Else as `carry_out`.
     """
-    with redirect_stdout(sys.stderr), _cluster(address):
+    with redirect_stdout(sys.stderr), _cluster(address), TemporaryDirectory(prefix="nas-sr-") as unused:
         share = _share(workers)
-        mailbox = ray.remote(num_cpus=0)(_Mailbox).remote()
+        mailbox = ray.remote(num_cpus=0)(Mailbox).remote()
         trainer = TorchTrainer(
             _work,
             train_loop_config={"job": job, "mailbox": mailbox, "threads": share.cpus},
@@ -64,7 +66,7 @@ def carry_out_together(job: Job, watch: Watch, workers: int, address: str | None
             ),
             run_config=RunConfig(
                 name="train",
-                storage_path=tempfile.mkdtemp(prefix="nas-sr-"),
+                storage_path=unused,  # nothing is reported to Ray
                 failure_config=FailureConfig(max_failures=0),
                 logging_config=LoggingConfig(log_level="ERROR"),
             ),
@@ -73,13 +75,14 @@ def carry_out_together(job: Job, watch: Watch, workers: int, address: str | None
 
 
 def _listen(mailbox: Any, watch: Watch, trainer: TorchTrainer) -> None:
-    """Passes on what the workers say until they are done."""
-    failures: list[Exception] = []
+    """Passes on what the workers say until they are done, and raises what ended them."""
+    known: list[Exception] = []
+    failures: list[BaseException] = []
 
     def fit() -> None:
         try:
             trainer.fit()
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # Ray raises the latter where it is shut down meanwhile
             failures.append(error)
 
     # Not in the main thread: there Ray would take over SIGINT and end the workers without a checkpoint.
@@ -89,12 +92,15 @@ def _listen(mailbox: Any, watch: Watch, trainer: TorchTrainer) -> None:
     while running:
         time.sleep(_BETWEEN_WORDS_S)
         running = fitting.is_alive()
-        if watch.stop_requested():
-            mailbox.ask_to_stop.remote()
-        for what, arguments in ray.get(mailbox.taken.remote()):
+        words: Words = ray.get(mailbox.taken.remote())
+        for what, arguments in words:
             if what == "failed":
-                raise arguments[0]
-            getattr(watch, what)(*arguments)
+                known.append(arguments[0])
+            else:
+                getattr(watch, what)(*arguments)
+        mailbox.answer.remote(len(words), watch.stop_requested())
+    if known:
+        raise known[0]
     if failures:
         causes = getattr(failures[0], "worker_failures", None) or {0: failures[0]}
         rank, cause = sorted(causes.items())[0]
@@ -102,34 +108,12 @@ def _listen(mailbox: Any, watch: Watch, trainer: TorchTrainer) -> None:
         raise WorkError(f"worker {rank} failed: {reason}; continue from the last checkpoint with --resume")
 
 
-class _Mailbox:
-    """An actor: words from the workers, and one back."""
-
-    def __init__(self) -> None:
-        self._words: list[tuple[str, tuple]] = []
-        self._stop = False
-
-    def say(self, words: list[tuple[str, tuple]]) -> bool:
-        """Takes words; returns whether the workers are asked to stop."""
-        self._words += words
-        return self._stop
-
-    def taken(self) -> list[tuple[str, tuple]]:
-        """The words since the last time."""
-        words, self._words = self._words, []
-        return words
-
-    def ask_to_stop(self) -> None:
-        """Lets the next answer be a request to stop."""
-        self._stop = True
-
-
 class _Sender:
     """A worker's watch: it sends what it is told, steps a few at a time."""
 
     def __init__(self, mailbox: Any) -> None:
         self._mailbox = mailbox
-        self._words: list[tuple[str, tuple]] = []
+        self._words: Words = []
         self._sent_at = 0.0
         self._stop = False
 
@@ -144,6 +128,9 @@ class _Sender:
 
     def saved(self, checkpoint: Checkpoint) -> None:
         self._send("saved", checkpoint._replace(values=_on_cpu(checkpoint.values)))
+        while not ray.get(self._mailbox.all_answered.remote()):  # nothing goes on before it is on the disk
+            time.sleep(_BETWEEN_WORDS_S / 10)
+        self._flush()
 
     def said(self, text: str) -> None:
         self._send("said", text)
@@ -195,6 +182,7 @@ def _on_cpu(value: Any) -> Any:
 @contextmanager
 def _cluster(address: str | None) -> Iterator[None]:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
+    on_term = signal.getsignal(signal.SIGTERM)
     try:
         if address is None:
             ray.init(address="local", include_dashboard=False, num_cpus=os.cpu_count(), **quiet)
@@ -203,6 +191,7 @@ def _cluster(address: str | None) -> Iterator[None]:
     except (ConnectionError, ValueError, RuntimeError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise UsageError(f"no Ray cluster at {address or 'this machine'}: {reason}") from None
+    signal.signal(signal.SIGTERM, on_term)  # Ray's own handler would leave without a checkpoint
     try:
         yield
     finally:

@@ -4,6 +4,22 @@ from __future__ import annotations
 
 from nas_sr.config import FullTraining, Knee, Phase, Training
 
+CHOICES = """\
+Full training of this network: edit what you like, `nas-sr train` says what is wrong with a value.
+Phases run one after the other, each from the best weights of the one before; `nas-sr train --steps N` shortens all.
+  loss: l1, l2, charbonnier (with charbonnier_eps)
+  ema: decay of the averaged weights that are then validated and kept; 0.0 is off
+  schedule, in shares of the phase and of learning_rate, the maximum:
+    kind: knee                   warmup, hold, cooldown, final; then `after`: floor stays at `final`, restart begins the
+                                 three parts again, stretch makes them fill the phase. The paper's 10 + 400 + 400 epochs
+                                 end at epoch 810, and it does not say what follows.
+    kind: cosine                 warmup, final
+    kind: one_cycle              warmup, initial, final
+    kind: warmup_constant_decay  warmup, decay, final
+precision: auto (measured), fp32, bf16, fp16; memory_format: auto (measured), contiguous, channels_last
+micro_batch: images held in memory at once; their gradients add up to the batch's, so the result stays the same
+"""
+
 _STEPS_AN_EPOCH = 800
 _KNEE_EPOCHS = (10, 400, 400)  # warm-up, maximum, cooldown
 
@@ -13,6 +29,7 @@ def paper_training(scale: int, data: str | None, val: str | None, smallest_lr: i
 
     Crops are 512x512 HR, or as large as the smallest training image (`smallest_lr` LR pixels) allows. The paper does
     not say what follows its 810 scheduled epochs: here the learning rate stays at 1 % of the maximum (`after: floor`).
+    Nor does it speak of the gradient's norm, which is limited to 1 here.
     """
     crop_lr = min(512 // scale, smallest_lr // 8 * 8 or smallest_lr)
     phases = [

@@ -18,7 +18,7 @@ from nas_sr.data.image_sets import ImageSets
 from nas_sr.errors import UsageError
 from nas_sr.records import CurvePoint
 from nas_sr.train.board import Board
-from nas_sr.train.checkpoint import Checkpoint, Run, refuse_full_disk, refuse_other, write_checkpoint
+from nas_sr.train.checkpoint import Checkpoint, Run, refuse_full_disk, refuse_other, write_checkpoint, written_beside
 from nas_sr.train.session import Job, carry_out
 
 CHECKPOINT, BEST, BOARD = "last.ckpt", "best.safetensors", "tensorboard"
@@ -125,7 +125,8 @@ class _Keeper:
 
     def saved(self, checkpoint: Checkpoint) -> None:
         # The weights first: a finished training that is resumed finds its best ones there.
-        save_weights(checkpoint.values["best"], checkpoint.spec, self._folder / BEST)
+        with written_beside(self._folder / BEST, self._folder / CHECKPOINT):
+            save_weights(checkpoint.values["best"], checkpoint.spec, self._folder / BEST)
         write_checkpoint(checkpoint, self._folder / CHECKPOINT)
         self.trained = _trained(checkpoint)
 

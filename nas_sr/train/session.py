@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from nas_sr.arch.network import build
 from nas_sr.arch.spec import ArchSpec
 from nas_sr.data.pack import Pack
-from nas_sr.errors import UsageError
+from nas_sr.errors import UsageError, WorkError
 from nas_sr.evaluate.evaluate import validation_psnr_rgb
 from nas_sr.latency.device_lock import SharedDevice
 from nas_sr.records import CurvePoint
@@ -87,7 +88,7 @@ def carry_out(job: Job, watch: Watch, group: Group | None = None, *, shares_devi
         saved_at = time.monotonic()
 
         def validate(judged: nn.Module) -> float:
-            return group.first(validation_psnr_rgb(judged, validation) if first else math.nan)
+            return group.first(_psnr(judged, validation) if first else math.nan)
 
         def save() -> None:
             nonlocal saved_at
@@ -122,6 +123,15 @@ def carry_out(job: Job, watch: Watch, group: Group | None = None, *, shares_devi
             validated(CurvePoint(0, math.nan, state.start_psnr_db, 0.0))
         for point in train(state, images, validate, between_steps, stepped=stepped, group=group, said=watch.said):
             validated(point)
+
+
+def _psnr(network: nn.Module, validation: Pack) -> float:
+    try:
+        return validation_psnr_rgb(network, validation)
+    except torch.OutOfMemoryError:
+        raise WorkError(
+            f"{validation.folder}: out of memory on a validation image; free the device, or give smaller ones by --val"
+        ) from None
 
 
 def _pack(folder: Path, expected: str) -> Pack:

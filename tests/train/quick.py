@@ -1,0 +1,93 @@
+"""Trainings made short, and someone who is told of them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from nas_sr.arch.network import build
+from nas_sr.arch.spec import ArchSpec
+from nas_sr.config import FullTraining, Phase, Training
+from nas_sr.data.image_sets import ImageSets, image_sets
+from nas_sr.records import CurvePoint
+from nas_sr.train.checkpoint import Checkpoint, Run, write_checkpoint
+from nas_sr.train.session import Interrupted, Job, carry_out
+
+SPEC = ArchSpec(core=4, gidbs=2, depth=2, head=16, nla_after=(1,))
+TWO_PHASES = Training(
+    phases=(
+        Phase(steps=6, loss="charbonnier", batch=3, crop_lr=16, ema=0.9, validate_every=4),
+        Phase(steps=5, loss="l2", batch=3, crop_lr=16, validate_every=4),
+    ),
+    seed=3,
+    precision="fp32",
+    memory_format="contiguous",
+)
+
+
+def demonstration() -> ImageSets:
+    """The images that come with the packages."""
+    return image_sets(None, None, 4, 24)
+
+
+def job(training: Training = TWO_PHASES, checkpoint: Checkpoint | None = None, **config: Any) -> Job:
+    """A training from a start that a few steps make better, or on from a checkpoint."""
+    sets = demonstration()
+    run = Run(config=FullTraining(training=training, **{"tensorboard": False, **config})).on(sets)
+    weights = build(SPEC, training.seed).state_dict()
+    weights["out.bias"] += 0.05  # too bright
+    return Job(run, SPEC, weights, checkpoint, sets.train.folder, sets.val.folder)
+
+
+class Told:
+    """A watch that remembers everything, writes checkpoints to `path`, and asks to stop after `stop_after` steps."""
+
+    def __init__(self, path: Path, stop_after: int | None = None) -> None:
+        self.path, self.stop_after = path, stop_after
+        self.began_at: int | None = None
+        self.losses: list[tuple[int, float]] = []
+        self.rates: list[float] = []
+        self.points: list[tuple[int, float, float]] = []
+        self.crops: list[np.ndarray | None] = []
+        self.words: list[str] = []
+        self._position = 0
+
+    def began(self, position: int, best_psnr_db: float) -> None:
+        self.began_at = self._position = position
+
+    def stepped(self, position: int, loss: float, learning_rate: float) -> None:
+        self._position = position
+        self.losses.append((position, loss))
+        self.rates.append(learning_rate)
+
+    def validated(self, point: CurvePoint, crops: np.ndarray | None) -> None:
+        self.points.append(point[:3])
+        self.crops.append(crops)
+
+    def saved(self, checkpoint: Checkpoint) -> None:
+        write_checkpoint(checkpoint, self.path)
+
+    def said(self, text: str) -> None:
+        self.words.append(text)
+
+    def stop_requested(self) -> bool:
+        return self.stop_after == self._position
+
+
+def carried_out(work: Job, told: Told) -> Told:
+    """Carries out a job here, to its end or until it was told to stop."""
+    try:
+        carry_out(work, told)
+    except Interrupted:
+        assert told.stop_after is not None
+    return told
+
+
+def tensors(value: Any, name: str = "") -> dict[str, Tensor]:
+    """All tensors inside nested values, by dotted names."""
+    if isinstance(value, Tensor):
+        return {name: value}
+    if isinstance(value, dict):
+        return {key: leaf for k, part in value.items() for key, leaf in tensors(part, f"{name}.{k}").items()}
+    return {}

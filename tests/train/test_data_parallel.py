@@ -1,0 +1,76 @@
+"""Two processes on the CPU train what one does. GPUs and several machines have not been tried."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from nas_sr.errors import UsageError
+from nas_sr.train.checkpoint import read_checkpoint
+from nas_sr.train.group import Group
+from nas_sr.train.mailbox import Mailbox
+from nas_sr.train.session import Interrupted
+from tests.train.quick import Told, carried_out, job, tensors
+
+
+def test_two_workers_train_what_one_does_and_one_goes_on_from_their_checkpoint(tmp_path: Path) -> None:
+    """Batches of three: one worker has two images, the other one."""
+    if (os.cpu_count() or 1) < 2:
+        pytest.skip("two workers need two cores")
+    from nas_sr.train.data_parallel import carry_out_together
+
+    whole = carried_out(job(tensorboard=True), Told(tmp_path / "whole"))
+    together = Told(tmp_path / "together", stop_after=6)
+    with pytest.raises(Interrupted):
+        carry_out_together(job(tensorboard=True), together, 2, None)
+    checkpoint = read_checkpoint(together.path)
+    assert checkpoint.values["position"] == 6
+    alone = carried_out(job(tensorboard=True, checkpoint=checkpoint), Told(together.path))
+
+    assert (together.began_at, alone.began_at) == (0, 6)
+    for ours, theirs in zip(together.losses + alone.losses, whole.losses, strict=True):
+        assert ours == (theirs[0], pytest.approx(theirs[1], rel=1e-4))
+    for ours, theirs in zip(together.points + alone.points, whole.points, strict=True):
+        assert ours == (theirs[0], pytest.approx(theirs[1], rel=1e-4, nan_ok=True), pytest.approx(theirs[2], abs=1e-3))
+    found, expected = (tensors(read_checkpoint(told.path).values) for told in (alone, whole))
+    assert found.keys() == expected.keys()
+    assert all(torch.allclose(found[name], expected[name], atol=1e-4) for name in expected)
+    assert len(together.crops) == len(together.points)
+    assert all(crops is not None for crops in together.crops)
+    assert together.words == ["steps run on cpu, fp32, contiguous, as the config says"]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 8])
+def test_shares_make_up_the_batch(size: int) -> None:
+    for batch in range(size, 20):
+        shares = [list(range(batch))[Group(rank, size).share(batch)] for rank in range(size)]
+        assert sum(shares, []) == list(range(batch))  # noqa: RUF017
+        assert {len(share) for share in shares} <= {batch // size, -(-batch // size)}
+
+
+def test_more_workers_than_the_cluster_has_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    from nas_sr.train import data_parallel
+
+    for there, workers, words in [
+        ({"CPU": 2.0}, 3, "3 workers need a core each, and there are 2"),
+        ({"CPU": 64.0, "GPU": 2.0}, 4, "4 workers need a GPU each, and there are 2"),
+    ]:
+        monkeypatch.setattr(data_parallel.ray, "cluster_resources", lambda there=there: there)
+        with pytest.raises(UsageError, match=words):
+            data_parallel._share(workers)
+    assert data_parallel._share(2) == (1, 1)
+
+
+def test_mailbox_knows_what_was_dealt_with() -> None:
+    mailbox = Mailbox()
+    assert not mailbox.say([("stepped", (1,)), ("stepped", (2,))])
+    taken = mailbox.taken()
+    assert [arguments for _, arguments in taken] == [(1,), (2,)]
+    assert mailbox.taken() == []
+    mailbox.say([("saved", ())])
+    mailbox.answer(len(taken), stop=True)
+    assert not mailbox.all_answered()
+    mailbox.answer(1, stop=True)
+    assert mailbox.all_answered()
+    assert mailbox.say([])
