@@ -10,6 +10,7 @@ from typing import Any
 from nas_sr.errors import UsageError
 
 ORIGIN = "origin.json"
+_IN_WORDS = {"scale": "scale", "min_lr": "shortest side in LR pixels", "at_most": "number of images"}
 _REMEDY = "delete it, or choose another place"
 
 
@@ -40,10 +41,10 @@ def refuse_another(folder: Path, wanted: dict[str, Any]) -> None:
         other = [key for key in wanted if key != "images" and found[key] != wanted[key]]
     except (OSError, ValueError, KeyError, TypeError):
         raise UsageError(f"{folder}: a pack that does not say what it was made of: {_REMEDY}") from None
-    if other == ["kept_out"]:
-        difference = "other validation images are kept out of it"
+    if other and other[0] in _IN_WORDS:
+        difference = f"its {_IN_WORDS[other[0]]} is {found[other[0]]}, not {wanted[other[0]]}"
     elif other:
-        difference = f"its {other[0]} is {found[other[0]]}, not {wanted[other[0]]}"
+        difference = "other validation images are kept out of it"
     elif before != now:
         difference = _different_image(before, now)
     else:

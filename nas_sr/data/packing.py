@@ -73,7 +73,7 @@ class BadImages(WorkError):
     def __init__(self, folder: Path, lines: list[str], total: int) -> None:
         super().__init__(
             f"{folder}: {len(lines)} of {total} images cannot be packed; the first: {lines[0]};"
-            f" replace them and run again (the other {total - len(lines)} are done), or leave them out"
+            f" replace them and run again (the other {total - len(lines)} are done), or add --leave-out-bad"
         )
         self.lines = lines
 

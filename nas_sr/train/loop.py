@@ -11,6 +11,7 @@ from torch import nn
 
 from nas_sr.data.batches import Batches
 from nas_sr.data.pack import Pack
+from nas_sr.data.resident import resident_pixels
 from nas_sr.records import CurvePoint
 from nas_sr.train.losses import pixel_loss
 from nas_sr.train.schedules import learning_rate
@@ -35,9 +36,13 @@ def train(
     """
     start = time.perf_counter()
     phases, execution = state.training.phases, state.execution
+    crop_bytes = state.training.crop_bytes(images.scale)
+    resident = resident_pixels(images, execution.device, state.training.pack_in, crop_bytes)
+    state.crops_cut_on = execution.device if resident else "memory-mapped files"
     while state.phase < len(phases):
         number, phase = state.phase, phases[state.phase]
-        batches = Batches(images, phase.crop_lr, phase.batch, seed=state.training.seed * len(phases) + number)
+        seed = state.training.seed * len(phases) + number
+        batches = Batches(images, phase.crop_lr, phase.batch, seed, resident)
         losses: list[torch.Tensor] = []
         while state.phase == number:
             between_steps()

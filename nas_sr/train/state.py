@@ -32,6 +32,7 @@ class TrainingState:
         self.best_psnr_db = -math.inf
         self.best = _copied(self.network)
         self.first_loss = math.nan
+        self.crops_cut_on = ""  # what the loop decided: a device, or the pack's files
         self.begin_phase()
 
     @property
