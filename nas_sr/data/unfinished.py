@@ -115,7 +115,7 @@ class Unfinished:
                 continue
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+            except BlockingIOError:
                 self._waiting(self.folder)
                 self._waiting = lambda folder: None
                 fcntl.flock(lock, fcntl.LOCK_EX)
@@ -163,7 +163,8 @@ class Unfinished:
 def clear(pack: Path) -> None:
     """Removes from a finished pack what a process that was killed at its last step left there."""
     for name in (_JOURNAL, _LOCK):
-        (pack / name).unlink(missing_ok=True)
+        if (pack / name).exists():  # a pack may lie where nothing can be written
+            (pack / name).unlink()
 
 
 def _write(file: IO[bytes], data: memoryview, at: int) -> None:
