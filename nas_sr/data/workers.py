@@ -7,9 +7,10 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing.connection import wait
 from typing import TypeVar
 
@@ -51,7 +52,8 @@ def in_order(
     waiting: deque[Future[Result]] = deque()
     try:
         for task in tasks:
-            waiting.append(pool.submit(function, task))
+            with _interrupts_held_back():  # a new worker starts so, and Ctrl-C never reaches it
+                waiting.append(pool.submit(function, task))
             if len(waiting) > _AHEAD * processes:
                 yield waiting.popleft().result()
         while waiting:
@@ -65,10 +67,19 @@ def in_order(
         pool.shutdown(cancel_futures=True)
 
 
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """An interrupt comes at the end instead. The mask is inherited, so that a worker has it before its first import."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _begin() -> None:
-    """A worker uses one core, leaves Ctrl-C to its parent, and does not outlive it."""
+    """A worker uses one core, and does not outlive its parent."""
     cv2.setNumThreads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None
 
