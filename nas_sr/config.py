@@ -109,11 +109,18 @@ class Training(Config):
     micro_batch: Positive | None = Field(
         None, description="images that one process holds at once; gradients add up to the batch's. None: all it has"
     )
+    pack_in: Literal["auto", "memory_map", "device"] = Field(
+        "auto", description="where crops are cut; auto: on a GPU with room for all images, if that is worth the copying"
+    )
 
     @property
     def steps(self) -> int:
         """Steps of all phases."""
         return sum(phase.steps for phase in self.phases)
+
+    def crop_bytes(self, scale: int) -> int:
+        """Bytes of the uint8 LR and HR crops that all steps read."""
+        return sum(phase.steps * phase.batch * phase.crop_lr**2 * 3 * (1 + scale**2) for phase in self.phases)
 
     def shortened(self, steps: int) -> Training:
         """The same training over about `steps` steps; schedules are shares of a phase, so they shrink with it."""

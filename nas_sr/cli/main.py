@@ -8,7 +8,7 @@ import typer
 from typer.exceptions import TyperException
 
 import nas_sr
-from nas_sr.cli import architectures, hardware, images, networks, studies
+from nas_sr.cli import architectures, data, hardware, images, networks, studies
 from nas_sr.errors import UsageError, WorkError
 
 _INTERRUPTED = 130
@@ -44,7 +44,7 @@ def _common(
     """
 
 
-for module in (studies, networks, images, hardware, architectures):
+for module in (studies, networks, images, data, hardware, architectures):
     module.register(app)
 
 

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import typer
+
+_PLAIN_LINE_EVERY_S = 10
+_PACE_OVER_S = 30
 
 JSON = typer.Option(False, "--json", help="Print one JSON object on standard output.")
 
@@ -37,11 +43,42 @@ def error_console() -> Any:
 
 @contextmanager
 def counted(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Shows `what` with a bar, a count and the time left, on a terminal; gives the function to report (done, total)."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    """Shows `what` with count, rate and time left: a bar on a terminal, a line every ten seconds elsewhere.
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    Gives the function to report (done, total).
+    """
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[pace]}"))
     console = error_console()
+    pace, shown_at = _Pace(), time.monotonic()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        task = bar.add_task(what, total=None, pace="")
+
+        def report(done: int, total: int) -> None:
+            nonlocal shown_at
+            words = pace.words(done, total)
+            bar.update(task, completed=done, total=total, pace=words)
+            if not console.is_terminal and time.monotonic() - shown_at > _PLAIN_LINE_EVERY_S:
+                shown_at = time.monotonic()
+                console.print(f"{what}: {done} of {total}  {words}", soft_wrap=True)
+
+        yield report
+
+
+class _Pace:
+    """Rate and time left, from the last half minute: the start of a continued job is quicker than what follows."""
+
+    def __init__(self) -> None:
+        self._seen = deque([(time.monotonic(), 0)])
+
+    def words(self, done: int, total: int) -> str:
+        now = time.monotonic()
+        self._seen.append((now, done))
+        while len(self._seen) > 2 and now - self._seen[1][0] > _PACE_OVER_S:
+            self._seen.popleft()
+        then, before = self._seen[0]
+        if done <= before or now <= then:
+            return ""
+        rate = (done - before) / (now - then)
+        return f"{rate:.1f}/s  {timedelta(seconds=round((total - done) / rate))} left"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from nas_sr.data.images import UnreadableImage, read_rgb
+from nas_sr.data.pack import pixel_digest
+from nas_sr.data.resize import crop_to_multiple, downscale
 from nas_sr.errors import UsageError
 
 Role = Literal["train", "val"]
@@ -52,6 +54,31 @@ def demonstration(role: Role) -> list[tuple[str, np.ndarray]]:
     """
     images = [(Path(photograph.file).stem, _read(photograph)) for photograph in PHOTOGRAPHS[role]]
     return [(name, _middle(image) if role == "val" else image) for name, image in images]
+
+
+class DemonstrationImage(NamedTuple):
+    """A photograph as a source of a pack."""
+
+    name: str
+    image: np.ndarray
+
+    def stamp(self) -> list[Any]:
+        """Its name and pixels."""
+        return [self.name, pixel_digest(self.image)]
+
+    def hr_pixels(self) -> int:
+        """HR pixels."""
+        return self.image.shape[0] * self.image.shape[1]
+
+    def read_matching(self, scale: int) -> tuple[np.ndarray, np.ndarray, None]:
+        """LR (h, w, 3), made by bicubic downscaling, and HR (scale * h, scale * w, 3)."""
+        hr = np.ascontiguousarray(crop_to_multiple(self.image, scale))
+        return downscale(hr, scale), hr, None
+
+
+def sources(role: Role) -> list[DemonstrationImage]:
+    """The demonstration set as sources of a pack."""
+    return [DemonstrationImage(name, image) for name, image in demonstration(role)]
 
 
 def _read(photograph: Photograph) -> np.ndarray:

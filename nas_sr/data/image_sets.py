@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from nas_sr.cache import cache_folder
 from nas_sr.data import demo
-from nas_sr.data.folders import ImagePair, find_pairs
-from nas_sr.data.pack import FORMAT, Pack, Packed, Progress, Source, is_pack, open_packed, write_pack
-from nas_sr.data.resize import crop_to_multiple, downscale
+from nas_sr.data.folders import find_pairs
+from nas_sr.data.pack import FORMAT, Pack
+from nas_sr.data.packing import How, Progress, Source
+from nas_sr.data.prepare import prepared_pack
+from nas_sr.data.splits import Place, Role, held_out_count, pack_held_out, pack_validation, pack_without
 from nas_sr.errors import UsageError
-
-_SMALLEST_VALIDATION_LR = 16  # less would be mostly the border that is not scored
-_HELD_OUT_EVERY = 10
-_MOST_HELD_OUT = 16
 
 
 class ImageSets(NamedTuple):
@@ -31,111 +30,89 @@ class ImageSets(NamedTuple):
 def image_sets(
     data: str | None, val: str | None, scale: int, min_lr: int, progress: Progress | None = None
 ) -> ImageSets:
-    """The images of a search or training.
+    """The images of a search or training, from packs: prepared ones, or made here and kept in the cache.
 
-    Without `data`: the demonstration set. Without `val`: one image in ten of `data` (1 to 16) is held out. Training
-    images with a side under `min_lr` LR pixels are left out, and so are pictures that are also validated on.
+    Without `data`: the demonstration set. Without `val`: the validation images of a prepared pack, else one image in
+    ten of `data` (1 to 16). Training images with a side under `min_lr` LR pixels are left out, and so are pictures
+    that are also validated on.
 
     Raises:
-        UsageError: a folder is missing or empty, a pack has another scale, or no usable image is left.
+        UsageError: a folder is missing or empty, a pack does not fit the job, or no usable image is left.
+        WorkError: there is no room for the packs.
     """
+    how = How(progress=progress) if progress else How()
     if data is None:
-        validation = _packed("val", _demonstration("val", scale), scale, _SMALLEST_VALIDATION_LR, {}, None, progress)
-        train = _packed("train", _demonstration("train", scale), scale, min_lr, {}, None, progress)
-        return ImageSets(train.pack, validation.pack, demo.DESCRIPTION, (*train.problems, *validation.problems))
+        return _demonstration(scale, min_lr, how)
     folder = Path(data)
     notes: list[str] = []
+    prepared = prepared_pack(folder, "train")
+    if val is None and prepared:
+        val = str(_prepared_validation(folder))
     if val is not None:
-        validation = _packed_folder(Path(val), scale, _SMALLEST_VALIDATION_LR, {}, progress, notes)
-        where = f"{len(validation.pack)} images of {Path(val)}"
-        pairs = None
+        validation = _validation(Path(val), scale, how, notes)
+        where = f"{len(validation)} images of {Path(val)}"
+    if prepared:
+        train = _fitting(prepared, scale, min_lr, validation)
     else:
-        if is_pack(folder):
-            raise UsageError(f"{folder}: a pack holds no validation images; give --val")
         found = find_pairs(folder, scale)
         notes += found.problems
-        validation = _held_out(found.pairs, folder, scale, progress)
-        pairs = [pair for pair in found.pairs if pair.name not in validation.pack.names]
-        where = f"{len(validation.pack)} of its images, held out"
-    seen = {entry.digest: entry.name for entry in validation.pack.entries}
-    if pairs is None:
-        train = _packed_folder(folder, scale, min_lr, seen, progress, notes)
-    else:
-        train = _packed("train", _sources(pairs, scale), scale, min_lr, seen, None, progress)
-    description = f"trained on {len(train.pack)} images of {folder}, validated on {where}"
+        place = _in_cache(folder, scale, min_lr)
+        sources: Sequence[Source] = found.pairs
+        if val is None:
+            if len(sources) < 2:
+                raise UsageError(f"{folder}: one image cannot be trained and validated on; add images or give --val")
+            held_out, sources = pack_held_out(sources, held_out_count(len(sources)), scale, place, how)
+            validation = held_out.pack
+            where = f"{len(validation)} of its images, held out"
+        train = pack_without(validation, sources, scale, min_lr, place, how).pack
+    description = f"trained on {len(train)} images of {folder}, validated on {where}"
     problems = dict.fromkeys([*notes, *validation.problems, *train.problems])
-    return ImageSets(train.pack, validation.pack, description, tuple(problems))
+    return ImageSets(train, validation, description, tuple(problems))
 
 
-class _Described(NamedTuple):
-    """A source, and what decides its pixels: files with sizes and times, or a digest."""
-
-    source: Source
-    identity: list[object]
-
-
-def _sources(pairs: list[ImagePair], scale: int) -> list[_Described]:
-    described = []
-    for pair in pairs:
-        files = [path for path in (pair.hr, pair.lr) if path]
-        identity: list[object] = [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in files]
-        described.append(_Described((pair.name, lambda pair=pair: pair.read(scale)), identity))  # type: ignore[misc]
-    return described
+def _demonstration(scale: int, min_lr: int, how: How) -> ImageSets:
+    place = _in_cache(Path("demonstration"), scale, min_lr)
+    val = pack_validation(demo.sources("val"), scale, place, how)
+    train = pack_without(val.pack, demo.sources("train"), scale, min_lr, place, how)
+    return ImageSets(train.pack, val.pack, demo.DESCRIPTION, (*train.problems, *val.problems))
 
 
-def _demonstration(role: demo.Role, scale: int) -> list[_Described]:
-    described = []
-    for name, image in demo.demonstration(role):
-        whole = crop_to_multiple(image, scale)
-        digest = hashlib.sha256(image.tobytes()).hexdigest()
-        described.append(
-            _Described((name, lambda whole=whole: (downscale(whole, scale), whole)), [digest])  # type: ignore[misc]
-        )
-    return described
+def _prepared_validation(folder: Path) -> Path:
+    found = prepared_pack(folder, "val")
+    if found is None or found == prepared_pack(folder, "train"):
+        raise UsageError(f"{folder}: a pack without validation images; give --val")
+    return found
 
 
-def _held_out(pairs: list[ImagePair], folder: Path, scale: int, progress: Progress | None) -> Packed:
-    """Every tenth image, spread over the folder; others step in for those that cannot be used."""
-    if len(pairs) < 2:
-        raise UsageError(f"{folder}: one image cannot be both trained and validated on; add images or give --val")
-    count = min(_MOST_HELD_OUT, max(1, len(pairs) // _HELD_OUT_EVERY))
-    chosen = [(2 * index + 1) * len(pairs) // (2 * count) for index in range(count)]
-    order = [*chosen, *(index for index in range(len(pairs)) if index not in chosen)]
-    sources = _sources([pairs[index] for index in order], scale)
-    return _packed("val", sources, scale, _SMALLEST_VALIDATION_LR, {}, count, progress)
+def _validation(folder: Path, scale: int, how: How, notes: list[str]) -> Pack:
+    prepared = prepared_pack(folder, "val")
+    if prepared:
+        return _fitting(prepared, scale, 1)
+    found = find_pairs(folder, scale, evaluating=True)
+    notes += found.problems
+    return pack_validation(found.pairs, scale, _in_cache(folder, scale, 1), how).pack
 
 
-def _packed_folder(
-    folder: Path, scale: int, min_lr: int, excluded: dict[str, str], progress: Progress | None, notes: list[str]
-) -> Packed:
-    if not is_pack(folder):
-        found = find_pairs(folder, scale)
-        notes += found.problems
-        return _packed("folder", _sources(found.pairs, scale), scale, min_lr, excluded, None, progress)
-    packed = open_packed(folder)
-    if packed.pack.scale != scale:
-        raise UsageError(f"{folder}: a pack for x{packed.pack.scale}, but the search space is x{scale}")
-    if packed.pack.smallest_lr < min_lr:
-        raise UsageError(f"{folder}: its smallest image has {packed.pack.smallest_lr} LR pixels; {min_lr} are needed")
-    for entry in packed.pack.entries:
-        if entry.digest in excluded:
-            raise UsageError(f"{folder}: {entry.name} is also the validation image {excluded[entry.digest]}")
-    return packed
+def _fitting(folder: Path, scale: int, min_lr: int, validation: Pack | None = None) -> Pack:
+    """An existing pack, if it is of this scale, large enough everywhere, and apart from the validation images."""
+    pack = Pack(folder)
+    if pack.scale != scale:
+        raise UsageError(f"{folder}: a pack for x{pack.scale}, but the search space is x{scale}")
+    if pack.smallest_lr < min_lr:
+        raise UsageError(f"{folder}: its smallest image has {pack.smallest_lr} LR pixels; {min_lr} are needed")
+    seen = {entry.digest: entry.name for entry in validation.entries} if validation else {}
+    for entry in pack.entries:
+        if entry.digest in seen:
+            raise UsageError(f"{folder}: {entry.name} is also the validation image {seen[entry.digest]}")
+    return pack
 
 
-def _packed(
-    role: str,
-    described: list[_Described],
-    scale: int,
-    min_lr: int,
-    excluded: dict[str, str],
-    at_most: int | None,
-    progress: Progress | None,
-) -> Packed:
-    """The pack of these images, from the cache where it is known."""
-    identity = [FORMAT, role, scale, min_lr, sorted(excluded), at_most, [one.identity for one in described]]
-    folder = cache_folder("packs") / hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
-    if is_pack(folder):
-        return open_packed(folder)
-    sources = [one.source for one in described]
-    return write_pack(sources, scale, min_lr, folder, at_most=at_most, excluded=excluded, progress=progress)
+def _in_cache(folder: Path, scale: int, min_lr: int) -> Place:
+    """A place for each pack that is made from `folder`, found again while its files do not change."""
+
+    def place(role: Role, sources: Sequence[Source], kept_out: Mapping[str, str]) -> Path:
+        stamps = [source.stamp() for source in sources]
+        identity = [FORMAT, str(folder.resolve()), role, scale, min_lr, sorted(kept_out), stamps]
+        return cache_folder("packs") / hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
+
+    return place

@@ -5,24 +5,16 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import shutil
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from nas_sr.data.images import UnreadableImage
 from nas_sr.errors import UsageError
-from nas_sr.files import write_json
 
-FORMAT = 2
+FORMAT = 3
 INDEX, HR, LR = "pack.json", "hr.bin", "lr.bin"
-
-Progress = Callable[[int, int], None]
-Source = tuple[str, Callable[[], tuple[np.ndarray, np.ndarray]]]  # a name, and what reads its LR and HR
 
 
 class Entry(NamedTuple):
@@ -33,6 +25,12 @@ class Entry(NamedTuple):
     width: int
     at: int  # LR pixels before it
     digest: str  # of the HR pixels
+    lr_digest: str
+
+    @property
+    def until(self) -> int:
+        """LR pixels up to its end."""
+        return self.at + self.height * self.width
 
 
 class Pack:
@@ -44,14 +42,18 @@ class Pack:
         Raises:
             UsageError: no pack there, cut short, or written by another version.
         """
-        index = _read_index(folder)
+        index = read_index(folder)
         self.folder = folder
-        self.scale: int = index["scale"]
-        self.digest: str = index["digest"]  # of names and pixels
-        self.entries = [Entry(*entry) for entry in index["entries"]]
-        pixels = sum(entry.height * entry.width for entry in self.entries)
-        self._lr = _mapped(folder / LR, pixels * 3)
-        self._hr = _mapped(folder / HR, pixels * 3 * self.scale**2)
+        try:
+            self.scale: int = index["scale"]
+            self.digest: str = index["digest"]  # of names and pixels
+            self.problems: tuple[str, ...] = tuple(index["problems"])  # one line for each image that is not in it
+            self.entries = [Entry(*entry) for entry in index["entries"]]
+            self.pixels = max(entry.until for entry in self.entries)  # LR pixels in the files
+        except (KeyError, TypeError, ValueError) as error:
+            raise UsageError(f"{folder}: not a pack: {INDEX}: {error!r}") from None
+        self._lr = _mapped(folder / LR, self.pixels * 3)
+        self._hr = _mapped(folder / HR, self.pixels * 3 * self.scale**2)
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -61,109 +63,36 @@ class Pack:
         """Names of the images, in order."""
         return tuple(entry.name for entry in self.entries)
 
+    @property
+    def size(self) -> int:
+        """Bytes of all pixels."""
+        return self._lr.size + self._hr.size
+
     @functools.cached_property
     def smallest_lr(self) -> int:
         """The shortest side of any image, LR pixels."""
         return min(min(entry.height, entry.width) for entry in self.entries)
 
+    @property
+    def flat_lr(self) -> np.ndarray:
+        """All LR pixels, uint8 (pixels, 3); an image begins at its entry's `at`."""
+        return self._lr.reshape(-1, 3)
+
+    @property
+    def flat_hr(self) -> np.ndarray:
+        """All HR pixels, uint8 (scale * scale * pixels, 3)."""
+        return self._hr.reshape(-1, 3)
+
     def lr(self, index: int) -> np.ndarray:
         """Image `index` as uint8 (h, w, 3)."""
         entry = self.entries[index]
-        size = entry.height * entry.width * 3
-        return self._lr[entry.at * 3 : entry.at * 3 + size].reshape(entry.height, entry.width, 3)
+        return self._lr[entry.at * 3 : entry.until * 3].reshape(entry.height, entry.width, 3)
 
     def hr(self, index: int) -> np.ndarray:
         """Image `index` as uint8 (scale * h, scale * w, 3)."""
-        entry, area = self.entries[index], self.scale**2
-        start, size = entry.at * 3 * area, entry.height * entry.width * 3 * area
-        return self._hr[start : start + size].reshape(entry.height * self.scale, entry.width * self.scale, 3)
-
-
-class Packed(NamedTuple):
-    """A pack and one line for each image that is not in it."""
-
-    pack: Pack
-    problems: tuple[str, ...]
-
-
-def write_pack(
-    sources: Sequence[Source],
-    scale: int,
-    min_lr: int,
-    folder: Path,
-    *,
-    at_most: int | None = None,
-    excluded: Mapping[str, str] = MappingProxyType({}),
-    progress: Progress | None = None,
-) -> Packed:
-    """Packs images one at a time, leaving out and naming those that cannot be used.
-
-    The pack appears as `folder` when it is whole; another process that made it meanwhile is fine.
-
-    Args:
-        sources: the images, in order.
-        scale: HR pixels for each LR pixel.
-        min_lr: images with a shorter side, in LR pixels, are left out.
-        folder: where the pack goes.
-        at_most: stop after so many usable images.
-        excluded: digests of HR pixels that must not be in it, and the name under which they are known.
-        progress: told (done, total).
-
-    Raises:
-        UsageError: no image is left.
-    """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    building = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
-    building.chmod(0o755)
-    entries: list[Entry] = []
-    problems: list[str] = []
-    digest = hashlib.sha256(str(scale).encode())
-    at = 0
-    try:
-        with (building / LR).open("wb") as lr_file, (building / HR).open("wb") as hr_file:
-            for done, (name, read) in enumerate(sources, start=1):
-                if len(entries) == at_most:
-                    break
-                try:
-                    lr, hr = read()
-                    own = hashlib.sha256(np.ascontiguousarray(hr).data).hexdigest()[:16]
-                    _check_usable(name, hr, own, min_lr * scale, excluded)
-                except (UnreadableImage, Unusable) as error:
-                    problems.append(str(error))
-                else:
-                    height, width = lr.shape[:2]
-                    entries.append(Entry(name, height, width, at, own))
-                    at += height * width
-                    for file, image in ((lr_file, lr), (hr_file, hr)):
-                        pixels = np.ascontiguousarray(image)
-                        file.write(pixels.data)
-                        digest.update(pixels.data)
-                    digest.update(name.encode())
-                if progress:
-                    progress(done, len(sources))
-        if not entries:
-            raise UsageError(f"no usable image among {len(sources)}; the first: {problems[0] if problems else 'none'}")
-        index = {
-            "format": FORMAT,
-            "scale": scale,
-            "digest": digest.hexdigest()[:16],
-            "entries": entries,
-            "problems": problems,
-        }
-        write_json(building / INDEX, index)
-        try:
-            building.rename(folder)
-        except OSError:
-            if not (folder / INDEX).is_file():
-                raise
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
-    return Packed(Pack(folder), tuple(problems))
-
-
-def open_packed(folder: Path) -> Packed:
-    """An existing pack, with what was left out when it was made."""
-    return Packed(Pack(folder), tuple(_read_index(folder).get("problems", ())))
+        entry, area = self.entries[index], 3 * self.scale**2
+        pixels = self._hr[entry.at * area : entry.until * area]
+        return pixels.reshape(entry.height * self.scale, entry.width * self.scale, 3)
 
 
 def is_pack(folder: Path) -> bool:
@@ -171,18 +100,37 @@ def is_pack(folder: Path) -> bool:
     return (folder / INDEX).is_file()
 
 
-class Unusable(Exception):
-    """An image that can be read and still must not be in the pack."""
+def pixel_digest(pixels: np.ndarray | bytes) -> str:
+    """Names an image by its bytes, in reading order."""
+    data = pixels if isinstance(pixels, bytes) else np.ascontiguousarray(pixels).data
+    return hashlib.sha256(data).hexdigest()[:16]
 
 
-def _check_usable(name: str, hr: np.ndarray, digest: str, min_hr: int, excluded: Mapping[str, str]) -> None:
-    if min(hr.shape[:2]) < min_hr:
-        raise Unusable(f"{name}: {hr.shape[1]}x{hr.shape[0]} pixels; at least {min_hr} a side are needed")
-    if digest in excluded:
-        raise Unusable(f"{name}: the same picture as the validation image {excluded[digest]}")
+def pack_digest(scale: int, entries: Iterable[Entry]) -> str:
+    """Names a pack by its images' names, order and pixels, wherever they lie in its files."""
+    content = [scale, [(entry.name, entry.digest, entry.lr_digest) for entry in entries]]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
 
-def _read_index(folder: Path) -> dict[str, Any]:
+def reads_back(folder: Path, scale: int, entry: Entry) -> bool:
+    """Whether the files in `folder` hold the pixels that the entry's digests name; reads them from disk."""
+    for name, area, digest in ((LR, 3, entry.lr_digest), (HR, 3 * scale**2, entry.digest)):
+        try:
+            with (folder / name).open("rb") as file:
+                file.seek(entry.at * area)
+                if pixel_digest(file.read((entry.until - entry.at) * area)) != digest:
+                    return False
+        except OSError:
+            return False
+    return True
+
+
+def read_index(folder: Path) -> dict[str, Any]:
+    """The plain values that describe a pack.
+
+    Raises:
+        UsageError: no pack there, or one of another version.
+    """
     try:
         index: dict[str, Any] = json.loads((folder / INDEX).read_text())
         found = index["format"]

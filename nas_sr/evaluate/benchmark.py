@@ -1,4 +1,4 @@
-"""The image sets that networks are compared on: a folder in any usual layout, or a pack."""
+"""The image sets that networks are compared on: a folder in any usual layout, or a pack's validation images."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nas_sr.data.folders import find_pairs
-from nas_sr.data.pack import Pack, Source, is_pack
+from nas_sr.data.pack import Pack
+from nas_sr.data.prepare import VAL, prepared_pack
 from nas_sr.errors import UsageError
-from nas_sr.evaluate.evaluate import pack_sources
+from nas_sr.evaluate.evaluate import ReadablePair, pack_sources
 
 
 class Benchmark(NamedTuple):
@@ -17,7 +18,7 @@ class Benchmark(NamedTuple):
 
     folder: Path
     scale: int
-    sources: list[Source]
+    sources: list[ReadablePair]
     notes: tuple[str, ...] = ()
 
 
@@ -27,8 +28,9 @@ def open_benchmark(folder: Path, scale: int) -> Benchmark:
     Raises:
         UsageError: no such folder, no images in it, or a pack for another factor.
     """
-    if is_pack(folder):
-        pack = Pack(folder)
+    prepared = prepared_pack(folder, VAL)
+    if prepared:
+        pack = Pack(prepared)
         if pack.scale != scale:
             raise UsageError(f"{folder}: a pack for x{pack.scale}; the model is x{scale}")
         return Benchmark(folder, scale, pack_sources(pack))
@@ -36,5 +38,5 @@ def open_benchmark(folder: Path, scale: int) -> Benchmark:
     notes = found.problems
     if all(pair.lr is None for pair in found.pairs):
         notes = [*notes, f"{folder}: no LR images for x{scale}; made by MATLAB's bicubic downscaling"]
-    sources: list[Source] = [(pair.name, partial(pair.read, scale)) for pair in found.pairs]
+    sources: list[ReadablePair] = [(pair.name, partial(pair.read, scale)) for pair in found.pairs]
     return Benchmark(folder, scale, sources, tuple(notes))

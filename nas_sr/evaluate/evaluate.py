@@ -12,12 +12,13 @@ import torch
 from torch import nn
 
 from nas_sr.data.images import UnreadableImage
-from nas_sr.data.pack import Pack, Source
+from nas_sr.data.pack import Pack
 from nas_sr.data.resize import upscale
 from nas_sr.evaluate.metrics import luma, psnr_db, ssim, to_samples
 from nas_sr.evaluate.tiles import Tiling
 from nas_sr.evaluate.upscalers import CannotUpscale, Upscaler, full_precision, to_batch
 
+ReadablePair = tuple[str, Callable[[], tuple[np.ndarray, np.ndarray]]]  # a name, and what reads its LR and HR
 Seen = Callable[[str, np.ndarray, Mapping[str, np.ndarray]], None]  # name, HR, outputs by upscaler
 
 _BICUBIC_REACH = 2
@@ -92,14 +93,14 @@ def evaluate(upscaler: Upscaler, pack: Pack, scale: int, *, rounded_y: bool = Fa
     return evaluate_images({"": upscaler}, pack_sources(pack), scale, rounded_y=rounded_y)[""]
 
 
-def pack_sources(pack: Pack) -> list[Source]:
+def pack_sources(pack: Pack) -> list[ReadablePair]:
     """The pairs of a pack, by name."""
     return [(name, partial(_pair, pack, index)) for index, name in enumerate(pack.names)]
 
 
 def evaluate_images(
     upscalers: Mapping[str, Upscaler],
-    sources: Sequence[Source],
+    sources: Sequence[ReadablePair],
     scale: int,
     *,
     rounded_y: bool = False,

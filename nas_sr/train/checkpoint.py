@@ -24,7 +24,7 @@ from nas_sr.train.execution import Execution
 _FORMAT = 2
 _VALIDATION_BYTES = 150_000  # sample crops as PNG
 # They decide where and how fast a training runs, not what comes out; images are compared by content.
-_FREE_TO_CHANGE = {"data", "val", "config.tensorboard", "config.training.micro_batch"}
+_FREE_TO_CHANGE = {"data", "val", "config.tensorboard", "config.training.micro_batch", "config.training.pack_in"}
 
 
 class Run(Config):

@@ -11,6 +11,7 @@ from torch import nn
 
 from nas_sr.data.batches import Batches
 from nas_sr.data.pack import Pack
+from nas_sr.data.resident import resident_pixels
 from nas_sr.records import CurvePoint
 from nas_sr.train.gradients import gradients
 from nas_sr.train.group import Group
@@ -47,14 +48,19 @@ def train(
 
     Raises:
         Diverged: with the step and the reason.
-        WorkError: memory does not suffice for one image.
+        WorkError: memory does not suffice for one image, or for all on the device if the config wants them there.
     """
     start = time.perf_counter()
     group = group or Group()
     phases, execution = state.training.phases, state.execution
+    crop_bytes = state.training.crop_bytes(images.scale)
+    resident = resident_pixels(images, execution.device, state.training.pack_in, crop_bytes)
+    if resident and group.rank == 0:
+        said(f"all {images.size / 1e9:.2f} GB of training images are on {execution.device}, where crops are cut")
     while state.phase < len(phases):
         number, phase = state.phase, phases[state.phase]
-        batches = Batches(images, phase.crop_lr, phase.batch, seed=state.training.seed * len(phases) + number)
+        seed = state.training.seed * len(phases) + number
+        batches = Batches(images, phase.crop_lr, phase.batch, seed, resident)
         share = group.share(phase.batch)
         while state.phase == number:
             between_steps()

@@ -5,10 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from nas_sr.data.batches import Batches
-from nas_sr.data.pack import Pack, write_pack
+from nas_sr.data.pack import Pack
+from nas_sr.data.packing import write_pack
+from nas_sr.data.resident import ResidentPixels, resident_pixels
 from nas_sr.errors import UsageError
+from tests.data.pictures import Picture
 
 SCALE = 4
 
@@ -20,7 +25,7 @@ def pack(tmp_path: Path) -> Pack:
     for number, (height, width) in enumerate([(12, 20), (30, 10)]):
         rows, columns = np.mgrid[: height * SCALE, : width * SCALE]
         hr = np.stack([rows % 256, columns % 256, np.full_like(rows, number)], axis=2).astype(np.uint8)
-        sources.append((str(number), lambda hr=hr: (np.ascontiguousarray(hr[::SCALE, ::SCALE]), hr)))
+        sources.append(Picture(str(number), hr, np.ascontiguousarray(hr[::SCALE, ::SCALE])))
     return write_pack(sources, SCALE, 1, tmp_path / "pack").pack
 
 
@@ -70,3 +75,30 @@ def test_all_eight_symmetries_occur(pack: Pack) -> None:
 def test_crop_larger_than_an_image_is_refused(pack: Pack) -> None:
     with pytest.raises(UsageError, match="crops of 11 LR pixels do not fit an image of 10"):
         Batches(pack, 11, 4, seed=0)
+
+
+@given(crop=st.integers(1, 10), batch=st.integers(1, 9), seed=st.integers(0, 2**32), step=st.integers(0, 2**40))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_crops_cut_on_a_device_are_those_of_the_files(pack: Pack, crop: int, batch: int, seed: int, step: int) -> None:
+    resident = ResidentPixels(pack, "cpu")
+    mapped, cut = Batches(pack, crop, batch, seed).at(step), Batches(pack, crop, batch, seed, resident).at(step)
+    for ours, theirs in zip(cut, mapped, strict=True):
+        assert ours.dtype == theirs.dtype
+        assert torch.equal(ours, theirs)
+
+
+def test_crops_are_cut_on_the_device_where_that_is_possible_and_pays(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rule, on a machine without a GPU: what memory it has is said by the test, and the copy goes to the CPU."""
+    monkeypatch.setattr("nas_sr.data.resident.ResidentPixels", lambda pack, device: device)
+    for free, crop_bytes, expected in [
+        (pack.size * 2, pack.size + 1, "cuda"),
+        (pack.size * 2, pack.size, None),  # a training so brief that copying would take longer
+        (pack.size * 1.6, pack.size + 1, None),  # 60 % of what is free
+    ]:
+        monkeypatch.setattr("nas_sr.data.resident._free", lambda device, free=free: free)
+        assert resident_pixels(pack, "cuda", "auto", crop_bytes) == expected
+    assert resident_pixels(pack, "cpu", "auto", pack.size + 1) is None
+    assert resident_pixels(pack, "cuda", "memory_map", pack.size + 1) is None
+    assert resident_pixels(pack, "cpu", "device", 0) == "cpu"

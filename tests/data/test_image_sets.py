@@ -9,52 +9,15 @@ import pytest
 
 from nas_sr.data import demo
 from nas_sr.data.demo import PHOTOGRAPHS, demonstration
-from nas_sr.data.folders import find_pairs
 from nas_sr.data.image_sets import image_sets
 from nas_sr.data.images import write_png
-from nas_sr.data.pack import HR, INDEX, Pack, write_pack
 from nas_sr.data.resize import downscale
 from nas_sr.errors import UsageError
-
-RANDOM = np.random.default_rng(0)
-
-
-def _image(height: int = 64, width: int = 96) -> np.ndarray:
-    return RANDOM.integers(0, 256, (height, width, 3), dtype=np.uint8)
-
-
-def _folder(folder: Path, names: list[str], size: tuple[int, int] = (64, 96)) -> Path:
-    for name in names:
-        write_png(folder / name, _image(*size))
-    return folder
-
-
-def test_our_layout_pairs_hr_with_lr(tmp_path: Path) -> None:
-    _folder(tmp_path / "HR", ["a.png", "b.png"])
-    lr = _image(16, 24)
-    write_png(tmp_path / "LRx4" / "a.png", lr)
-    found = find_pairs(tmp_path, 4)
-    assert [pair.name for pair in found.pairs] == ["a.png", "b.png"]
-    assert np.array_equal(found.pairs[0].read(4)[0], lr)  # the file, not a new downscaling
-    made, hr = found.pairs[1].read(4)
-    assert np.array_equal(made, downscale(hr, 4))
-    assert "b.png" in found.problems[0]
-
-
-@pytest.mark.parametrize("given", [".", "DIV2K_train_HR"])
-def test_div2k_layout(tmp_path: Path, given: str) -> None:
-    _folder(tmp_path / "DIV2K_train_HR", ["0001.png", "0002.png"])
-    _folder(tmp_path / "DIV2K_train_LR_bicubic" / "X4", ["0001x4.png", "0002x4.png"], (16, 24))
-    _folder(tmp_path / "DIV2K_valid_HR", ["0801.png"])
-    found = find_pairs(tmp_path / given, 4)
-    assert [(pair.hr.name, pair.lr and pair.lr.name) for pair in found.pairs] == [
-        ("0001.png", "0001x4.png"),
-        ("0002.png", "0002x4.png"),
-    ]
+from tests.data.pictures import image, write_images
 
 
 def test_training_and_validation_share_nothing(tmp_path: Path) -> None:
-    folder = _folder(tmp_path / "photos", [f"{index:02}.png" for index in range(25)])
+    folder = write_images(tmp_path / "photos", [f"{index:02}.png" for index in range(25)])
     sets = image_sets(str(folder), None, 4, 16)
     assert len(sets.train) == 23
     assert len(sets.val) == 2
@@ -64,11 +27,11 @@ def test_training_and_validation_share_nothing(tmp_path: Path) -> None:
 
 
 def test_unusable_files_are_named_and_the_rest_is_used(tmp_path: Path) -> None:
-    folder = _folder(tmp_path / "photos", ["a.png", "b.png", "c.png"])
-    _folder(folder, ["tiny.png"], (40, 40))
+    folder = write_images(tmp_path / "photos", ["a.png", "b.png", "c.png"])
+    write_images(folder, ["tiny.png"], (40, 40))
     (folder / "broken.png").write_bytes(b"no image")
     (folder / "HIDDEN.txt").write_text("not looked at")
-    sets = image_sets(str(folder), str(_folder(tmp_path / "val", ["v.png"])), 4, 16)
+    sets = image_sets(str(folder), str(write_images(tmp_path / "val", ["v.png"])), 4, 16)
     assert sets.train.names == ("a.png", "b.png", "c.png")
     assert any("broken.png" in problem for problem in sets.problems)
     assert any("tiny.png" in problem and "40x40" in problem and "64" in problem for problem in sets.problems)
@@ -77,10 +40,11 @@ def test_unusable_files_are_named_and_the_rest_is_used(tmp_path: Path) -> None:
 
 
 def test_lr_of_another_size_is_named(tmp_path: Path) -> None:
-    _folder(tmp_path / "HR", ["a.png", "b.png"])
-    _folder(tmp_path / "LRx4", ["a.png"], (16, 24))
-    _folder(tmp_path / "LRx4", ["b.png"], (16, 23))
-    sets = image_sets(str(tmp_path), str(_folder(tmp_path / "val", ["v.png"])), 4, 8)
+    for name in ("a.png", "b.png"):
+        hr = image()
+        write_png(tmp_path / "HR" / name, hr)
+        write_png(tmp_path / "LRx4" / name, downscale(hr, 4)[:, : 24 if name == "a.png" else 23])
+    sets = image_sets(str(tmp_path), str(write_images(tmp_path / "val", ["v.png"])), 4, 8)
     assert sets.train.names == ("a.png",)
     assert "23x16" in sets.problems[0]
     assert "24x16" in sets.problems[0]
@@ -92,16 +56,16 @@ def test_nothing_usable_is_an_error_that_says_what_is_allowed(tmp_path: Path) ->
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match="no images; expected"):
         image_sets(str(tmp_path / "empty"), None, 4, 16)
-    small = _folder(tmp_path / "small", ["a.png", "b.png"], (20, 20))
+    small = write_images(tmp_path / "small", ["a.png", "b.png"], (20, 20))
     with pytest.raises(UsageError, match=r"no usable image among 2; the first: b\.png: 20x20 pixels.* at least 64"):
         image_sets(str(small), None, 4, 16)
-    big = str(_folder(tmp_path / "big", ["a.png"], (80, 80)))
+    big = str(write_images(tmp_path / "big", ["a.png"], (80, 80)))
     with pytest.raises(UsageError, match=r"no usable image among 1.*the same picture as the validation image a\.png"):
         image_sets(big, big, 4, 1)
 
 
 def test_picture_that_is_validated_on_is_never_trained_on(tmp_path: Path) -> None:
-    folder = _folder(tmp_path / "photos", [f"{index}.png" for index in range(4)], (80, 80))
+    folder = write_images(tmp_path / "photos", [f"{index}.png" for index in range(4)], (80, 80))
     held_out = image_sets(str(folder), None, 4, 16).val.names[0]
     (folder / "copy.png").write_bytes((folder / held_out).read_bytes())
     sets = image_sets(str(folder), None, 4, 16)
@@ -111,7 +75,7 @@ def test_picture_that_is_validated_on_is_never_trained_on(tmp_path: Path) -> Non
 
 
 def test_broken_file_does_not_cost_the_validation_images(tmp_path: Path) -> None:
-    folder = _folder(tmp_path / "photos", ["a.png", "b.png", "c.png"], (80, 80))
+    folder = write_images(tmp_path / "photos", ["a.png", "b.png", "c.png"], (80, 80))
     first = image_sets(str(folder), None, 4, 16).val.names[0]
     (folder / first).write_bytes(b"no image")
     sets = image_sets(str(folder), None, 4, 16)
@@ -121,47 +85,18 @@ def test_broken_file_does_not_cost_the_validation_images(tmp_path: Path) -> None
 
 
 def test_changed_file_makes_another_pack(tmp_path: Path) -> None:
-    folder = _folder(tmp_path / "photos", ["a.png", "b.png"])
-    val = str(_folder(tmp_path / "val", ["v.png"]))
+    folder = write_images(tmp_path / "photos", ["a.png", "b.png"])
+    val = str(write_images(tmp_path / "val", ["v.png"]))
     before = image_sets(str(folder), val, 4, 16).train
-    write_png(folder / "a.png", _image())
+    write_png(folder / "a.png", image())
     os.utime(folder / "a.png", (1, 1))
     after = image_sets(str(folder), val, 4, 16).train
     assert after.digest != before.digest
     assert np.array_equal(after.lr(1), before.lr(1))
 
 
-def test_pack_holds_the_pixels_of_every_image(tmp_path: Path) -> None:
-    originals = [_image(32, 48), _image(64, 16)]
-    sources = [(str(i), lambda image=image: (downscale(image, 2), image)) for i, image in enumerate(originals)]
-    pack = write_pack(sources, 2, 1, tmp_path / "pack").pack
-    for index, image in enumerate(originals):
-        assert np.array_equal(pack.hr(index), image)
-        assert np.array_equal(pack.lr(index), downscale(image, 2))
-    assert pack.smallest_lr == 8
-    with pytest.raises(ValueError, match="read-only"):
-        pack.hr(0)[0] = 0
-
-
-def test_pack_cut_short_or_of_another_version_is_refused(tmp_path: Path) -> None:
-    image = _image()
-    pack = write_pack([("a", lambda: (downscale(image, 4), image))], 4, 1, tmp_path / "pack").pack
-    content = (pack.folder / HR).read_bytes()
-    (pack.folder / HR).write_bytes(content[:-1])
-    with pytest.raises(UsageError, match="cut short"):
-        Pack(pack.folder)
-    (pack.folder / HR).write_bytes(content)
-    index = (pack.folder / INDEX).read_text()
-    (pack.folder / INDEX).write_text(index.replace('"format": 2', '"format": 99'))
-    with pytest.raises(UsageError, match="format 99; this version reads 2"):
-        Pack(pack.folder)
-    (pack.folder / INDEX).write_text(index[:20])
-    with pytest.raises(UsageError, match="not a pack"):
-        Pack(pack.folder)
-
-
 def test_two_who_pack_the_same_at_once_get_one_pack(tmp_path: Path) -> None:
-    folder = _folder(tmp_path / "photos", [f"{index}.png" for index in range(8)])
+    folder = write_images(tmp_path / "photos", [f"{index}.png" for index in range(8)])
     with ThreadPoolExecutor(2) as pool:
         sets = list(pool.map(lambda _: image_sets(str(folder), None, 4, 16), range(2)))
     assert sets[0].train.digest == sets[1].train.digest

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from nas_sr.data.images import read_rgb, write_png
-from nas_sr.data.pack import write_pack
+from nas_sr.data.pack import Pack
+from nas_sr.data.packing import write_pack
+from nas_sr.data.prepare import prepare
 from nas_sr.data.resize import downscale, upscale
 from nas_sr.errors import UsageError
 from nas_sr.evaluate.compare import compare
@@ -18,6 +20,7 @@ from nas_sr.evaluate.comparison import write_csv
 from nas_sr.evaluate.evaluate import bicubic
 from nas_sr.evaluate.tiles import Tiling
 from nas_sr.evaluate.upscalers import Upscaler
+from tests.data.pictures import Picture, write_images
 
 RANDOM = np.random.default_rng(0)
 KEYS = ("n", "psnr_y_db", "ssim_y", "psnr_rgb_db", "ssim_rgb", "per_image")
@@ -121,7 +124,7 @@ def test_images_that_cannot_be_scored_are_named_and_the_others_are(sets: list[Pa
         strict=True,
     ):
         assert words in line
-    assert "no LR image for broken.png" in comparison.notes[0]
+    assert "broken.png: no LR image in" in comparison.notes[0]
     assert sorted(path.name for path in (tmp_path / "pictures" / "SetA-x4").iterdir()) == ["0.png", "1.png"]
 
 
@@ -159,11 +162,17 @@ def test_hr_alone_is_noted(sets: list[Path]) -> None:
 
 def test_pack_is_an_image_set(sets: list[Path], tmp_path: Path) -> None:
     hr = read_rgb(sets[1] / "HR" / "0.png")
-    write_pack([("0.png", lambda: (downscale(hr, 4), hr))], 4, 4, tmp_path / "packed")
+    write_pack([Picture("0.png", hr, downscale(hr, 4))], 4, 4, tmp_path / "packed")
     packed, folder = (compare({"dark": _dark(4)}, [place]).results for place in (tmp_path / "packed", sets[1]))
     assert [result.scores for result in packed] == [result.scores for result in folder]
     with pytest.raises(UsageError, match="a pack for x4; the model is x2"):
         compare({"half": _dark(2)}, [tmp_path / "packed"])
+
+
+def test_validation_images_of_a_prepared_pack_are_an_image_set(tmp_path: Path) -> None:
+    prepare([write_images(tmp_path / "images", ["0.png", "1.png", "2.png"], (96, 96))], tmp_path / "packed", 4, val=1)
+    result = compare({"dark": _dark(4)}, [tmp_path / "packed"]).results[1]
+    assert [image.name for image in result.scores.per_image] == list(Pack(tmp_path / "packed" / "val").names)
 
 
 def test_sets_of_one_name_keep_their_own_pictures(tmp_path: Path) -> None:

@@ -62,6 +62,19 @@ def test_seed_decides_everything(sets: ImageSets) -> None:
     assert other[0].loss != first[0].loss
 
 
+def test_where_crops_are_cut_changes_nothing_and_is_said(sets: ImageSets) -> None:
+    cut = {}
+    for place in ("memory_map", "device"):
+        state, said = _state(TWO_PHASES.model_copy(update={"pack_in": place})), []
+        points = list(
+            train(state, sets.train, lambda network: validation_psnr_rgb(network, sets.val), said=said.append)
+        )
+        cut[place] = [point[:3] for point in points], said
+    assert cut["memory_map"][0] == cut["device"][0]
+    assert cut["memory_map"][1] == []
+    assert "training images are on cpu, where crops are cut" in cut["device"][1][0]
+
+
 def test_nan_ends_the_training_with_its_reason(sets: ImageSets) -> None:
     state = _state(BRIEF)
     with torch.no_grad():
