@@ -79,7 +79,7 @@ def _stages(evaluation: Evaluation, folder: Path, spec: ArchSpec) -> Iterator[Re
         latencies.append(_first_latency(each, spec, limit_ms, evaluation.measure))
         write_latency(latency_file(folder, index, each.profile.name), latencies[-1])
         if limit_ms is not None and _over(latencies[-1], limit_ms):
-            reason = f"{_told(latencies[-1])} is over the limit of {limit_ms:g} ms"
+            reason = f"{_told(latencies[-1])} on {each.profile.name} is over the limit of {limit_ms:g} ms"
             yield Outcome("infeasible", None, _figures(latencies), reason)
             return
     yield Reached("training", 0, evaluation.training.steps, latencies_ms=_figures(latencies))
