@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -181,6 +182,8 @@ def _on_cpu(value: Any) -> Any:
 
 @contextmanager
 def _cluster(address: str | None) -> Iterator[None]:
+    if address not in (None, "auto"):
+        _refuse_silent(str(address))
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
     on_term = signal.getsignal(signal.SIGTERM)
     try:
@@ -196,6 +199,17 @@ def _cluster(address: str | None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _refuse_silent(address: str) -> None:
+    """Ray itself goes on asking for many minutes where nobody answers."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        raise UsageError(f"--address must be HOST:PORT, ray://HOST:PORT or auto, but got {address}")
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except (OSError, OverflowError) as error:
+        raise UsageError(f"no Ray cluster at {address}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _share(workers: int) -> _Share:

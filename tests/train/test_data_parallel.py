@@ -1,6 +1,7 @@
 """Two processes on the CPU train what one does. GPUs and several machines have not been tried."""
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,19 @@ def test_more_workers_than_the_cluster_has_room_for(monkeypatch: pytest.MonkeyPa
         with pytest.raises(UsageError, match=words):
             data_parallel._share(workers)
     assert data_parallel._share(2) == (1, 1)
+
+
+def test_cluster_that_is_not_there_is_said_at_once(tmp_path: Path) -> None:
+    from nas_sr.train.data_parallel import carry_out_together
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and nobody listens
+        for address, words in [
+            (f"127.0.0.1:{taken.getsockname()[1]}", "no Ray cluster at 127.0.0.1:.*refused"),
+            ("localhost", "must be HOST:PORT, ray://HOST:PORT or auto, but got localhost"),
+        ]:
+            with pytest.raises(UsageError, match=words):
+                carry_out_together(job(), Told(tmp_path / "c"), 2, address)
 
 
 def test_mailbox_knows_what_was_dealt_with() -> None:
