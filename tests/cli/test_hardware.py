@@ -1,0 +1,73 @@
+"""What a user is told of targets: predicted where there is none, built ahead of time, probed, refused."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+
+import pytest
+
+from nas_sr.cli.main import run
+from nas_sr.latency.ahead_of_time import PACKAGE
+
+
+def _json(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict:
+    assert run([*arguments, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_without_the_device_a_latency_is_predicted_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    said = {name: _json(capsys, "measure", f"imdeception-{name}", "--hw", "xavier") for name in ("c12", "c16-nla")}
+    for value in said.values():
+        if value["kind"] == "measured":
+            pytest.skip("this is a Xavier")
+        assert (value["kind"], value["target"], value["stable"]) == ("predicted", "xavier", None)
+        assert value["low_ms"] < value["latency_ms"] < value["high_ms"]
+        assert "Table 4" in value["calibration"]["source"]
+        assert any(label.startswith("not measured: xavier") for label in value["labels"])
+    assert said["c12"]["latency_ms"] > said["c16-nla"]["latency_ms"]  # as the paper measured
+    assert run(["measure", "imdeception-c12", "--hw", "xavier"]) == 0
+    assert "ms PREDICTED for xavier" in capsys.readouterr().out
+
+
+def test_device_without_a_calibration_is_an_error_with_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["measure", "imdeception-c4", "--hw", "a100"]) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "a100 (this machine)" in said
+
+
+def test_probe_says_what_is_there_and_what_differs(capsys: pytest.CaptureFixture[str]) -> None:
+    (unit,) = _json(capsys, "hw", "probe", "cpu")["units"]
+    assert unit["differs"] == []
+    assert unit["machine"]["cores"] >= 1
+    assert "onnxruntime" in unit["backends"]["onnxruntime"]["versions"]
+    (unit,) = _json(capsys, "hw", "probe", "xavier")["units"]
+    assert unit["differs"]
+    assert run(["hw", "probe", "xavier"]) == 0
+    assert "DIFFERS: xavier" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(importlib.util.find_spec(PACKAGE) is None, reason="TensorRT for RTX is not installed")
+def test_engine_is_built_for_a_gpu_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    said = _json(capsys, "measure", "imdeception-c4", "--build-only", "--sm", "75")
+    assert (said["backend"], said["compute_capability"], said["precision"]) == ("tensorrt-rtx", "7.5", "fp16")
+    assert said["kernels"] == len(said["layers"]) > 50
+    assert "latency_ms" not in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--sm", "75"], "--sm CC goes with --build-only"),
+        (["--build-only"], "--sm CC goes with --build-only"),
+        (["--build-only", "--sm", "turing"], "--sm must be a compute capability such as 75 or 8.6"),
+        (["--as", "X"], "--as NAME goes with --study STUDY and an ONNX file"),
+        (["--hw", "xaveir"], "xavier"),
+    ],
+)
+def test_calls_that_make_no_sense(capsys: pytest.CaptureFixture[str], arguments: list[str], text: str) -> None:
+    assert run(["measure", "imdeception-c4", *arguments]) == 2
+    said = capsys.readouterr().err
+    assert text in said
+    assert said.count("\n") == 1
