@@ -147,6 +147,7 @@ class _UpscalingView:
             disable=not self._console.is_terminal,
             redirect_stdout=sys.stdout.isatty(),  # names that go into a pipe must not end up beside the bar
         )
+        self._begun = 0
         self._images = self._bar.add_task("upscaling", total=images)
         self._tiles = self._bar.add_task("", total=None)
 
@@ -158,13 +159,14 @@ class _UpscalingView:
         self._bar.stop()
 
     def began(self, image: Path) -> None:
+        self._bar.update(self._images, completed=self._begun)
         self._bar.reset(self._tiles, description=image.name, total=None)
+        self._begun += 1
 
     def tiled(self, done: int, total: int) -> None:
         self._bar.update(self._tiles, completed=done, total=total)
 
     def wrote(self, file: Path) -> None:
-        self._bar.advance(self._images)
         if not self._quiet:
             print(file, flush=True)
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import psutil
 
 from nas_sr.data.images import UnreadableImage
@@ -86,14 +85,8 @@ def enlarged(picture: Picture, upscaler: Upscaler, tiled: Progress = lambda done
     Raises:
         CannotUpscale: see `Upscaler`.
     """
-    colour = upscaler(picture.colour, tiled)
-    alpha = None
-    if picture.alpha is not None:
-        opaque = (picture.alpha == np.iinfo(picture.alpha.dtype).max).all()
-        alpha = (
-            np.full_like(colour[:, :, :1], picture.alpha.flat[0]) if opaque else bicubic(upscaler.scale)(picture.alpha)
-        )
-    return Picture(colour, alpha, picture.metadata)
+    alpha = None if picture.alpha is None else bicubic(upscaler.scale)(picture.alpha)
+    return Picture(upscaler(picture.colour, tiled), alpha, picture.metadata)
 
 
 def _check_room(job: Job, picture: Picture, scale: int) -> None:
