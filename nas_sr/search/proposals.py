@@ -103,6 +103,7 @@ class Proposals:
         """Lets go of every running candidate; each is proposed again when the search continues."""
         for number in list(self._running):
             self.give_back(number)
+        self._give_back_rest()
 
     def _tell(self, trial: Trial, outcome: Outcome) -> None:
         for name, limit_ms, latency_ms in zip(
@@ -141,6 +142,11 @@ class Proposals:
                 self.tell(frozen.number, outcome)
             else:
                 self._give_back(trial)
+
+    def _give_back_rest(self) -> None:
+        """Of one that an interrupt struck while it was being asked for, only the journal knows."""
+        for frozen in self.store.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            self._give_back(Trial(self.store.study, frozen._trial_id))
 
     def _give_back(self, trial: Trial) -> None:
         """Marks a trial as interrupted; unless it was a repeat, its parameters are proposed again, first."""

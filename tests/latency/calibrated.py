@@ -15,6 +15,7 @@ class Target(Config):
     """What a calibration must know of a hardware profile."""
 
     name: str = "board"
+    bases: tuple[str, ...] = ()
     backends: tuple[str, ...] = ("tensorrt", "trtexec")
     precision: Precision = "fp16"
     lr_height: int = 32

@@ -101,7 +101,7 @@ def test_no_runtime_there(drone, relu_onnx):
 def test_no_backend_can_be_used_there(drone, relu_onnx):
     text = _failure(drone(backends=("tensorrt", "trtexec")), relu_onnx).text
     assert "tensorrt cannot be used here" in text
-    assert "trtexec cannot be used here" in text
+    assert "no trtexec: looked for trtexec and /usr/src/tensorrt/bin/trtexec" in text
     assert "or name another Python with `python:`" in text
 
 

@@ -7,7 +7,7 @@ from nas_sr.latency.record import Measurement
 from nas_sr.latency.stability import conditions, doubts, halves_change
 
 QUIET = {"foreign_cpu": 0.0, "stolen_cpu": 0.0, "throttle_events": 0}
-PROTOCOL = profile("cpu").protocol
+CPU = profile("cpu")
 
 
 def _measurement(samples_ms=(10.0,) * 8, reference_ms=(5.0,) * 8, **conditions):
@@ -29,7 +29,7 @@ def _measurement(samples_ms=(10.0,) * 8, reference_ms=(5.0,) * 8, **conditions):
 
 
 def test_quiet_and_even_measurement_has_no_doubts():
-    assert doubts(_measurement(), PROTOCOL, 5.0) == []
+    assert doubts(_measurement(), CPU, 5.0) == []
 
 
 @pytest.mark.parametrize(
@@ -46,16 +46,16 @@ def test_quiet_and_even_measurement_has_no_doubts():
     ],
 )
 def test_each_disturbance_is_named(measurement, text):
-    assert any(text in doubt for doubt in doubts(measurement, PROTOCOL, 5.0))
+    assert any(text in doubt for doubt in doubts(measurement, CPU, 5.0))
 
 
 def test_one_slow_run_is_no_reason():
-    assert doubts(_measurement(samples_ms=(10.0,) * 30 + (300.0,)), PROTOCOL, None) == []
+    assert doubts(_measurement(samples_ms=(10.0,) * 30 + (300.0,)), CPU, None) == []
 
 
 def test_unreadable_conditions_are_not_held_against_a_measurement():
     blind = _measurement(foreign_cpu=None, stolen_cpu=None, throttle_events=None)
-    assert doubts(blind, PROTOCOL, None) == []
+    assert doubts(blind, CPU, None) == []
 
 
 def test_halves_of_too_few_samples_are_not_compared():

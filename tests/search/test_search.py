@@ -112,18 +112,16 @@ def test_space_without_further_networks_ends_the_search(tmp_path: Path) -> None:
 
 
 def test_when_the_first_five_fail_the_search_stops_and_says_why(tmp_path: Path) -> None:
-    """Training at a learning rate of one, unclipped, diverges for every network."""
-    options = write_configs(
-        tmp_path, learning_rate=1.0, clip=1e9, steps=60, schedule={"kind": "cosine", "warmup": 0.0, "final": 1.0}
-    )
+    """No network can be run ten million times within the profile's limit."""
+    options = write_configs(tmp_path)
+    hardware = yaml.safe_load((tmp_path / "quick-cpu.yaml").read_text())
+    hardware["protocol"]["iterations"] = 10**7
+    (tmp_path / "quick-cpu.yaml").write_text(yaml.safe_dump(hardware))
     _, said = finished(start([*options, "--budget", "9"], tmp_path), status=1)
     last = said.strip().splitlines()[-1]
     assert "the first 5 candidates all failed" in last
-    assert "training: " in last
-    trials = [trial for trial in _record(tmp_path).trials if trial.repeats is None]
-    assert 5 <= len(trials) <= 7  # those already running end too
-    assert all(trial.state == "failed" and trial.reason for trial in trials)
-    assert all(trial.latency is not None for trial in trials)
+    assert "too slow to measure" in last
+    assert len([trial for trial in _record(tmp_path).trials if trial.state == "failed"]) <= 6  # one more was running
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
@@ -152,8 +150,10 @@ def test_worker_that_is_killed_costs_its_candidate_only(tmp_path: Path) -> None:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and not list(curves.glob("*/curve.csv")):
         time.sleep(0.1)
-    tree = psutil.Process(process.pid).children(recursive=True)
-    workers = [each for each in tree if each.name().startswith("ray::") and "Trainable" in each.name()]
+    workers: list[psutil.Process] = []
+    while time.monotonic() < deadline and not workers:  # between two steps a worker has another name
+        tree = psutil.Process(process.pid).children(recursive=True)
+        workers = [each for each in tree if each.name().startswith("ray::") and "Trainable" in each.name()]
     busiest = max(workers, key=lambda each: sum(each.cpu_times()[:2]))
     busiest.kill()
     result, _ = finished(process)
