@@ -57,7 +57,7 @@ class TrainingState:
         self.network.load_state_dict(self.best)
         phase = self.training.phases[min(self.phase, len(self.training.phases) - 1)]
         self.averaged = copy.deepcopy(self.network).requires_grad_(False) if phase.ema else None
-        self.optimizer = torch.optim.Adam(self.network.parameters(), betas=(0.9, 0.999))
+        self.optimizer = torch.optim.Adam(self.network.parameters(), betas=(0.9, 0.999), fused=True)
         self.scaler = self.execution.scaler()
         self.losses = LossRecord()
 
