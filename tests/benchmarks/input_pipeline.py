@@ -6,8 +6,9 @@ Both sides train the same network by the brief recipe (studies/default.yaml) on 
 the loop of search and training and in the memory format and precision that are measured to be the fastest; the other
 side by `png_loader`, with 0, 1 and 2 workers. "Ours, as plain" is our loop in fp32 and NCHW, so that what the format
 brings can be told from the rest. Sides take turns, a window each a round; ratios are of windows of the same round. The
-clock of a DataLoader's window starts when its first batch is there, so the start of an epoch costs it nothing; CPU
-time is that of all its processes. Everything lies in the page cache.
+clock of a DataLoader's window starts when its first batch is there, so neither the start of an epoch nor what workers
+have prepared by then costs it anything; CPU time is that of all its processes. Everything lies in the page cache.
+Packing, which decodes every picture once, is shown but not counted.
 
 Three kinds of pictures, all PNGs written here in a temporary folder: photographs cut into 480x480, as BasicSR advises
 for speed; whole; and mosaics of twelve pieces of them in DF2K's usual size, because there is no DF2K here.
@@ -22,13 +23,12 @@ import os
 import random
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
 import cv2
-import numpy as np
 import psutil
 import torch
 
@@ -38,21 +38,18 @@ from nas_sr.arch.presets import spec_from
 from nas_sr.arch.spec import ArchSpec
 from nas_sr.config import Phase, StudyConfig, Training, read_yaml
 from nas_sr.data.batches import Batches
-from nas_sr.data.images import is_image, read_rgb, write_png
 from nas_sr.data.pack import Pack
 from nas_sr.data.prepare import prepare
-from nas_sr.data.resize import crop_to_multiple, downscale
 from nas_sr.train.execution import Execution, choose_execution, explained
 from nas_sr.train.loop import train
 from nas_sr.train.state import TrainingState
+from tests.benchmarks.picture_kinds import KINDS, endlessly, write_pairs
 from tests.benchmarks.png_loader import DECODERS, DecodedPngs, PlainSteps, loader
 from tests.benchmarks.step_profile import step_profile
 
 WORKERS = (0, 1, 2)
 AIMS = {"input alone": 5.0, "full step": 1.3}
 OURS, AS_PLAIN = "ours", "ours, as plain"
-SUB_IMAGE = 480
-DF2K_WIDTH, DF2K_HEIGHT, ACROSS, DOWN = 2040, 1356, 4, 3
 MORE_INPUT = 20  # our windows of input alone, in those of a DataLoader: they would be over in milliseconds
 
 
@@ -106,9 +103,10 @@ class Ours:
         self.take()
         return clock.speed(self.window * self.phase.batch)
 
-    def take(self) -> None:
-        """A window of steps."""
+    def take(self) -> int:
+        """Takes some steps; returns how many."""
         next(self._points)
+        return self.window
 
 
 class Theirs:
@@ -138,56 +136,11 @@ class Theirs:
             batch = following
         return clock.speed(self.window * self.phase.batch)
 
-    def take(self) -> None:
-        """A window of steps."""
-        self.full_steps()
-
-
-def sub_images(photos: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    """Squares from the photographs, side by side."""
-    for photo in photos:
-        for top in range(0, photo.shape[0] - SUB_IMAGE + 1, SUB_IMAGE):
-            for left in range(0, photo.shape[1] - SUB_IMAGE + 1, SUB_IMAGE):
-                yield photo[top : top + SUB_IMAGE, left : left + SUB_IMAGE]
-
-
-def mosaics(photos: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    """Pictures of DF2K's usual size from the photographs' own pixels: enlarged ones would be easier to decode."""
-    width, height = DF2K_WIDTH // ACROSS, DF2K_HEIGHT // DOWN
-    while True:
-        rows = []
-        for _ in range(DOWN):
-            photos_of_row = [next(photos) for _ in range(ACROSS)]
-            tops = [(photo.shape[0] - height) // 2 for photo in photos_of_row]
-            pieces = [photo[top : top + height, :width] for photo, top in zip(photos_of_row, tops, strict=True)]
-            rows.append(np.concatenate(pieces, axis=1))
-        yield np.concatenate(rows)
-
-
-def endlessly(photos: Path) -> Iterator[np.ndarray]:
-    """The photographs, again and again."""
-    files = sorted(path for path in photos.iterdir() if is_image(path))
-    while True:
-        yield from map(read_rgb, files)
-
-
-KINDS: dict[str, Callable[[Iterator[np.ndarray]], Iterator[np.ndarray]]] = {
-    "sub-images": sub_images,
-    "photographs": lambda photos: photos,
-    "DF2K's size": mosaics,
-}
-
-
-def write_pairs(pictures: Iterator[np.ndarray], count: int, folder: Path, scale: int) -> list[tuple[Path, Path]]:
-    """LR and HR files of `count` pictures."""
-    pairs = []
-    for number in range(count):
-        hr = crop_to_multiple(next(pictures), scale)
-        lr_path, hr_path = folder / f"LRx{scale}" / f"{number:04}.png", folder / "HR" / f"{number:04}.png"
-        write_png(hr_path, hr)
-        write_png(lr_path, downscale(hr, scale))
-        pairs.append((lr_path, hr_path))
-    return pairs
+    def take(self) -> int:
+        """Takes some steps; returns how many."""
+        for batch in self._loader:
+            self._plain.step(*batch)
+        return self.window + 1
 
 
 def faster_decoder(pairs: list[tuple[Path, Path]]) -> str:
@@ -206,11 +159,9 @@ def faster_decoder(pairs: list[tuple[Path, Path]]) -> str:
 def compare(what: str, windows: dict[str, Callable[[], Speed]], rounds: int) -> None:
     """Lets all sides take turns and prints a table."""
     speeds: dict[str, list[Speed]] = {name: [] for name in windows}
-    for turn in range(rounds + 1):
+    for _ in range(rounds):
         for name in random.sample(list(windows), len(windows)):
-            speed = windows[name]()
-            if turn:  # the first starts workers and selects kernels
-                speeds[name].append(speed)
+            speeds[name].append(windows[name]())
     print(f"\n  {what:<24}{'samples/s':>11}{'CPU a sample':>16}   {'ours is faster by':<31}and takes less CPU by")
     for name, taken in speeds.items():
         line = f"  {name:<24}{median(s.samples_per_s for s in taken):>11.1f}{median(s.cpu_ms for s in taken):>13.3f} ms"
@@ -230,9 +181,9 @@ def _spread(ratios: list[float]) -> str:
     return f"{median(ratios):.2f}x ({min(ratios):.2f} to {max(ratios):.2f})"
 
 
-def print_profiles(sides: dict[str, Ours | Theirs], window: int) -> None:
+def print_profiles(sides: dict[str, Ours | Theirs]) -> None:
     """Where a step's time goes, beside each other."""
-    profiles = {name: step_profile(side.take, window) for name, side in sides.items()}
+    profiles = {name: step_profile(side.take) for name, side in sides.items()}
     print(f"\n  {'ms of a step, watched':<34}" + "".join(f"{name:>26}" for name in profiles))
     for part in next(iter(profiles.values())):
         shares = (f"{ms[part]:.1f} ({ms[part] / sum(ms.values()):.1%})" for ms in profiles.values())
@@ -252,6 +203,8 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=16, help="of each kind")
     parser.add_argument("--kinds", nargs="+", choices=list(KINDS), default=list(KINDS))
     arguments = parser.parse_args()
+    if not arguments.photos.is_dir():
+        parser.error(f"{arguments.photos}: no such folder; give photographs of at least 510x480 pixels by --photos")
     torch.set_num_threads(arguments.threads)
     cv2.setNumThreads(1)
     spec = spec_from(arguments.arch)
@@ -267,21 +220,24 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
             pairs = write_pairs(KINDS[kind](endlessly(arguments.photos)), arguments.images, folder / kind, spec.scale)
+            start = time.perf_counter()
             pack = prepare([folder / kind], folder / "packs", spec.scale, val=0).train.pack
+            packing_s = time.perf_counter() - start
             megapixels = median(entry.height * entry.width for entry in pack.entries) * spec.scale**2 / 1e6
-            print(f"\n{kind}: {len(pack)} pictures of {megapixels:.2f} megapixels")
+            print(f"\n{kind}: {len(pack)} pictures of {megapixels:.2f} megapixels, packed once in {packing_s:.1f} s")
             images = DecodedPngs(pairs, faster_decoder(pairs), phase.crop_lr, spec.scale)
             sides: dict[str, Ours | Theirs] = {OURS: Ours(pack, spec, training, execution, window)}
             if execution != Execution():
                 sides[AS_PLAIN] = Ours(pack, spec, training, Execution(), window)
             for workers in WORKERS:
                 sides[f"DataLoader, {workers} workers"] = Theirs(images, spec, phase, workers, window)
+            for side in sides.values():
+                side.take()  # starts workers and selects kernels
             alone = {name: side.input_alone for name, side in sides.items() if name != AS_PLAIN}
             compare("input alone", alone, arguments.rounds)
             compare("full step", {name: side.full_steps for name, side in sides.items()}, arguments.rounds)
-            print_profiles(
-                {OURS: sides[OURS], f"DataLoader, {WORKERS[0]} workers": sides["DataLoader, 0 workers"]}, window
-            )
+            unhidden = "DataLoader, 0 workers"  # workers' time does not show in this process
+            print_profiles({name: sides[name] for name in (OURS, unhidden)})
 
 
 if __name__ == "__main__":

@@ -25,8 +25,8 @@ PARTS = (
 BETWEEN = "Python between the operations"
 
 
-def step_profile(steps: Callable[[], Any], count: int) -> dict[str, float]:
-    """Milliseconds of each part of a step, when `steps` takes `count` of them on the CPU.
+def step_profile(take: Callable[[], int]) -> dict[str, float]:
+    """Milliseconds of each part of a step on the CPU; `take` takes some steps and returns how many.
 
     Every operation takes some microseconds longer while it is watched, so small networks' parts come out too long.
     """
@@ -37,7 +37,7 @@ def step_profile(steps: Callable[[], Any], count: int) -> dict[str, float]:
         profile(activities=[ProfilerActivity.CPU]) as watched,
     ):
         start = time.perf_counter()
-        steps()
+        count = take()
         wall_us = (time.perf_counter() - start) * 1e6
     parts_us = dict.fromkeys([name for name, _ in PARTS], 0.0)
     for event in watched.events():
