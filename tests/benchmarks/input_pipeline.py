@@ -199,8 +199,8 @@ def main() -> None:
         "--threads", type=int, default=len(os.sched_getaffinity(0)), help="of torch; default: all cores"
     )
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=8, help="of a window")
-    parser.add_argument("--images", type=int, default=16, help="of each kind")
+    parser.add_argument("--steps", type=int, default=6, help="of a window")
+    parser.add_argument("--images", type=int, default=12, help="of each kind")
     parser.add_argument("--kinds", nargs="+", choices=list(KINDS), default=list(KINDS))
     arguments = parser.parse_args()
     if not arguments.photos.is_dir():
