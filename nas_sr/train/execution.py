@@ -125,7 +125,7 @@ class _Step:
         self.execution = execution
         self.phase = training.phases[0]
         self.network = execution.place(build(spec, seed=0))
-        self.optimizer = torch.optim.Adam(self.network.parameters())
+        self.optimizer = torch.optim.Adam(self.network.parameters(), fused=True)
         self.scaler = execution.scaler()
         side = self.phase.crop_lr
         self.lr = execution.images(torch.rand(images, 3, side, side))
