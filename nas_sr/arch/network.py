@@ -1,4 +1,4 @@
-"""The network of an ArchSpec, and its start as an interpolator."""
+"""The network of an ArchSpec."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from nas_sr.arch.blocks import LEAK, Gidb, Nla, conv
 from nas_sr.arch.plan import plan
 from nas_sr.arch.spec import ArchSpec
+from nas_sr.arch.start import start
 
 
 class Network(nn.Module):
@@ -45,48 +46,10 @@ class Network(nn.Module):
 
 
 def build(spec: ArchSpec, seed: int | None = None) -> Network:
-    """A network that starts as an interpolator; with a seed, always the same one, without touching torch's state."""
+    """A network at its start as an interpolator; with a seed, always the same one, without touching torch's state."""
     with torch.random.fork_rng(devices=[]):
         if seed is not None:
             torch.manual_seed(seed)
         network = Network(spec)
-        start_as_interpolator(network)
+        start(network)
     return network
-
-
-@torch.no_grad()
-def start_as_interpolator(network: Network) -> None:
-    """Let the untrained network upscale by 3-tap cubic interpolation; architecture, cost and export are unchanged.
-
-    R, G, B pass through the first three channels of the head, past the body (whose contribution to them starts at
-    zero), to the output convolution, which reads them with the interpolation kernel of each sub-pixel and nothing
-    else. Brief training then refines an upscaler instead of finding one. (Letting the output convolution's other
-    weights start at a tenth or a thirtieth of their default was worse: tests/benchmarks/interpolator_start.py.)
-    """
-    for layer in (network.head, network.tail_expand):
-        layer.weight[:3] = 0
-        _bias(layer)[:3] = 0
-    for channel in range(3):
-        network.head.weight[channel, channel, 1, 1] = 1
-    network.out.weight.zero_()
-    _bias(network.out).zero_()
-    kernels = interpolation_kernels(network.spec.scale)
-    for channel in range(3):
-        rows = slice(channel * len(kernels), (channel + 1) * len(kernels))
-        network.out.weight[rows, channel] = kernels
-
-
-def _bias(layer: nn.Conv2d) -> Tensor:
-    assert layer.bias is not None  # every convolution of the family has one
-    return layer.bias
-
-
-def interpolation_kernels(scale: int) -> Tensor:
-    """(scale^2, 3, 3): for each sub-pixel, row-major, the separable 3-tap cubic (a = -0.5) kernel, summing to one."""
-    offsets = (torch.arange(scale) + 0.5) / scale - 0.5
-    distance = (offsets[:, None] - torch.tensor([-1.0, 0.0, 1.0])).abs()
-    near = 1.5 * distance**3 - 2.5 * distance**2 + 1
-    far = -0.5 * distance**3 + 2.5 * distance**2 - 4 * distance + 2
-    taps = torch.where(distance <= 1, near, far)
-    taps = taps / taps.sum(dim=1, keepdim=True)
-    return torch.einsum("ra,cb->rcab", taps, taps).reshape(scale**2, 3, 3)

@@ -1,0 +1,144 @@
+"""Which recipe of brief training makes the best networks for its time: starts, rates, batches, crops, losses compared.
+
+    python -m tests.benchmarks.brief_recipe TRAINING_IMAGES VALIDATION_IMAGES [RECIPE ...] [--seeds 2]
+
+Four networks, small and large, with and without attention, are trained by each recipe of the table below, all at about
+the same cost, on one thread each, as many side by side as there are cores. Printed: validation PSNR (RGB), how far
+seeds lie apart, and CPU time. Results are kept: a benchmark that was stopped goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+
+from nas_sr.arch.network import Network, build
+from nas_sr.arch.spec import ArchSpec
+from nas_sr.arch.start import interpolate
+from nas_sr.cache import cache_folder
+from nas_sr.config import Cosine, Phase
+from tests.benchmarks.brief_training import Start, Task, results
+
+NETWORKS = (
+    ArchSpec(core=4, groups=4),
+    ArchSpec(core=8, groups=4, nla_after=(2, 4)),
+    ArchSpec(core=12, groups=2, gidbs=4),
+    ArchSpec(core=16, groups=4),
+)
+
+
+def torch_default(spec: ArchSpec, seed: int) -> Network:
+    """torch's weights in the body."""
+    network = _seeded(spec, seed)
+    interpolate(network)
+    return network
+
+
+def tenth_outside(spec: ArchSpec, seed: int) -> Network:
+    """Likewise, and the output convolution reads a little of the body from the beginning."""
+    network = _seeded(spec, seed)
+    default = network.out.weight.detach().clone()
+    interpolate(network)
+    with torch.no_grad():
+        network.out.weight[:, 3:] = 0.1 * default[:, 3:]
+    return network
+
+
+def he_only(spec: ArchSpec, seed: int) -> Network:
+    """The shipped start, but no GIDB hands on its input."""
+    network, drawn = build(spec, seed), _seeded(spec, seed)
+    with torch.no_grad():
+        for gidb, fresh in zip(network.gidbs, drawn.gidbs, strict=True):
+            nn.init.kaiming_normal_(fresh.fuse.weight, nonlinearity="linear")
+            gidb.fuse.weight.copy_(fresh.fuse.weight)
+    return network
+
+
+def not_centred(spec: ArchSpec, seed: int) -> Network:
+    """The shipped start, but the head's features keep the mean grey."""
+    network = build(spec, seed)
+    with torch.no_grad():
+        network.head.bias.zero_()
+    return network
+
+
+def _seeded(spec: ArchSpec, seed: int) -> Network:
+    torch.manual_seed(seed)
+    return Network(spec)
+
+
+FIRST = Phase(steps=300, learning_rate=1e-3, batch=8, crop_lr=24, schedule=Cosine(warmup=1 / 6))
+
+
+class Recipe(NamedTuple):
+    """How a network starts, and what differs from FIRST."""
+
+    start: Start
+    changes: dict[str, Any]
+
+
+RECIPES = {
+    "torch's default": Recipe(torch_default, {}),
+    "a tenth outside": Recipe(tenth_outside, {}),
+    "He only": Recipe(he_only, {}),
+    "not centred": Recipe(not_centred, {}),
+    "shipped start": Recipe(build, {}),
+    "rate 5e-4": Recipe(build, {"learning_rate": 5e-4}),
+    "rate 2e-3": Recipe(build, {"learning_rate": 2e-3}),
+    "rate 4e-3": Recipe(build, {"learning_rate": 4e-3}),
+    "batch 4": Recipe(build, {"batch": 4, "steps": 600}),
+    "batch 2": Recipe(build, {"batch": 2, "steps": 1200}),
+    "batch 4, rate 2e-3": Recipe(build, {"batch": 4, "steps": 600, "learning_rate": 2e-3}),
+    "batch 2, rate 2e-3": Recipe(build, {"batch": 2, "steps": 1200, "learning_rate": 2e-3}),
+    "crop 16": Recipe(build, {"crop_lr": 16, "steps": 675}),
+    "crop 16, batch 4": Recipe(build, {"crop_lr": 16, "batch": 4, "steps": 1350}),
+    "crop 16, batch 4, rate 2e-3": Recipe(build, {"crop_lr": 16, "batch": 4, "steps": 1350, "learning_rate": 2e-3}),
+    "crop 32, batch 2": Recipe(build, {"crop_lr": 32, "batch": 2, "steps": 675}),
+    "L2": Recipe(build, {"loss": "l2"}),
+    "Charbonnier 0.01": Recipe(build, {"loss": "charbonnier", "charbonnier_eps": 0.01}),
+    "short warm-up": Recipe(build, {"schedule": {"kind": "cosine", "warmup": 0.03}}),
+    "constant, then decay": Recipe(
+        build, {"schedule": {"kind": "warmup_constant_decay", "warmup": 0.05, "decay": 0.5}}
+    ),
+    "EMA 0.98": Recipe(build, {"ema": 0.98}),
+    "no limit of the gradient": Recipe(build, {"clip": 1000.0}),
+}
+
+
+def main() -> None:
+    """Trains what is missing and prints a line for each recipe."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", help="training images")
+    parser.add_argument("val", help="validation images")
+    parser.add_argument("recipes", nargs="*", metavar="RECIPE", help=f"of: {', '.join(RECIPES)} [default: all]")
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--keep", type=Path, help="folder of the results [default: in the cache]")
+    arguments = parser.parse_args()
+    kept = arguments.keep or cache_folder("brief-trainings")
+    print(f"{'':28}{'mean':>9}{'':4}{'  '.join(spec.label() for spec in NETWORKS)}")
+    for name in arguments.recipes or RECIPES:
+        recipe = RECIPES[name]
+        phase = Phase.model_validate({**FIRST.model_dump(), **recipe.changes})
+        phase = phase.model_copy(update={"validate_every": phase.steps})
+        tasks = [
+            Task(spec, recipe.start, phase, seed, arguments.data, arguments.val)
+            for spec in NETWORKS
+            for seed in range(arguments.seeds)
+        ]
+        found = results(tasks, kept)
+        psnr_db = np.array([found[task].psnr_db for task in tasks]).reshape(len(NETWORKS), arguments.seeds)
+        print(
+            f"{name:28}{psnr_db.mean():9.3f}    {'  '.join(f'{each:.3f}' for each in psnr_db.mean(axis=1))}"
+            f"  seeds {np.ptp(psnr_db, axis=1).mean():.3f} dB apart,"
+            f" {np.mean([each.cpu_s for each in found.values()]):.0f} s of CPU each",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
