@@ -9,6 +9,7 @@ from nas_sr.latency import target_program
 from nas_sr.latency.failure import MeasurementFailed
 from nas_sr.latency.measure import job
 from nas_sr.latency.profile import HardwareProfile
+from nas_sr.target.gpu import HARMLESS
 
 _CLOCKS_DIFFER_S, _LITTLE_DISK_GB = 5.0, 1.0
 _CLOCK_TOLERANCE = 0.02
@@ -116,6 +117,7 @@ def _clocks(profile: HardwareProfile, gpu: dict[str, Any]) -> list[str]:
         is_mhz = reading.get(key)
         if mhz is not None and is_mhz is not None and abs(is_mhz / mhz - 1) > _CLOCK_TOLERANCE:
             texts.append(f"its {what} clock is {is_mhz:g} MHz, not {mhz} MHz (idle clocks fall): {profile.clocks.lock}")
-    if reading.get("throttle"):
-        texts.append(f"it is throttled: {', '.join(reading['throttle'])}")
+    slowed = [reason for reason in reading.get("throttle") or () if reason not in HARMLESS]
+    if slowed:
+        texts.append(f"it is throttled: {', '.join(slowed)}")
     return texts

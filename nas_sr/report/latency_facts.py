@@ -42,7 +42,7 @@ def _measured(by_trial: dict[int, Measurement]) -> Iterator[Facts]:
         yield Facts("Finalists", finalists)
     if any(one.engine for one in taken):
         yield _engines([one for one in taken if one.engine])
-    gpus = [one.extra["gpu"] for one in taken if isinstance(one.extra.get("gpu"), dict)]
+    gpus = [gpu for one in taken if (gpu := one.conditions.get("gpu"))]
     if gpus:
         yield _gpu(gpus)
     yield Facts("Measured machine", merged([one.machine for one in taken]))
@@ -66,13 +66,13 @@ def _engines(taken: list[Measurement]) -> Facts:
 
 def _gpu(reports: list[dict[str, Any]]) -> Facts:
     """What the GPU is, and its readings during the measurements."""
-    facts = [report.get("facts") or {} for report in reports]
+    facts = [_known(report["facts"]) for report in reports]
     readings = [
         {name: reading[name] for name in READINGS if reading.get(name) is not None}
         for report in reports
-        for reading in report.get("readings") or ()
+        for reading in report["readings"]
     ]
-    return Facts("GPU while it was measured", merged([_known(one) for one in facts]) + merged(readings))
+    return Facts("GPU while it was measured", merged(facts) + merged(readings))
 
 
 def _predicted(found: list[Prediction]) -> Iterator[Facts]:
