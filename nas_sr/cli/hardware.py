@@ -212,14 +212,15 @@ def hw_probe(hw: str = typer.Argument("cpu", help="A profile's name or file."), 
         nas-sr hw probe rtx2080
         nas-sr hw probe my_xavier.yaml
     """
-    from nas_sr.latency.probe import differences, probe
+    from nas_sr.latency.probe import differences, lack, probe
     from nas_sr.latency.profile import profile
 
     target = profile(hw)
     units = []
     for unit in target.units:
         found = probe(unit)
-        units.append({"where": unit.where, **found, "differs": differences(unit, found)})
+        used = next((name for name in unit.backends if lack(unit, found, name) is None), None)
+        units.append({"where": unit.where, "backend": used, **found, "differs": differences(unit, found)})
     if as_json:
         print_json({"hw": target.name, "units": units})
         return
@@ -230,13 +231,19 @@ def hw_probe(hw: str = typer.Argument("cpu", help="A profile's name or file."), 
         print("\n".join(f"  DIFFERS: {text}" for text in one["differs"]) or "  as the profile says")
 
 
-def _plain(found: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    """Names and values worth a line."""
+def _plain(found: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Names and values worth a line; of the backends, all of the one that measures and the names of the others."""
     from nas_sr.config import flat
 
-    return [
-        (name, value) for name, value in flat({**found, "differs": None, "where": None}).items() if value is not None
-    ]
+    backends, used = found["backends"], found["backend"]
+    others = {name: "there" if "versions" in backends[name] else "not there" for name in backends if name != used}
+    shown = {
+        "backend": used,
+        "versions": backends[used]["versions"] if used else None,
+        "other backends": ", ".join(f"{name} ({state})" for name, state in others.items()),
+        **{name: value for name, value in found.items() if name not in ("where", "backend", "backends", "differs")},
+    }
+    return [(name, value) for name, value in flat(shown).items() if value is not None]
 
 
 @hw_app.command("calibrate")

@@ -134,6 +134,7 @@ def job(profile: HardwareProfile, *, final: bool = False, per_layer: bool = Fals
         "format": FORMAT,
         "action": "measure",
         "backends": profile.backends,
+        "tensorrt": profile.tensorrt,
         "settings": {**{name: getattr(profile, name) for name in SETTINGS}, "per_layer": per_layer},
         "plan": {field: getattr(protocol, field) for field in Plan._fields},
         "builds": protocol.final_builds if final else 1,

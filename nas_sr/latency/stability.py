@@ -15,8 +15,8 @@ LOCK_HELD = 0.98  # of the clock that was asked for
 def conditions(snapshots: list[dict[str, Any]], gpu: dict[str, Any] | None = None) -> dict[str, Any]:
     """What the machine did in the window, from the target's snapshots; None is what could not be read there.
 
-    `gpu` is what the target's watch over its GPU reports: facts and readings; None where a CPU is measured. Kept are the
-    readings of the window: before it the GPU waits for an engine to be loaded, and its clock and power say nothing.
+    `gpu` is what the target's watch over its GPU reports: facts and readings; None where a CPU is measured. Kept are
+    the readings of the window: before it the GPU waits for an engine to be loaded, and its clock says nothing.
     `foreign_cpu` and `stolen_cpu` are in cores: CPU time that other processes, or the hypervisor for other machines,
     used per second of the window.
     """

@@ -49,6 +49,6 @@ class Watch:
     def report(self) -> dict[str, Any]:
         """`facts` and all `readings`, before the window and in it; `at_s` is on the clock of the snapshots.
 
-        `energy_j` in a reading is a counter's (None without one): what grew between two readings was taken between them.
+        `energy_j` of a reading is a counter's, None without one.
         """
         return {"facts": self._facts, "readings": self._readings}

@@ -71,7 +71,7 @@ def build(job: Job, number: int) -> dict[str, Any]:
 
     The reference's is kept on the device: two builds of one network may differ, and it is what drift is judged by.
     """
-    name, backend = backends.first_usable(job.backends)
+    name, backend = backends.first_usable(job.backends, job.tensorrt)
     versions = backend.versions()
     kept = _kept_reference(job, name, versions)
     if kept.is_file() and kept.with_suffix(".json").is_file():

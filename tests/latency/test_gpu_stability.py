@@ -23,7 +23,7 @@ AT_LOCK = {
     "memory_free_mb": 6144,
     "other_processes": [],
 }
-# A Xavier after `nvpmodel -m 3` and `jetson_clocks`: its clock comes in steps, and its driver tells root only who uses it.
+# A Xavier after `nvpmodel -m 3` and `jetson_clocks`; its driver tells only root who uses it.
 AT_30_W = {"sm_clock_mhz": 905.25, "memory_clock_mhz": None, "temperature_c": 46.25, "power_w": 20.1, "throttle": []}
 
 
