@@ -237,11 +237,12 @@ def _plain(found: dict[str, Any]) -> list[tuple[str, Any]]:
 
     backends, used = found["backends"], found["backend"]
     others = {name: "there" if "versions" in backends[name] else "not there" for name in backends if name != used}
+    said = ("where", "backend", "backends", "differs", "unix_time_s")  # in another way
     shown = {
-        "backend": used,
+        "backend": used or "none can be used",
         "versions": backends[used]["versions"] if used else None,
         "other backends": ", ".join(f"{name} ({state})" for name, state in others.items()),
-        **{name: value for name, value in found.items() if name not in ("where", "backend", "backends", "differs")},
+        **{name: value for name, value in found.items() if name not in said},
     }
     return [(name, value) for name, value in flat(shown).items() if value is not None]
 

@@ -7,11 +7,10 @@ import pytest
 from nas_sr.latency.failure import MeasurementFailed
 from nas_sr.latency.probe import backend_there, differences
 from nas_sr.latency.profile import profile
+from nas_sr.target.backends import MODULES
 
 XAVIER, RTX = profile("xavier"), profile("rtx2080")
-AWAY = {
-    name: {"lacks": f"{name} cannot be used here"} for name in ("onnxruntime", "tensorrt", "tensorrt-rtx", "trtexec")
-}
+AWAY = {name: {"lacks": f"{name} cannot be used here"} for name in MODULES}
 
 
 def _found(gpu=None, **backends):
