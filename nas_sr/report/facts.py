@@ -38,9 +38,8 @@ def environment_facts(study: StudyRecord) -> tuple[Facts, ...]:
 
 
 def profile_facts(study: StudyRecord) -> tuple[Facts, ...]:
-    """The target's hardware profile as it was when the study began; nothing where the study was retargeted later."""
-    profile = study.environment.get("frozen", {}).get("hw", {}).get(study.target)
-    return (Facts(f"Hardware profile {study.target}", tuple(rows(profile))),) if profile else ()
+    """The target's hardware profile as it was when the latencies on it were begun."""
+    return (Facts(f"Hardware profile {study.target}", tuple(rows(study.profile))),) if study.profile else ()
 
 
 def config_facts(study: StudyRecord) -> tuple[Facts, ...]:

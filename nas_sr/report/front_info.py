@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from nas_sr.records import Competitor, StudyRecord, TrialRecord
-from nas_sr.report.info import knee_of, number_or_none
+from nas_sr.report.info import knee_of, number_or_none, studies_option
 from nas_sr.report.latencies import is_unstable, measurements, predictions
 
 
@@ -99,15 +99,15 @@ def unmeasured(study: StudyRecord) -> Unmeasured | None:
 
 
 def _measuring_command(study: StudyRecord) -> str:
-    name = shlex.quote(study.name)
+    name, where = shlex.quote(study.name), studies_option(study)
     if study.target not in study.targets[: len(study.config.get("hw", ()))]:
-        return f"nas-sr retarget {name} --hw {shlex.quote(study.target)}"
+        return f"nas-sr retarget {name}{where} --hw {shlex.quote(study.hw)}"
     evaluated = {
         trial.number
         for trial in study.trials
         if trial.state in ("complete", "infeasible", "failed") and trial.repeats is None
     }
-    return f"nas-sr search --name {name} --budget {len(evaluated)}"
+    return f"nas-sr search --name {name}{where} --budget {len(evaluated)}"
 
 
 def _reference_ms(study: StudyRecord) -> tuple[float, float] | None:

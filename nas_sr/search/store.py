@@ -24,7 +24,7 @@ from nas_sr.config import StudyConfig, read_yaml, write_yaml
 from nas_sr.errors import UsageError, unknown_name
 from nas_sr.files import replacing, writable_folder, write_json
 from nas_sr.front import hypervolume, pareto_front
-from nas_sr.latency.latency import Impossible, read_latency
+from nas_sr.latency.latency import Impossible, caveat, read_latency, told
 from nas_sr.latency.profile import HardwareProfile
 from nas_sr.records import Competitor, CurvePoint, State, StudyRecord, TrialRecord
 from nas_sr.search.journal import open_journal
@@ -138,12 +138,19 @@ class StudyStore:
         """The profile of each target as it was when its latencies were begun."""
         frozen = self.environment().get("frozen", {})
         own: dict[str, dict[str, Any]] = frozen.get("hw") or {Path(name).stem: {} for name in self.config.hw}
-        added = sorted((self.folder / TARGETS).glob("*.json"))
-        return {**own, **{path.stem: _read_json(path) or {} for path in added}}
+        return {**own, **{name: added.get("profile", {}) for name, added in self._added().items()}}
 
-    def add_target(self, profile: HardwareProfile) -> None:
-        """Makes place for latencies on a further target."""
-        write_json(self.folder / TARGETS / f"{profile.name}.json", profile.frozen())
+    def hw(self, target: str) -> str:
+        """What names a target to a command: its shipped profile's name, or the path of the user's own."""
+        index = self.targets.index(target)
+        return self.config.hw[index] if index < len(self.config.hw) else self._added()[target].get("hw", target)
+
+    def add_target(self, hw: str, profile: HardwareProfile) -> None:
+        """Makes place for latencies on a further target, whose profile has that name or path."""
+        write_json(self.folder / TARGETS / f"{profile.name}.json", {"hw": hw, "profile": profile.frozen()})
+
+    def _added(self) -> dict[str, dict[str, Any]]:
+        return {path.stem: _read_json(path) or {} for path in sorted((self.folder / TARGETS).glob("*.json"))}
 
     def latency_path(self, trial: int, target: str) -> Path:
         """Where a trial's latency on a target is."""
@@ -151,14 +158,12 @@ class StudyStore:
 
     def trials(self, target: str | None = None) -> list[TrialRecord]:
         """Every trial that was begun, by number, with its latency on one target (the study's first)."""
-        names = self.targets
-        name = target or names[0]
-        frozen = self.study.get_trials(deepcopy=False)
-        return [self._trial(trial, names.index(name), name) for trial in frozen if "spec" in trial.user_attrs]
+        return self._trials(target or self.targets[0], self.study.get_trials(deepcopy=False))
 
     def records(self) -> list[StudyRecord]:
-        """The study on each of its targets."""
-        return [self.record(target) for target in self.targets]
+        """The study on each of its targets, all as of one moment."""
+        frozen = self.study.get_trials(deepcopy=False)
+        return [self._record(target, frozen) for target in self.targets]
 
     def record(self, target: str | None = None) -> StudyRecord:
         """The study as its report sees it, on one target (its first).
@@ -169,10 +174,16 @@ class StudyStore:
         names = self.targets
         if target is not None and target not in names:
             raise unknown_name(f"target of study '{self.folder.name}'", target, list(names))
-        name = target or names[0]
-        index = names.index(name)
-        limit_ms = dict(enumerate(self.config.limits_ms)).get(index)
-        trials = self.trials(name)
+        return self._record(target or names[0], self.study.get_trials(deepcopy=False))
+
+    def _trials(self, target: str, frozen: list[FrozenTrial]) -> list[TrialRecord]:
+        index = self.targets.index(target)
+        return [self._trial(trial, index, target) for trial in frozen if "spec" in trial.user_attrs]
+
+    def _record(self, name: str, frozen: list[FrozenTrial]) -> StudyRecord:
+        names, profile = self.targets, self.profiles()[name]
+        limit_ms = dict(enumerate(self.config.limits_ms)).get(names.index(name))
+        trials = self._trials(name, frozen)
         environment = self.environment()
         for trial in trials:
             if trial.state == "complete" and trial.latency is None:
@@ -192,7 +203,9 @@ class StudyStore:
             name=self.folder.name,
             study_dir=str(self.folder),
             target=name,
-            target_title=str(self.profiles()[name].get("title", name)),
+            target_title=str(profile.get("title", name)),
+            hw=self.hw(name),
+            profile=profile,
             targets=names,
             max_latency_ms=limit_ms,
             config=self.config.model_dump(mode="json"),
@@ -243,6 +256,10 @@ class StudyStore:
             state, reason, kept = "failed", f"latency: {kept.reason}", None
         elif kept is None and index >= len(self.config.hw) and state in ("complete", "infeasible"):
             state, reason = "interrupted", f"no latency on {target} yet"
+        elif state == "complete" and kept is not None:
+            reason = caveat(kept)
+        elif state == "infeasible" and kept is not None and told_ms not in ((), (kept.latency_ms,)):
+            reason = f"{reason}; the latency taken since is {told(kept)}"
         seconds = trial.duration.total_seconds() if trial.duration else None
         return TrialRecord(
             number=trial.number,

@@ -15,8 +15,8 @@ from nas_sr.latency.predictor import Predictor
 from nas_sr.latency.probe import backend_there, probe
 from nas_sr.latency.profile import HardwareProfile, profile
 
-# A device that did not answer is asked again after a pause, twice as long each time up to the longest. Where nothing can
-# predict for it, a search waits through all of these, eight minutes, and then stops.
+# A device that did not answer is asked again after a pause, twice as long each time up to the longest. Where nothing
+# can predict for it, a search waits through all of these, eight minutes, and then stops.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 15.0, 240.0
 
 

@@ -167,6 +167,8 @@ def study(
         study_dir=f"studies/{name}",
         target=target,
         target_title=TITLES[target],
+        hw=target,
+        profile={"title": TITLES[target], "lr_height": 128, "lr_width": 128},
         targets=targets,
         max_latency_ms=max_latency_ms,
         config=CONFIG if config is None else config,

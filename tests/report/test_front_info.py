@@ -1,4 +1,5 @@
 from nas_sr.report.front_info import front_info, unmeasured
+from nas_sr.report.info import export_command
 from tests.report.study_records import (
     competitor,
     example_study,
@@ -72,6 +73,16 @@ def test_the_retargeting_command_measures_what_retargeting_left_predicted():
     record, on = predicted_front()
     _, board = on_board(record, on, searched=False)
     assert unmeasured(board).command == "nas-sr retarget example --hw board"
+    own = board.model_copy(update={"hw": "/home/me/my boards/board.yaml"})
+    assert unmeasured(own).command == "nas-sr retarget example --hw '/home/me/my boards/board.yaml'"
+
+
+def test_commands_find_a_study_in_another_folder():
+    record, on = predicted_front()
+    elsewhere = {"study_dir": "/data/all studies/example"}
+    cpu, board = (each.model_copy(update=elsewhere) for each in on_board(record, on))
+    assert unmeasured(board).command == "nas-sr search --name example --studies '/data/all studies' --budget 4"
+    assert export_command(cpu, 3) == "nas-sr export example --studies '/data/all studies' --trial 3"
 
 
 def test_the_budget_counts_what_the_search_counts():

@@ -23,7 +23,7 @@ from nas_sr.search.outcome import Outcome
 from nas_sr.search.progress import Progress
 from nas_sr.search.proposals import Proposals
 from nas_sr.search.store import StudyStore
-from nas_sr.search.targets import Target, target
+from nas_sr.search.targets import target
 from nas_sr.search.tune import JournalSearcher, Resources, run_candidates
 from nas_sr.space import parse_space
 from nas_sr.train.execution import Execution
