@@ -37,11 +37,10 @@ def told(latency: Latency) -> str:
 
 
 def caveat(latency: Latency) -> str:
-    """What a reader of the figure must know; nothing of a measurement that is stable."""
-    labels = "; ".join(latency.labels)
+    """What a reader of the figure must know, in a few words; nothing of a measurement that is stable."""
     if latency.kind == "predicted":
-        return f"latency on {latency.target} predicted, {latency.low_ms:.2f} to {latency.high_ms:.2f} ms ({labels})"
-    return "" if latency.stable else f"latency on {latency.target} not stable: {labels}"
+        return f"latency on {latency.target} predicted, {latency.low_ms:.2f} to {latency.high_ms:.2f} ms"
+    return "" if latency.stable else f"latency on {latency.target} not stable: {'; '.join(latency.labels)}"
 
 
 def write_latency(path: Path, latency: Latency | Impossible) -> None:

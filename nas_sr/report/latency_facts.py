@@ -9,7 +9,7 @@ from nas_sr.latency.prediction import Prediction
 from nas_sr.latency.record import Measurement
 from nas_sr.records import StudyRecord
 from nas_sr.report.facts import Facts, merged
-from nas_sr.report.latencies import measurements, predictions, repeats, timing_cache
+from nas_sr.report.latencies import measurements, predictions, repeats, shared_labels, timing_cache
 from nas_sr.report.words import NOTHING, percent, plural
 
 READINGS = ("sm_clock_mhz", "memory_clock_mhz", "temperature_c", "power_w", "throttle")  # of a GPU, worth showing
@@ -87,11 +87,15 @@ def _predicted(found: list[Prediction]) -> Iterator[Facts]:
             "calibration digest": one.calibration.digest,
             "interval": f"{percent(one.level)} of networks lie in it",
             "LR input": f"{one.lr_height}×{one.lr_width} pixels",
-            **({"labels": "; ".join(one.labels)} if one.labels else {}),
         }
         for one in found
     ]
-    yield Facts(f"Grounds of {plural(len(found), 'prediction')}", merged(calibrations))
+    outside = sum(one.outside is not None for one in found)
+    known = (
+        ("outside the calibrated networks", f"{outside} of {len(found)}; in what, is in the table of trials"),
+        *(("to be known of all", label) for label in shared_labels(found)),
+    )
+    yield Facts(f"Grounds of {plural(len(found), 'prediction')}", merged(calibrations) + known)
 
 
 def _known(value: dict[str, Any]) -> dict[str, Any]:

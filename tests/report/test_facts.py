@@ -39,6 +39,10 @@ def test_lists_of_lists_keep_their_groups():
     assert rows({"nla_after": [[], [2], [2, 4]]}) == [("nla after", "none, 2, 2+4")]
 
 
+def test_rates_have_their_unit():
+    assert rows({"bandwidth_gb_s": 448.0, "build_s": 2.0}) == [("bandwidth [GB/s]", "448"), ("build [s]", "2")]
+
+
 def test_loose_values_of_the_environment_come_first():
     found = environment_facts(study([], environment={"machine": {"cpu": "x"}, "bicubic_psnr_db": 25.5}))
     assert [one.title for one in found] == ["Study", "machine"]

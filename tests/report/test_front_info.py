@@ -65,6 +65,11 @@ def test_the_searching_command_measures_what_the_search_left_predicted():
     found = unmeasured(board)
     assert found.trials == (0, 2)
     assert found.labels == (SILENT,)
+    far = "outside the calibrated networks: groups 1 (calibrated with 4)"
+    unlike = board.trial(2).latency.model_copy(update={"labels": (far, SILENT)})
+    trials = [one.model_copy(update={"latency": unlike}) if one.number == 2 else one for one in board.trials]
+    mixed = board.model_copy(update={"trials": tuple(trials)})
+    assert unmeasured(mixed).labels == (SILENT, f"trial 2: {far}")
     # It names its own targets when it began, and what it has evaluated is its whole budget: nothing new is searched.
     assert found.command == """nas-sr search --name 'a '"'"'b'"'"'' --budget 4"""
 
