@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
@@ -12,11 +13,14 @@ from nas_sr.target.gpu import HARMLESS, IDLE
 LOCK_HELD = 0.98  # of the clock that was asked for
 
 
-def conditions(snapshots: list[dict[str, Any]], gpu: dict[str, Any] | None = None) -> dict[str, Any]:
+def conditions(
+    snapshots: list[dict[str, Any]], gpu: dict[str, Any] | None = None, visitors: frozenset[int] = frozenset()
+) -> dict[str, Any]:
     """What the machine did in the window, from the target's snapshots; None is what could not be read there.
 
     `gpu` is what the target's watch over its GPU reports: facts and readings; None where a CPU is measured. Kept are
     the readings of the window: before it the GPU waits for an engine to be loaded, and its clock says nothing.
+    `visitors` are processes on this machine that step aside for measurements: none of the GPU's other processes.
     `foreign_cpu` and `stolen_cpu` are in cores: CPU time that other processes, or the hypervisor for other machines,
     used per second of the window.
     """
@@ -30,7 +34,8 @@ def conditions(snapshots: list[dict[str, Any]], gpu: dict[str, Any] | None = Non
         return None if first[name] is None else [each[name] for each in snapshots]
 
     if gpu is not None:
-        gpu = {**gpu, "readings": _at_work(gpu["readings"], first["at_s"], last["at_s"])}
+        in_window = _at_work(gpu["readings"], first["at_s"], last["at_s"])
+        gpu = {**gpu, "readings": [_without(visitors, reading) for reading in in_window]}
     busy_s, stolen_s = grown("busy_s"), grown("stolen_s")
     return {
         "window_s": seconds,
@@ -46,6 +51,22 @@ def conditions(snapshots: list[dict[str, Any]], gpu: dict[str, Any] | None = Non
 
 def _at_work(readings: list[dict[str, Any]], begin_s: float, end_s: float) -> list[dict[str, Any]]:
     return [each for each in readings if begin_s <= each["at_s"] <= end_s and IDLE not in (each["throttle"] or ())]
+
+
+def _without(visitors: frozenset[int], reading: dict[str, Any]) -> dict[str, Any]:
+    """A reading whose other processes are strangers.
+
+    A container is told the host's process numbers: where no visitor is listed, as many that this machine does not know
+    are taken for them.
+    """
+    listed = reading["other_processes"]
+    if not listed or not visitors:
+        return reading
+    rest = [pid for pid in listed if pid not in visitors]
+    if len(rest) == len(listed):
+        unknown = [pid for pid in rest if not Path(f"/proc/{pid}").exists()][: len(visitors)]
+        rest = [pid for pid in rest if pid not in unknown]
+    return {**reading, "other_processes": rest}
 
 
 def _power_w(gpu: dict[str, Any] | None) -> float | None:

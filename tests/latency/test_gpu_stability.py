@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from nas_sr.latency.profile import profile
@@ -49,7 +51,7 @@ def xavier(tmp_path, *changes, **facts):
     return report(Jetson(tmp_path), known, AT_30_W, *(changes or [{}] * 7))
 
 
-def measured(gpu, *, samples_ms=(17.7,) * 200, **fields) -> Measurement:
+def measured(gpu, *, samples_ms=(17.7,) * 200, visitors=frozenset(), **fields) -> Measurement:
     """A quiet machine between 10.0 s and 13.0 s, and what its GPU reports."""
     begin = {**snapshot(), "at_s": 10.0, "busy_s": 50.0, "own_s": 5.0, "stolen_s": 0.0, "throttle_events": 0}
     end = {**begin, "at_s": 13.0, "busy_s": 53.1, "own_s": 8.0}
@@ -62,7 +64,7 @@ def measured(gpu, *, samples_ms=(17.7,) * 200, **fields) -> Measurement:
         samples_ms=samples_ms,
         reference_ms=(9.9,) * 40,
         stable=False,
-        conditions=conditions([begin, end], gpu),
+        conditions=conditions([begin, end], gpu, visitors),
         protocol={},
         machine={},
         versions={},
@@ -148,6 +150,22 @@ def test_other_processes_on_the_gpu_are_named_once():
     others = ({}, {"other_processes": [4711, 99]}, {"other_processes": [99]})
     assert doubts(measured(rtx(*others)), RTX, None) == ["other processes computed on the GPU (99, 4711)"]
     assert doubts(measured(rtx({"other_processes": None})), RTX, None) == []
+
+
+def test_processes_that_step_aside_are_no_foreign_ones():
+    """Trainings on the same GPU wait, but the driver lists whoever has something in its memory."""
+    listed = rtx(*[{"other_processes": [os.getpid(), os.getppid()]}] * 2)
+    found = measured(listed, visitors=frozenset({os.getpid(), 99}))
+    assert doubts(found, RTX, None) == [f"other processes computed on the GPU ({os.getppid()})"]
+    assert doubts(measured(listed, visitors=frozenset({os.getpid(), os.getppid()})), RTX, None) == []
+
+
+def test_in_a_container_as_many_unknown_processes_as_step_aside_are_they():
+    unknown = [2**22 + 1, 2**22 + 2]  # above Linux's largest process number
+    listed = rtx({"other_processes": [*unknown, os.getppid()]})
+    one, two = (measured(listed, visitors=frozenset(range(900000, 900000 + count))) for count in (1, 2))
+    assert doubts(two, RTX, None) == [f"other processes computed on the GPU ({os.getppid()})"]
+    assert doubts(one, RTX, None) == [f"other processes computed on the GPU ({os.getppid()}, {unknown[1]})"]
 
 
 def test_readings_before_and_after_the_window_are_not_held_against_it():
