@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from nas_sr.latency import target_program
+from nas_sr.latency.device_lock import measuring
 from nas_sr.latency.failure import MeasurementFailed
 from nas_sr.latency.measure import job
 from nas_sr.latency.profile import HardwareProfile
@@ -16,12 +18,13 @@ _CLOCKS_DIFFER_S, _LITTLE_DISK_GB = 5.0, 1.0
 _CLOCK_TOLERANCE = 0.02
 
 
-def probe(profile: HardwareProfile) -> dict[str, Any]:
+def probe(profile: HardwareProfile, when_waiting: Callable[[], None] = lambda: None) -> dict[str, Any]:
     """What is there: `machine`, `gpu` (facts and reading, None without one), `backends` (versions or what each
-    lacks), `python`, `free_disk_gb`, `clock_skew_s`.
+    lacks), `python`, `free_disk_gb`, `clock_skew_s`. Looking is work: a measurement on the device is waited for.
 
     Args:
         profile: of several units, the first that answers.
+        when_waiting: is called if a measurement must be waited for.
 
     Raises:
         MeasurementFailed: nothing answers there.
@@ -29,7 +32,8 @@ def probe(profile: HardwareProfile) -> dict[str, Any]:
     failures = []
     for unit in profile.units:
         try:
-            return _probed(unit)
+            with measuring(unit.device, when_waiting=when_waiting):
+                return _probed(unit)
         except MeasurementFailed as failure:
             failures.append(failure)
     raise failures[0]

@@ -258,6 +258,11 @@ class StudyStore:
             state, reason = "interrupted", f"no latency on {target} yet"
         elif state == "complete" and kept is not None:
             reason = caveat(kept)
+            limit_ms = dict(enumerate(self.config.limits_ms)).get(index)
+            if kept.kind == "measured" and limit_ms is not None and kept.latency_ms > limit_ms:
+                since = f"it was trained when {told_ms[0]:.2f} ms were known" if told_ms else "it was trained before"
+                state = "infeasible"
+                reason = f"{told(kept)} on {target} is over the limit of {limit_ms:g} ms; {since}"
         elif state == "infeasible" and kept is not None and told_ms not in ((), (kept.latency_ms,)):
             reason = f"{reason}; the latency taken since is {told(kept)}"
         seconds = trial.duration.total_seconds() if trial.duration else None

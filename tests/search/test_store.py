@@ -59,6 +59,19 @@ def test_reason_of_an_infeasible_trial_says_what_was_measured_since(tmp_path: Pa
     assert trial.reason == f"{why}; the latency taken since is 9.00 ms"
 
 
+def test_network_whose_measurement_is_over_the_limit_is_not_on_the_front(tmp_path: Path) -> None:
+    """A prediction that only touches the limit lets it be trained."""
+    outcomes = [Outcome("complete", 26.0 + number, (10.0,), "predicted") for number in range(2)]
+    store = _store(tmp_path, *outcomes, max_latency_ms=11.0)
+    assert store.record().front == (1,)
+    write_latency(store.latency_path(1, "cpu"), measurement(12.0, spread=0.0))
+    record = store.record()
+    assert record.front == (0,)
+    late = record.trial(1)
+    assert (late.state, late.psnr_db) == ("infeasible", 27.0)
+    assert late.reason == "12.00 ms on cpu is over the limit of 11 ms; it was trained when 10.00 ms were known"
+
+
 def test_target_that_was_added_is_named_by_what_a_command_needs(tmp_path: Path) -> None:
     path = tmp_path / "my board.yaml"
     path.write_text(yaml.safe_dump({"extends": "orin64", "name": "board", "title": "my board", "lr_height": 128}))
