@@ -22,8 +22,8 @@ from nas_sr.latency.failure import MeasurementFailed
 from nas_sr.latency.latency import Latency, caveat, told, write_latency
 from nas_sr.records import CurvePoint
 from nas_sr.search.outcome import Outcome, Reached, read_outcome, write_outcome
-from nas_sr.search.store import latency_file
 from nas_sr.search.targets import Target, target
+from nas_sr.search.trial_record import latency_file
 from nas_sr.train.execution import Execution
 from nas_sr.train.loop import Diverged, train
 from nas_sr.train.state import TrainingState

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import csv
 import fcntl
 import json
 import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC
 from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
-from nas_sr.arch.counts import counts
-from nas_sr.arch.presets import preset_name
 from nas_sr.arch.spec import ArchSpec
 from nas_sr.config import StudyConfig, read_yaml, write_yaml
 from nas_sr.errors import UsageError, unknown_name
 from nas_sr.files import replacing, writable_folder, write_json
 from nas_sr.front import hypervolume, pareto_front
-from nas_sr.latency.latency import Impossible, caveat, read_latency, told
 from nas_sr.latency.profile import HardwareProfile
-from nas_sr.records import Competitor, CurvePoint, State, StudyRecord, TrialRecord
+from nas_sr.records import Competitor, StudyRecord, TrialRecord
 from nas_sr.search.journal import open_journal
 from nas_sr.search.outcome import Outcome
 from nas_sr.search.samplers import sampler
+from nas_sr.search.trial_record import Place, latency_file, told_outcome, trial_record
 
 CONFIG, JOURNAL, ENVIRONMENT, TRIALS = "study.yaml", "journal.log", "environment.json", "trials"
 TARGETS, COMPETITORS = "targets", "competitors"  # what was added after the search
@@ -122,7 +118,7 @@ class StudyStore:
         return {
             trial.number: outcome
             for trial in frozen
-            if "repeats" not in trial.user_attrs and "spec" in trial.user_attrs and (outcome := _outcome(trial))
+            if "repeats" not in trial.user_attrs and "spec" in trial.user_attrs and (outcome := told_outcome(trial))
         }
 
     def spec(self, trial: FrozenTrial) -> ArchSpec:
@@ -178,7 +174,17 @@ class StudyStore:
 
     def _trials(self, target: str, frozen: list[FrozenTrial]) -> list[TrialRecord]:
         index = self.targets.index(target)
-        return [self._trial(trial, index, target) for trial in frozen if "spec" in trial.user_attrs]
+        limits_ms = dict(enumerate(self.config.limits_ms))
+        place = Place(target, index, index < len(self.config.hw), limits_ms.get(index))
+        return [
+            trial_record(trial, self.spec(trial), self._source(trial), place)
+            for trial in frozen
+            if "spec" in trial.user_attrs
+        ]
+
+    def _source(self, trial: FrozenTrial) -> Path:
+        """The folder of the trial whose network this one has, where it is a repeat."""
+        return self.trial_folder(trial.user_attrs.get("repeats", trial.number))
 
     def _record(self, name: str, frozen: list[FrozenTrial]) -> StudyRecord:
         names, profile = self.targets, self.profiles()[name]
@@ -243,89 +249,9 @@ class StudyStore:
             for name in ("psnr_db", "latency_ms")
         }
 
-    def _trial(self, trial: FrozenTrial, index: int, target: str) -> TrialRecord:
-        attributes = trial.user_attrs
-        spec = self.spec(trial)
-        repeats = attributes.get("repeats")
-        source = self.trial_folder(trial.number if repeats is None else repeats)
-        kept = read_latency(latency_file(source, index, target))
-        state, reason = _state(trial), attributes.get("reason", "")
-        outcome = _outcome(trial)
-        told_ms = outcome.latencies_ms[index : index + 1] if outcome else ()
-        if isinstance(kept, Impossible):
-            state, reason, kept = "failed", f"latency: {kept.reason}", None
-        elif kept is None and index >= len(self.config.hw) and state in ("complete", "infeasible"):
-            state, reason = "interrupted", f"no latency on {target} yet"
-        elif state == "complete" and kept is not None:
-            reason = caveat(kept)
-            limit_ms = dict(enumerate(self.config.limits_ms)).get(index)
-            if kept.kind == "measured" and limit_ms is not None and kept.latency_ms > limit_ms:
-                since = f"it was trained when {told_ms[0]:.2f} ms were known" if told_ms else "it was trained before"
-                state = "infeasible"
-                reason = f"{told(kept)} on {target} is over the limit of {limit_ms:g} ms; {since}"
-        elif state == "infeasible" and kept is not None and told_ms not in ((), (kept.latency_ms,)):
-            reason = f"{reason}; the latency taken since is {told(kept)}"
-        seconds = trial.duration.total_seconds() if trial.duration else None
-        return TrialRecord(
-            number=trial.number,
-            state=state,
-            params=dict(trial.params),
-            spec=spec,
-            counts=counts(spec),
-            preset=preset_name(spec),
-            psnr_db=trial.values[0] if trial.state == TrialState.COMPLETE else None,
-            latency_ms=kept.latency_ms if kept else next(iter(told_ms), None),
-            latency=kept,
-            curve=read_curve(source),
-            reason=reason,
-            started=trial.datetime_start.astimezone(UTC).isoformat() if trial.datetime_start else None,
-            seconds=seconds,
-            repeats=repeats,
-        )
-
-
-def latency_file(trial_folder: Path, index: int, target: str) -> Path:
-    """Where a trial's latency on a target is; `index` is the target's place among the study's."""
-    return trial_folder / ("latency.json" if index == 0 else f"latency-{target}.json")
-
-
-def _outcome(trial: FrozenTrial) -> Outcome | None:
-    """What the journal says became of a trial; None where nothing has yet, or nothing can be said."""
-    state = _state(trial)
-    if state == "complete":
-        return Outcome("complete", trial.values[0], tuple(trial.values[1:]), trial.user_attrs.get("reason", ""))
-    if state in ("infeasible", "failed"):
-        attributes = trial.user_attrs
-        return Outcome(state, None, tuple(attributes.get("latencies_ms", ())), attributes.get("reason", ""))
-    return None
-
-
-def _state(trial: FrozenTrial) -> State:
-    if trial.state == TrialState.COMPLETE:
-        return "complete"
-    if trial.state == TrialState.PRUNED:
-        return "infeasible" if trial.user_attrs.get("state") == "infeasible" else "pruned"
-    if trial.state == TrialState.FAIL:
-        return "interrupted" if trial.user_attrs.get("state") == "interrupted" else "failed"
-    return "running"
-
 
 def _finished(trial: TrialRecord) -> tuple[str, float, int]:
     return trial.started or "", trial.seconds or 0.0, trial.number
-
-
-def read_curve(folder: Path) -> tuple[CurvePoint, ...]:
-    """A trial's validations in order; an unfinished last line is left out."""
-    points = []
-    try:
-        with (folder / "curve.csv").open(newline="") as file:
-            for row in csv.DictReader(file):
-                points.append(
-                    CurvePoint(int(row["step"]), float(row["loss"]), float(row["psnr_db"]), float(row["seconds"]))
-                )
-    except (OSError, ValueError, TypeError, KeyError):
-        pass
-    return tuple(point for point in points if math.isfinite(point.psnr_db))
 
 
 def study_folder(study: str, root: Path) -> Path:
