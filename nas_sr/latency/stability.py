@@ -1,4 +1,4 @@
-"""Whether a measurement can be believed: pure functions from its samples and conditions to reasons against it."""
+"""Whether a measurement can be believed: from its samples and conditions to reasons against it."""
 
 from __future__ import annotations
 
