@@ -39,7 +39,7 @@ class TrialRecord(BaseModel):
     latency_ms: float | None = None  # measured or predicted: see `latency.kind`
     latency: Latency | None = Field(None, discriminator="kind")  # None where its file is lost
     curve: tuple[CurvePoint, ...] = ()
-    reason: str = ""  # why it failed or is infeasible
+    reason: str = ""  # why it failed or is infeasible; of a complete one, what must be known of its latency
     started: str | None = None  # ISO 8601, UTC
     seconds: float | None = None
     repeats: int | None = None  # number of the trial whose network this one has: it cost nothing
@@ -73,6 +73,8 @@ class StudyRecord(BaseModel):
     study_dir: str
     target: str  # name of the hardware profile whose latencies these are
     target_title: str
+    hw: str  # what names the target to a command: a shipped profile's name, or the path of the user's own
+    profile: dict[str, Any]  # that profile as it was when the latencies on it were begun
     targets: tuple[str, ...]  # all that the study has latencies for; its own first, then those it was retargeted to
     max_latency_ms: float | None = None  # on this target
     config: dict[str, Any]  # study.yaml

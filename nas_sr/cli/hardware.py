@@ -13,6 +13,7 @@ from nas_sr.cli.output import JSON, error_console, print_json
 if TYPE_CHECKING:
     from nas_sr.arch.spec import ArchSpec
     from nas_sr.latency.latency import Latency
+    from nas_sr.latency.measure import Progress
     from nas_sr.latency.profile import HardwareProfile
     from nas_sr.latency.record import Measurement
 
@@ -53,6 +54,8 @@ def measure(
         nas-sr measure other_network.onnx --as EDSR --study cpu-imdeception_x4
         nas-sr measure imdeception-c8 --build-only --sm 75
     """
+    from rich.markup import escape
+
     from nas_sr.errors import UsageError, WorkError
     from nas_sr.latency.failure import MeasurementFailed
     from nas_sr.latency.latency_cache import cached_or_measured_file
@@ -68,12 +71,17 @@ def measure(
         return
     target = profile(hw or _first_target(study, studies))
     try:
-        if as_name is not None and study is not None:
-            found = _compared(network, target, as_name, study, studies, as_json)
-        elif is_file:
-            found = cached_or_measured_file(Path(network), target, final=final, per_layer=layers)
-        else:
-            found = _of_spec(arch(network, studies), hw or "cpu", final, layers)
+        with error_console().status(f"{target.name}: measuring") as shown:  # on a terminal only
+
+            def progress(text: str) -> None:
+                shown.update(f"{target.name}: {escape(text)}")
+
+            if as_name is not None and study is not None:
+                found = _compared(network, target, as_name, study, studies, as_json)
+            elif is_file:
+                found = cached_or_measured_file(Path(network), target, final=final, per_layer=layers, progress=progress)
+            else:
+                found = _of_spec(arch(network, studies), hw or "cpu", final, layers, progress)
     except MeasurementFailed as error:
         raise WorkError(f"{network} on {target.name}: {error}") from None
     if as_json:
@@ -88,7 +96,7 @@ def measure(
         _print_measurement(found)
 
 
-def _of_spec(spec: ArchSpec, hw: str, final: bool, layers: bool) -> Latency:
+def _of_spec(spec: ArchSpec, hw: str, final: bool, layers: bool, progress: Progress) -> Latency:
     """Measured; predicted where the device is silent and a calibration is known."""
     from nas_sr.latency.failure import MeasurementFailed
     from nas_sr.latency.latency_cache import cached_or_measured
@@ -96,7 +104,7 @@ def _of_spec(spec: ArchSpec, hw: str, final: bool, layers: bool) -> Latency:
 
     asked = target(hw)
     try:
-        return cached_or_measured(spec, asked.profile, final=final, per_layer=layers)
+        return cached_or_measured(spec, asked.profile, final=final, per_layer=layers, progress=progress)
     except MeasurementFailed as failure:
         if failure.kind != "device" or asked.predictor is None:
             raise
@@ -212,14 +220,15 @@ def hw_probe(hw: str = typer.Argument("cpu", help="A profile's name or file."), 
         nas-sr hw probe rtx2080
         nas-sr hw probe my_xavier.yaml
     """
-    from nas_sr.latency.probe import differences, probe
+    from nas_sr.latency.probe import differences, lack, probe
     from nas_sr.latency.profile import profile
 
-    target = profile(hw)
+    target, console = profile(hw), error_console()
     units = []
     for unit in target.units:
-        found = probe(unit)
-        units.append({"where": unit.where, **found, "differs": differences(unit, found)})
+        found = probe(unit, lambda where=unit.where: console.print(f"waiting for a measurement on {where}"))  # type: ignore[misc]
+        used = next((name for name in unit.backends if lack(unit, found, name) is None), None)
+        units.append({"where": unit.where, "backend": used, **found, "differs": differences(unit, found)})
     if as_json:
         print_json({"hw": target.name, "units": units})
         return
@@ -230,13 +239,20 @@ def hw_probe(hw: str = typer.Argument("cpu", help="A profile's name or file."), 
         print("\n".join(f"  DIFFERS: {text}" for text in one["differs"]) or "  as the profile says")
 
 
-def _plain(found: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    """Names and values worth a line."""
+def _plain(found: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Names and values worth a line; of the backends, all of the one that measures and the names of the others."""
     from nas_sr.config import flat
 
-    return [
-        (name, value) for name, value in flat({**found, "differs": None, "where": None}).items() if value is not None
-    ]
+    backends, used = found["backends"], found["backend"]
+    others = {name: "there" if "versions" in backends[name] else "not there" for name in backends if name != used}
+    said = ("where", "backend", "backends", "differs", "unix_time_s")  # in another way
+    shown = {
+        "backend": used or "none can be used",
+        "versions": backends[used]["versions"] if used else None,
+        "other backends": ", ".join(f"{name} ({state})" for name, state in others.items()),
+        **{name: value for name, value in found.items() if name not in said},
+    }
+    return [(name, value) for name, value in flat(shown).items() if value is not None]
 
 
 @hw_app.command("calibrate")

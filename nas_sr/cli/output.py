@@ -38,7 +38,8 @@ def error_console() -> Any:
     """A rich console on standard error."""
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False)
+    # What is told holds words of compilers and paths: brackets in them are no markup.
+    return Console(stderr=True, highlight=False, markup=False)
 
 
 @contextmanager

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from nas_sr.cli.names import STUDIES, absolute, study_record
-from nas_sr.cli.output import JSON, error_console, print_json
+from nas_sr.cli.output import JSON, counted, error_console, print_json
 
 if TYPE_CHECKING:
     from nas_sr.config import StudyConfig
@@ -77,7 +78,8 @@ def search(
     }
     folder, resolved = _study(name, studies, config, given, steps)
     console = error_console()
-    found = run_search(folder, resolved, budget, Resources(cpus, _gpus(gpus)), console)
+    packing = partial(counted, "packing images")
+    found = run_search(folder, resolved, budget, Resources(cpus, _gpus(gpus)), console, packing)
     study = found.studies[0]
     files = _write_report(found.studies, reports)
     counts = {state: _count(study, state) for state in ("complete", "pruned", "failed", "infeasible")}

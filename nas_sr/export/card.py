@@ -50,7 +50,7 @@ Evaluate it, upscale with it, measure it:
 
     nas-sr evaluate {here} --data DIR
     nas-sr upscale {here} IN OUT
-    nas-sr measure {here}/spec.json --hw {shlex.quote(study.target)}
+    nas-sr measure {here}/spec.json --hw {shlex.quote(study.hw)}
 
 `model.onnx` takes `input`, float32 RGB in [0, 1], shape (1, 3, height, width), any height and width, and gives
 `output`, {spec.scale} times as large, not clamped. In Python with ONNX Runtime:

@@ -9,16 +9,19 @@ The locks are the operating system's: they end with the process that holds them,
 from __future__ import annotations
 
 import fcntl
+import os
 import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import IO
 
 from nas_sr.cache import cache_folder
 
 _BETWEEN_TRIES_S = 0.2
+_visits: dict[tuple[int, str], IO[bytes]] = {}  # of (process, device), open for the rest of the process's life
 
 
 @contextmanager
@@ -57,6 +60,8 @@ class SharedDevice:
     """
 
     def __init__(self, *devices: str) -> None:
+        for device in devices:
+            _visit(device)
         self._shares = [_Share(device) for device in dict.fromkeys(devices)]
 
     def __enter__(self) -> SharedDevice:
@@ -98,6 +103,40 @@ class _Share:
     def close(self) -> None:
         self._held.close()
         self._turnstile.close()
+
+
+def visitors(device: str) -> frozenset[int]:
+    """Processes of this machine that share a device, or did: they step aside for a measurement, and yet a GPU's driver
+    lists them, for what they have in its memory stays there."""
+    found = set()
+    for path in _visitors_folder(device).iterdir():
+        with path.open("ab") as file:
+            if _taken_at_once(file, fcntl.LOCK_EX):
+                path.unlink(missing_ok=True)  # of a process that has ended
+            else:
+                found.add(int(path.name))
+    return frozenset(found)
+
+
+def _visit(device: str) -> None:
+    """Makes this process one of a device's visitors until it ends."""
+    path = _visitors_folder(device) / str(os.getpid())
+    while (os.getpid(), device) not in _visits:
+        file = path.open("ab")
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if _is_file_at(file, path):  # and was not removed, as that of an earlier process of this number
+            _visits[os.getpid(), device] = file
+
+
+def _is_file_at(file: IO[bytes], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _visitors_folder(device: str) -> Path:
+    return cache_folder("locks", f"{platform.node()}.{device}.visitors")
 
 
 def _opened(device: str, name: str) -> IO[bytes]:

@@ -29,6 +29,20 @@ _KEPT: TypeAdapter[Latency | Impossible] = TypeAdapter(
 )
 
 
+def told(latency: Latency) -> str:
+    """`12.34 ms`, or `predicted 12.34 ms (11.00 to 13.80)`."""
+    if latency.kind == "predicted":
+        return f"predicted {latency.latency_ms:.2f} ms ({latency.low_ms:.2f} to {latency.high_ms:.2f})"
+    return f"{latency.latency_ms:.2f} ms"
+
+
+def caveat(latency: Latency) -> str:
+    """What a reader of the figure must know, in a few words; nothing of a measurement that is stable."""
+    if latency.kind == "predicted":
+        return f"latency on {latency.target} predicted, {latency.low_ms:.2f} to {latency.high_ms:.2f} ms"
+    return "" if latency.stable else f"latency on {latency.target} not stable: {'; '.join(latency.labels)}"
+
+
 def write_latency(path: Path, latency: Latency | Impossible) -> None:
     """Keeps a latency; what was there is replaced whole."""
     write_json(path, latency.model_dump(mode="json"))

@@ -15,7 +15,7 @@ import nas_sr
 from nas_sr.arch.presets import preset
 from nas_sr.cache import cache_folder
 from nas_sr.latency import target_program
-from nas_sr.latency.device_lock import measuring
+from nas_sr.latency.device_lock import measuring, visitors
 from nas_sr.latency.failure import MeasurementFailed
 from nas_sr.latency.onnx_export import export_untrained
 from nas_sr.latency.onnx_fp16 import write_fp16
@@ -106,6 +106,7 @@ def _measured_on(
             if number > 1:  # what disturbs is often gone after a while
                 time.sleep(protocol.retry_pause_s * 2 ** (number - 2))
             tell("measuring" + (f" again ({number} of {protocol.retries + 1} at most)" if number > 1 else ""))
+            beside = frozenset() if profile.ssh else visitors(profile.device)
             try:
                 result = target_program.run(asked, files, profile, tell)
             except MeasurementFailed as failure:
@@ -117,7 +118,10 @@ def _measured_on(
                 if failure.kind == "passing" and attempts:
                     break
                 raise
-            taken, found = _judged(network_digest, profile, files["reference.onnx"], result, usual_reference_ms)
+            runs = [
+                _record(network_digest, profile, files["reference.onnx"], result, run, beside) for run in result["runs"]
+            ]
+            taken, found = _judged(runs, profile, result, usual_reference_ms)
             attempts.append((taken, found))
             if not found:
                 break
@@ -134,6 +138,7 @@ def job(profile: HardwareProfile, *, final: bool = False, per_layer: bool = Fals
         "format": FORMAT,
         "action": "measure",
         "backends": profile.backends,
+        "tensorrt": profile.tensorrt,
         "settings": {**{name: getattr(profile, name) for name in SETTINGS}, "per_layer": per_layer},
         "plan": {field: getattr(protocol, field) for field in Plan._fields},
         "builds": protocol.final_builds if final else 1,
@@ -157,10 +162,9 @@ def _files(onnx_path: Path, profile: HardwareProfile, folder: Path) -> dict[str,
 
 
 def _judged(
-    network: str, profile: HardwareProfile, reference: Path, result: dict[str, Any], usual_reference_ms: float | None
+    runs: list[Measurement], profile: HardwareProfile, result: dict[str, Any], usual_reference_ms: float | None
 ) -> tuple[Measurement, list[str]]:
-    """The measurement in a result, and what speaks against it: all that speaks against any of its runs."""
-    runs = [_record(network, profile, reference, result, run) for run in result["runs"]]
+    """The measurement that a result's runs are, and what speaks against it: all that speaks against any of them."""
     found = dict.fromkeys(doubt for run in runs for doubt in doubts(run, profile, usual_reference_ms))
     if len(runs) == 1:
         return runs[0], list(found)
@@ -179,7 +183,12 @@ def _judged(
 
 
 def _record(
-    network: str, profile: HardwareProfile, reference: Path, result: dict[str, Any], run: dict[str, Any]
+    network: str,
+    profile: HardwareProfile,
+    reference: Path,
+    result: dict[str, Any],
+    run: dict[str, Any],
+    beside: frozenset[int],
 ) -> Measurement:
     build = result["builds"][run["build"]]
     return Measurement(
@@ -192,7 +201,7 @@ def _record(
         reference_ms=run["reference_ms"],
         reference_after=run["reference_after"],
         stable=False,
-        conditions=conditions(run["snapshots"], run.get("gpu")),
+        conditions=conditions(run["snapshots"], run.get("gpu"), beside),
         engine=build["candidate"],
         extra={name: value for name, value in run.items() if name not in _RUN_KEYS},
         protocol={

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+OUTSIDE = "outside the calibrated networks"  # begins the label that says in what a network is
+
 
 class Grounds(BaseModel):
     """What a prediction rests on."""
@@ -34,6 +36,11 @@ class Prediction(BaseModel):
     level: float = 0.8  # share of networks whose measured latency lies between low_ms and high_ms
     calibration: Grounds
     labels: tuple[str, ...] = ()  # what a reader must know
+
+    @property
+    def outside(self) -> str | None:
+        """In what the network is unlike all that the calibration measured; None where it is like them."""
+        return next((label for label in self.labels if label.startswith(OUTSIDE)), None)
 
     def summary(self) -> dict[str, Any]:
         """The figures a reader needs; the keys of a measurement's that make sense here."""

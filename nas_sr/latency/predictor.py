@@ -12,7 +12,7 @@ from scipy import stats
 
 from nas_sr.arch.spec import ArchSpec
 from nas_sr.latency.coordinates import Range
-from nas_sr.latency.prediction import Grounds, Prediction
+from nas_sr.latency.prediction import OUTSIDE, Grounds, Prediction
 from nas_sr.latency.regression import Networks, Regression, left_out
 from nas_sr.latency.roofline import Roofline
 
@@ -107,7 +107,7 @@ class Predictor:
         outside = self._range.outside(spec)
         half = self._unsure * math.hypot(self._half_width * float(deviations[0]), _NORMAL * ERROR_PER_OCTAVE * outside)
         reasons = self._range.reasons(spec)
-        far = (f"outside the calibrated networks: {', '.join(reasons)}",) if reasons else ()
+        far = (f"{OUTSIDE}: {', '.join(reasons)}",) if reasons else ()
         return Prediction(
             target=self.target,
             network=spec.digest,

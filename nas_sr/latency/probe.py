@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from nas_sr.latency import target_program
+from nas_sr.latency.device_lock import measuring
 from nas_sr.latency.failure import MeasurementFailed
 from nas_sr.latency.measure import job
 from nas_sr.latency.profile import HardwareProfile
+from nas_sr.target.backends import wrong_version
+from nas_sr.target.gpu import HARMLESS
 
 _CLOCKS_DIFFER_S, _LITTLE_DISK_GB = 5.0, 1.0
 _CLOCK_TOLERANCE = 0.02
 
 
-def probe(profile: HardwareProfile) -> dict[str, Any]:
+def probe(profile: HardwareProfile, when_waiting: Callable[[], None] = lambda: None) -> dict[str, Any]:
     """What is there: `machine`, `gpu` (facts and reading, None without one), `backends` (versions or what each
-    lacks), `python`, `free_disk_gb`, `clock_skew_s`.
+    lacks), `python`, `free_disk_gb`, `clock_skew_s`. Looking is work: a measurement on the device is waited for.
 
     Args:
         profile: of several units, the first that answers.
+        when_waiting: is called if a measurement must be waited for.
 
     Raises:
         MeasurementFailed: nothing answers there.
@@ -27,7 +32,8 @@ def probe(profile: HardwareProfile) -> dict[str, Any]:
     failures = []
     for unit in profile.units:
         try:
-            return _probed(unit)
+            with measuring(unit.device, when_waiting=when_waiting):
+                return _probed(unit)
         except MeasurementFailed as failure:
             failures.append(failure)
     raise failures[0]
@@ -61,28 +67,32 @@ def backend_there(profile: HardwareProfile, found: dict[str, Any]) -> str:
     Raises:
         MeasurementFailed: of kind device: none of the profile's can be used there, or it is another device.
     """
-    lacks = {name: found["backends"][name].get("lacks") for name in profile.backends}
-    usable = [name for name, lack in lacks.items() if lack is None]
+    lacks = {name: lack(profile, found, name) for name in profile.backends}
+    usable = [name for name, text in lacks.items() if text is None]
     where = f"{profile.name} ({profile.where})"
     if not usable:
-        raise MeasurementFailed("device", f"{where}: {'; '.join(str(lack) for lack in lacks.values())}")
+        raise MeasurementFailed("device", f"{where}: {'; '.join(map(str, lacks.values()))}")
     strange = _other_device(profile, found)
     if strange:
         raise MeasurementFailed("device", f"{where}: {strange}; name the right one with `ssh:` in a profile of yours")
     return usable[0]
 
 
+def lack(profile: HardwareProfile, found: dict[str, Any], backend: str) -> str | None:
+    """Why a backend cannot measure for a profile on the device that a probe found; None where it can."""
+    there = found["backends"][backend]
+    return there.get("lacks") or wrong_version(backend, there["versions"], profile.tensorrt)
+
+
 def differences(profile: HardwareProfile, found: dict[str, Any]) -> list[str]:
     """Where a device is not as its profile says, or not fit to be measured on; each with its remedy if there is one."""
-    texts = [text for text in (_other_device(profile, found),) if text]
     try:
-        backend = backend_there(profile, found)
+        used = backend_there(profile, found)
     except MeasurementFailed as failure:
         texts = [failure.text]
-    else:
-        version = found["backends"][backend]["versions"].get("tensorrt", "")
-        if version and profile.tensorrt and not version.startswith(profile.tensorrt):
-            texts.append(f"TensorRT {version} is there; the profile is for {', '.join(profile.tensorrt)}")
+    else:  # what was passed over for its version is worth a word; what is not installed is not
+        before = profile.backends[: profile.backends.index(used)]
+        texts = [str(lack(profile, found, name)) for name in before if "versions" in found["backends"][name]]
     texts += _clocks(profile, found.get("gpu") or {})
     if abs(found["clock_skew_s"]) > _CLOCKS_DIFFER_S:
         texts.append(f"its clock is {found['clock_skew_s']:+g} s off; no figure depends on it")
@@ -116,6 +126,7 @@ def _clocks(profile: HardwareProfile, gpu: dict[str, Any]) -> list[str]:
         is_mhz = reading.get(key)
         if mhz is not None and is_mhz is not None and abs(is_mhz / mhz - 1) > _CLOCK_TOLERANCE:
             texts.append(f"its {what} clock is {is_mhz:g} MHz, not {mhz} MHz (idle clocks fall): {profile.clocks.lock}")
-    if reading.get("throttle"):
-        texts.append(f"it is throttled: {', '.join(reading['throttle'])}")
+    slowed = [reason for reason in reading.get("throttle") or () if reason not in HARMLESS]
+    if slowed:
+        texts.append(f"it is throttled: {', '.join(slowed)}")
     return texts

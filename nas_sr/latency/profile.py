@@ -92,7 +92,7 @@ class HardwareProfile(Config):
     threads: Positive | Literal["physical"] = Field("physical", description="of the CPU; physical: one a core")
     workspace_mb: Positive = 1024
     optimization_level: Annotated[int, Field(ge=0, le=5)] = 3
-    tensorrt: tuple[str, ...] = Field((), description="beginnings of the TensorRT versions that apply; empty: any")
+    tensorrt: tuple[str, ...] = Field((), description="beginnings of the TensorRT versions to measure with; empty: any")
     gpu: str | None = Field(None, description="what the GPU's own name must contain")
     facts: Facts | None = None
     clocks: Clocks | None = None

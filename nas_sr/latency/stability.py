@@ -1,21 +1,26 @@
-"""Whether a measurement can be believed: pure functions from its samples and conditions to reasons against it."""
+"""Whether a measurement can be believed: from its samples and conditions to reasons against it."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
 from nas_sr.latency.profile import HardwareProfile, Protocol
 from nas_sr.latency.record import Measurement
-from nas_sr.target.gpu import HARMLESS
+from nas_sr.target.gpu import HARMLESS, IDLE
 
 LOCK_HELD = 0.98  # of the clock that was asked for
 
 
-def conditions(snapshots: list[dict[str, Any]], gpu: dict[str, Any] | None = None) -> dict[str, Any]:
+def conditions(
+    snapshots: list[dict[str, Any]], gpu: dict[str, Any] | None = None, visitors: frozenset[int] = frozenset()
+) -> dict[str, Any]:
     """What the machine did in the window, from the target's snapshots; None is what could not be read there.
 
-    `gpu` is what the target's watch over its GPU reports: facts, readings and energy; None where a CPU is measured.
+    `gpu` is what the target's watch over its GPU reports: facts and readings; None where a CPU is measured. Kept are
+    the readings of the window: before it the GPU waits for an engine to be loaded, and its clock says nothing.
+    `visitors` are processes on this machine that step aside for measurements: none of the GPU's other processes.
     `foreign_cpu` and `stolen_cpu` are in cores: CPU time that other processes, or the hypervisor for other machines,
     used per second of the window.
     """
@@ -28,6 +33,9 @@ def conditions(snapshots: list[dict[str, Any]], gpu: dict[str, Any] | None = Non
     def readings(name: str) -> list[float] | None:
         return None if first[name] is None else [each[name] for each in snapshots]
 
+    if gpu is not None:
+        in_window = _at_work(gpu["readings"], first["at_s"], last["at_s"])
+        gpu = {**gpu, "readings": [_without(visitors, reading) for reading in in_window]}
     busy_s, stolen_s = grown("busy_s"), grown("stolen_s")
     return {
         "window_s": seconds,
@@ -41,13 +49,34 @@ def conditions(snapshots: list[dict[str, Any]], gpu: dict[str, Any] | None = Non
     }
 
 
+def _at_work(readings: list[dict[str, Any]], begin_s: float, end_s: float) -> list[dict[str, Any]]:
+    return [each for each in readings if begin_s <= each["at_s"] <= end_s and IDLE not in (each["throttle"] or ())]
+
+
+def _without(visitors: frozenset[int], reading: dict[str, Any]) -> dict[str, Any]:
+    """A reading whose other processes are strangers.
+
+    A container is told the host's process numbers: where no visitor is listed, as many that this machine does not know
+    are taken for them.
+    """
+    listed = reading["other_processes"]
+    if not listed or not visitors:
+        return reading
+    rest = [pid for pid in listed if pid not in visitors]
+    if len(rest) == len(listed):
+        unknown = [pid for pid in rest if not Path(f"/proc/{pid}").exists()][: len(visitors)]
+        rest = [pid for pid in rest if pid not in unknown]
+    return {**reading, "other_processes": rest}
+
+
 def _power_w(gpu: dict[str, Any] | None) -> float | None:
-    """Mean power over the measurement: the energy counter's where there is one, else of the readings."""
-    if gpu is None:
-        return None
-    if gpu.get("energy_j") is not None and gpu.get("energy_s"):
-        return float(gpu["energy_j"] / gpu["energy_s"])
-    watts = [reading["power_w"] for reading in gpu["readings"] if reading.get("power_w") is not None]
+    """Mean power over the readings: from the energy counter where there is one."""
+    readings = [] if gpu is None else gpu["readings"]
+    counted = [reading for reading in readings if reading["energy_j"] is not None]
+    if len(counted) > 1:
+        first, last = counted[0], counted[-1]
+        return float((last["energy_j"] - first["energy_j"]) / (last["at_s"] - first["at_s"]))
+    watts = [reading["power_w"] for reading in readings if reading["power_w"] is not None]
     return fmean(watts) if watts else None
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from nas_sr.records import StudyRecord
 from nas_sr.report.words import NOTHING, significant
 
-UNITS = {"s": "s", "ms": "ms", "db": "dB", "gb": "GB", "mb": "MB", "mhz": "MHz", "c": "°C", "w": "W"}
+UNITS = {"gb_s": "GB/s", "s": "s", "ms": "ms", "db": "dB", "gb": "GB", "mb": "MB", "mhz": "MHz", "c": "°C", "w": "W"}
 TITLES = {"frozen": "fixed when the study began"}
 MOST_ITEMS = 8  # of a list: a training set has thousands of images
 
@@ -38,9 +38,8 @@ def environment_facts(study: StudyRecord) -> tuple[Facts, ...]:
 
 
 def profile_facts(study: StudyRecord) -> tuple[Facts, ...]:
-    """The target's hardware profile as it was when the study began; nothing where the study was retargeted later."""
-    profile = study.environment.get("frozen", {}).get("hw", {}).get(study.target)
-    return (Facts(f"Hardware profile {study.target}", tuple(rows(profile))),) if profile else ()
+    """The target's hardware profile as it was when the latencies on it were begun."""
+    return (Facts(f"Hardware profile {study.target}", tuple(rows(study.profile))),) if study.profile else ()
 
 
 def config_facts(study: StudyRecord) -> tuple[Facts, ...]:
@@ -106,5 +105,7 @@ def _join(path: str, key: str) -> str:
 
 
 def _words(key: str) -> str:
-    words, _, unit = key.rpartition("_")
-    return f"{words} [{UNITS[unit]}]".replace("_", " ") if words and unit in UNITS else key.replace("_", " ")
+    for unit, written in UNITS.items():
+        if key.endswith(f"_{unit}"):
+            return f"{key.removesuffix(f'_{unit}').replace('_', ' ')} [{written}]"
+    return key.replace("_", " ")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from nas_sr.records import Competitor, StudyRecord, TrialRecord
-from nas_sr.report.info import knee_of, number_or_none
-from nas_sr.report.latencies import is_unstable, measurements, predictions
+from nas_sr.report.info import knee_of, number_or_none, studies_option
+from nas_sr.report.latencies import is_unstable, measurements, predictions, shared_labels
 
 
 class Point(NamedTuple):
@@ -63,7 +63,7 @@ class Unmeasured(NamedTuple):
     """Trials on the front whose latency is only predicted, why, and the command that measures them."""
 
     trials: tuple[int, ...]
-    labels: tuple[str, ...]  # of their predictions
+    labels: tuple[str, ...]  # of their predictions: those of all, then those of one, which is named
     command: str
 
 
@@ -94,20 +94,21 @@ def unmeasured(study: StudyRecord) -> Unmeasured | None:
     trials = tuple(sorted(number for number in study.front if number in found))
     if not trials:
         return None
-    labels = tuple(dict.fromkeys(label for number in trials for label in found[number].labels))
-    return Unmeasured(trials, labels, _measuring_command(study))
+    shared = shared_labels([found[number] for number in trials])
+    own = [f"trial {number}: {label}" for number in trials for label in found[number].labels if label not in shared]
+    return Unmeasured(trials, (*shared, *own), _measuring_command(study))
 
 
 def _measuring_command(study: StudyRecord) -> str:
-    name = shlex.quote(study.name)
+    name, where = shlex.quote(study.name), studies_option(study)
     if study.target not in study.targets[: len(study.config.get("hw", ()))]:
-        return f"nas-sr retarget {name} --hw {shlex.quote(study.target)}"
+        return f"nas-sr retarget {name}{where} --hw {shlex.quote(study.hw)}"
     evaluated = {
         trial.number
         for trial in study.trials
         if trial.state in ("complete", "infeasible", "failed") and trial.repeats is None
     }
-    return f"nas-sr search --name {name} --budget {len(evaluated)}"
+    return f"nas-sr search --name {name}{where} --budget {len(evaluated)}"
 
 
 def _reference_ms(study: StudyRecord) -> tuple[float, float] | None:

@@ -7,6 +7,7 @@ import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 from nas_sr.arch.spec import ArchSpec
@@ -119,7 +120,13 @@ def export_command(study: StudyRecord, trial: int | None) -> str:
     which = "--knee" if trial is None else f"--trial {trial}"
     # Without --hw it is the study's first target whose knee and latency count.
     where = f" --hw {shlex.quote(study.target)}" if study.target != study.targets[0] else ""
-    return f"nas-sr export {shlex.quote(study.name)} {which}{where}"
+    return f"nas-sr export {shlex.quote(study.name)}{studies_option(study)} {which}{where}"
+
+
+def studies_option(study: StudyRecord) -> str:
+    """What a command must be told to find the study; nothing where it is in the usual folder."""
+    folder = Path(study.study_dir).parent
+    return "" if folder == Path("studies") else f" --studies {shlex.quote(str(folder))}"
 
 
 def curves(studies: Sequence[StudyRecord]) -> tuple[Curve, ...]:
@@ -176,11 +183,7 @@ def spec_fields(spec: ArchSpec) -> list[tuple[str, str]]:
 
 
 def reason(trial: TrialRecord) -> str:
-    """Why a trial ended as it did.
-
-    A complete trial's reason speaks of its latencies as they were when it ended. They may have been measured since;
-    what is to be known of them now is in their labels.
-    """
+    """Why a trial ended as it did; nothing of a complete one, whose latency's labels say what must be known."""
     return "" if trial.state == "complete" else trial.reason
 
 

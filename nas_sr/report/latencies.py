@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from nas_sr.latency.latency import Latency
 from nas_sr.latency.prediction import Grounds, Prediction
@@ -87,6 +87,12 @@ def timing_cache(latency: Measurement) -> str | None:
     cache = latency.engine.get("timing_cache")
     left = cache.get("left") if isinstance(cache, dict) else cache
     return str(left)[:12] if left else None
+
+
+def shared_labels(found: Sequence[Prediction]) -> list[str]:
+    """What is to be known of all of some predictions; in what a network is unlike the calibrated ones is its own."""
+    first, *rest = found
+    return [label for label in first.labels if label != first.outside and all(label in one.labels for one in rest)]
 
 
 def cautions(study: StudyRecord) -> list[str]:

@@ -9,7 +9,7 @@ from nas_sr.latency.prediction import Prediction
 from nas_sr.latency.record import Measurement
 from nas_sr.records import StudyRecord
 from nas_sr.report.facts import Facts, merged
-from nas_sr.report.latencies import measurements, predictions, repeats, timing_cache
+from nas_sr.report.latencies import measurements, predictions, repeats, shared_labels, timing_cache
 from nas_sr.report.words import NOTHING, percent, plural
 
 READINGS = ("sm_clock_mhz", "memory_clock_mhz", "temperature_c", "power_w", "throttle")  # of a GPU, worth showing
@@ -42,7 +42,7 @@ def _measured(by_trial: dict[int, Measurement]) -> Iterator[Facts]:
         yield Facts("Finalists", finalists)
     if any(one.engine for one in taken):
         yield _engines([one for one in taken if one.engine])
-    gpus = [one.extra["gpu"] for one in taken if isinstance(one.extra.get("gpu"), dict)]
+    gpus = [gpu for one in taken if (gpu := one.conditions.get("gpu"))]
     if gpus:
         yield _gpu(gpus)
     yield Facts("Measured machine", merged([one.machine for one in taken]))
@@ -66,13 +66,13 @@ def _engines(taken: list[Measurement]) -> Facts:
 
 def _gpu(reports: list[dict[str, Any]]) -> Facts:
     """What the GPU is, and its readings during the measurements."""
-    facts = [report.get("facts") or {} for report in reports]
+    facts = [_known(report["facts"]) for report in reports]
     readings = [
         {name: reading[name] for name in READINGS if reading.get(name) is not None}
         for report in reports
-        for reading in report.get("readings") or ()
+        for reading in report["readings"]
     ]
-    return Facts("GPU while it was measured", merged([_known(one) for one in facts]) + merged(readings))
+    return Facts("GPU while it was measured", merged(facts) + merged(readings))
 
 
 def _predicted(found: list[Prediction]) -> Iterator[Facts]:
@@ -87,11 +87,15 @@ def _predicted(found: list[Prediction]) -> Iterator[Facts]:
             "calibration digest": one.calibration.digest,
             "interval": f"{percent(one.level)} of networks lie in it",
             "LR input": f"{one.lr_height}×{one.lr_width} pixels",
-            **({"labels": "; ".join(one.labels)} if one.labels else {}),
         }
         for one in found
     ]
-    yield Facts(f"Grounds of {plural(len(found), 'prediction')}", merged(calibrations))
+    outside = sum(one.outside is not None for one in found)
+    known = (
+        ("outside the calibrated networks", f"{outside} of {len(found)}; in what, is in the table of trials"),
+        *(("to be known of all", label) for label in shared_labels(found)),
+    )
+    yield Facts(f"Grounds of {plural(len(found), 'prediction')}", merged(calibrations) + known)
 
 
 def _known(value: dict[str, Any]) -> dict[str, Any]:

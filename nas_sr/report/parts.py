@@ -72,7 +72,8 @@ def pick_card(pick: info.Pick) -> str:
 def _latency(latency: Latency) -> str:
     """Kind, spread, and what speaks against the figure or must be known of it."""
     if latency.kind == "predicted":
-        return f"predicted, {spread(latency)}<br>calibration: {escape(grounds(latency.calibration))}"
+        far = f'<br><span class="caution">{escape(latency.outside)}</span>' if latency.outside else ""
+        return f"predicted, {spread(latency)}<br>calibration: {escape(grounds(latency.calibration))}{far}"
     steady = "stable" if latency.stable else '<b class="warning">not stable</b>'
     lines = [f"measured, {spread(latency)}, {steady}"]
     if text := repeats(latency):
@@ -91,13 +92,13 @@ def unmeasured_note(found: Unmeasured | None, target: str) -> str:
     trials = words.listed(found.trials)
     one = len(found.trials) == 1
     subject = f"Trial {trials} of this front is" if one else f"Trials {trials} of this front are"
-    why = f'<p class="why">{escape("; ".join(found.labels))}</p>' if found.labels else ""
+    why = "".join(f"<li>{escape(label)}</li>" for label in found.labels)
     return f"""
 <div class="unmeasured" role="note">
   <p><b>{subject} predicted, not measured.</b> Once {escape(target)} answers, this command measures \
 {"it" if one else "them"} and renews the report:</p>
   {command(found.command)}
-  {why}
+  {f'<ul class="why">{why}</ul>' if why else ""}
 </div>"""
 
 

@@ -85,6 +85,8 @@ def hypervolume_sentence(study: StudyRecord) -> str:
     psnr_db, latency_ms = study.hypervolume_reference
     if not study.hypervolume_history:
         return "No complete trial yet."
+    if study.hypervolume == 0:
+        return f"No trial is better than {words.decibels(psnr_db)} yet: there is no area that the front dominates."
     return (
         f"Area that the front dominates, measured from {words.decibels(psnr_db)} and {words.milliseconds(latency_ms)}: "
         f"now {words.significant(study.hypervolume, 4)} dB·ms. A flat end says that more trials bring little."

@@ -19,11 +19,11 @@ from nas_sr.files import replacing, write_json
 from nas_sr.front import beaten
 from nas_sr.latency.device_lock import SharedDevice
 from nas_sr.latency.failure import MeasurementFailed
-from nas_sr.latency.latency import Latency, write_latency
+from nas_sr.latency.latency import Latency, caveat, told, write_latency
 from nas_sr.records import CurvePoint
 from nas_sr.search.outcome import Outcome, Reached, read_outcome, write_outcome
-from nas_sr.search.store import latency_file
 from nas_sr.search.targets import Target, target
+from nas_sr.search.trial_record import latency_file
 from nas_sr.train.execution import Execution
 from nas_sr.train.loop import Diverged, train
 from nas_sr.train.state import TrainingState
@@ -79,7 +79,7 @@ def _stages(evaluation: Evaluation, folder: Path, spec: ArchSpec) -> Iterator[Re
         latencies.append(_first_latency(each, spec, limit_ms, evaluation.measure))
         write_latency(latency_file(folder, index, each.profile.name), latencies[-1])
         if limit_ms is not None and _over(latencies[-1], limit_ms):
-            reason = f"{_told(latencies[-1])} on {each.profile.name} is over the limit of {limit_ms:g} ms"
+            reason = f"{told(latencies[-1])} on {each.profile.name} is over the limit of {limit_ms:g} ms"
             yield Outcome("infeasible", None, _figures(latencies), reason)
             return
     yield Reached("training", 0, evaluation.training.steps, latencies_ms=_figures(latencies))
@@ -100,7 +100,7 @@ def _stages(evaluation: Evaluation, folder: Path, spec: ArchSpec) -> Iterator[Re
                 yield Reached("latency", psnr_db=state.best_psnr_db, latencies_ms=_figures(latencies))
                 latencies[index] = each.latency(spec)
                 write_latency(latency_file(folder, index, each.profile.name), latencies[index])
-    yield Outcome("complete", state.best_psnr_db, _figures(latencies), "; ".join(filter(None, map(_doubt, latencies))))
+    yield Outcome("complete", state.best_psnr_db, _figures(latencies), "; ".join(filter(None, map(caveat, latencies))))
 
 
 def _first_latency(target: Target, spec: ArchSpec, limit_ms: float | None, measure: str) -> Latency:
@@ -130,19 +130,6 @@ def _surely_beaten(psnr_db: float, latency: Latency, trials: Path, index: int) -
 
 def _figures(latencies: list[Latency]) -> tuple[float, ...]:
     return tuple(latency.latency_ms for latency in latencies)
-
-
-def _told(latency: Latency) -> str:
-    if latency.kind == "predicted":
-        return f"predicted {latency.latency_ms:.2f} ms ({latency.low_ms:.2f} to {latency.high_ms:.2f})"
-    return f"{latency.latency_ms:.2f} ms"
-
-
-def _doubt(latency: Latency) -> str:
-    labels = "; ".join(latency.labels)
-    if latency.kind == "predicted":
-        return f"latency on {latency.target} predicted, {latency.low_ms:.2f} to {latency.high_ms:.2f} ms ({labels})"
-    return "" if latency.stable else f"latency on {latency.target} not stable: {labels}"
 
 
 @lru_cache

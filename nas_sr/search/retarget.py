@@ -40,7 +40,7 @@ def retarget(folder: Path, hw: str, console: Console) -> StudyRecord:
     if silent is not None:
         console.print(f"{name} is not measured now: {silent}. Its latencies are PREDICTED", style="yellow")
     with store.searching():
-        store.add_target(to)
+        store.add_target(hw, to)
         wanted = [trial for trial in store.trials(name) if trial.repeats is None and trial.psnr_db is not None]
         missing = [trial for trial in wanted if trial.latency is None and trial.state != "failed"]
         for done, trial in enumerate(missing, len(wanted) - len(missing) + 1):

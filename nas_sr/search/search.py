@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import time
-from contextlib import redirect_stdout
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +17,7 @@ from rich.console import Console
 from nas_sr.arch.presets import preset
 from nas_sr.config import StudyConfig, flat
 from nas_sr.data.image_sets import ImageSets, image_sets
+from nas_sr.data.packing import Progress as PackingProgress
 from nas_sr.environment import environment
 from nas_sr.errors import UsageError, WorkError
 from nas_sr.evaluate.evaluate import bicubic, evaluate
@@ -46,8 +49,17 @@ def search(
     budget: int,
     resources: Resources,
     console: Console,
+    packing: Callable[[], AbstractContextManager[PackingProgress | None]] = nullcontext,
 ) -> Found:
     """Evaluates candidates of the study in `folder` until `budget` of them have an outcome.
+
+    Args:
+        folder: the study's; made if it is not there.
+        config: what is searched, on what, and how.
+        budget: candidates with an outcome, earlier ones of the study included.
+        resources: what one candidate occupies.
+        console: is told the progress.
+        packing: shows how far images that no pack has yet are packed.
 
     Raises:
         UsageError: the config names something that is not there, or differs from the existing study's.
@@ -62,9 +74,10 @@ def search(
     names = [each.name for each in profiles]
     if len(set(names)) < len(names):
         raise UsageError(f"targets must have different names, but got {', '.join(names)}")
-    for each in targets:
-        _tell_of_contact(each, config, console)
-    images = image_sets(config.data, config.val, space.scale, _largest_crop(config))
+    for hw, each in zip(config.hw, targets, strict=True):
+        _tell_of_contact(each, hw, config, console)
+    with packing() as packed:
+        images = image_sets(config.data, config.val, space.scale, _largest_crop(config), packed)
     frozen = {
         "space": space.model_dump(mode="json"),
         "hw": {each.name: each.frozen() for each in profiles},
@@ -112,7 +125,7 @@ def search(
         return Found(store.records(), exhausted, time.monotonic() - start)
 
 
-def _tell_of_contact(target: Target, config: StudyConfig, console: Console) -> None:
+def _tell_of_contact(target: Target, hw: str, config: StudyConfig, console: Console) -> None:
     """A device that does not answer is said at once, and so is what takes its place."""
     name = target.profile.name
     silent = first_contact(target)
@@ -121,7 +134,9 @@ def _tell_of_contact(target: Target, config: StudyConfig, console: Console) -> N
         text = f"{name} is not measured now: {silent}. Its latencies are PREDICTED: {target.predictor.grounds}"
         console.print(text, style="yellow", soft_wrap=True, highlight=False)
     elif config.measure == "uncertain" and target.predictor is None:
-        text = f"{name} has no calibration (`nas-sr hw calibrate {name}`), so every candidate is measured on it"
+        text = (
+            f"{name} has no calibration (`nas-sr hw calibrate {shlex.quote(hw)}`), so every candidate is measured on it"
+        )
         console.print(text, style="yellow", soft_wrap=True, highlight=False)
 
 

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import csv
 import fcntl
 import json
 import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC
 from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
-from nas_sr.arch.counts import counts
-from nas_sr.arch.presets import preset_name
 from nas_sr.arch.spec import ArchSpec
 from nas_sr.config import StudyConfig, read_yaml, write_yaml
 from nas_sr.errors import UsageError, unknown_name
 from nas_sr.files import replacing, writable_folder, write_json
 from nas_sr.front import hypervolume, pareto_front
-from nas_sr.latency.latency import Impossible, read_latency
 from nas_sr.latency.profile import HardwareProfile
-from nas_sr.records import Competitor, CurvePoint, State, StudyRecord, TrialRecord
+from nas_sr.records import Competitor, StudyRecord, TrialRecord
 from nas_sr.search.journal import open_journal
 from nas_sr.search.outcome import Outcome
 from nas_sr.search.samplers import sampler
+from nas_sr.search.trial_record import Place, latency_file, told_outcome, trial_record
 
 CONFIG, JOURNAL, ENVIRONMENT, TRIALS = "study.yaml", "journal.log", "environment.json", "trials"
 TARGETS, COMPETITORS = "targets", "competitors"  # what was added after the search
@@ -122,7 +118,7 @@ class StudyStore:
         return {
             trial.number: outcome
             for trial in frozen
-            if "repeats" not in trial.user_attrs and "spec" in trial.user_attrs and (outcome := _outcome(trial))
+            if "repeats" not in trial.user_attrs and "spec" in trial.user_attrs and (outcome := told_outcome(trial))
         }
 
     def spec(self, trial: FrozenTrial) -> ArchSpec:
@@ -138,12 +134,19 @@ class StudyStore:
         """The profile of each target as it was when its latencies were begun."""
         frozen = self.environment().get("frozen", {})
         own: dict[str, dict[str, Any]] = frozen.get("hw") or {Path(name).stem: {} for name in self.config.hw}
-        added = sorted((self.folder / TARGETS).glob("*.json"))
-        return {**own, **{path.stem: _read_json(path) or {} for path in added}}
+        return {**own, **{name: added.get("profile", {}) for name, added in self._added().items()}}
 
-    def add_target(self, profile: HardwareProfile) -> None:
-        """Makes place for latencies on a further target."""
-        write_json(self.folder / TARGETS / f"{profile.name}.json", profile.frozen())
+    def hw(self, target: str) -> str:
+        """What names a target to a command: its shipped profile's name, or the path of the user's own."""
+        index = self.targets.index(target)
+        return self.config.hw[index] if index < len(self.config.hw) else self._added()[target].get("hw", target)
+
+    def add_target(self, hw: str, profile: HardwareProfile) -> None:
+        """Makes place for latencies on a further target, whose profile has that name or path."""
+        write_json(self.folder / TARGETS / f"{profile.name}.json", {"hw": hw, "profile": profile.frozen()})
+
+    def _added(self) -> dict[str, dict[str, Any]]:
+        return {path.stem: _read_json(path) or {} for path in sorted((self.folder / TARGETS).glob("*.json"))}
 
     def latency_path(self, trial: int, target: str) -> Path:
         """Where a trial's latency on a target is."""
@@ -151,14 +154,12 @@ class StudyStore:
 
     def trials(self, target: str | None = None) -> list[TrialRecord]:
         """Every trial that was begun, by number, with its latency on one target (the study's first)."""
-        names = self.targets
-        name = target or names[0]
-        frozen = self.study.get_trials(deepcopy=False)
-        return [self._trial(trial, names.index(name), name) for trial in frozen if "spec" in trial.user_attrs]
+        return self._trials(target or self.targets[0], self.study.get_trials(deepcopy=False))
 
     def records(self) -> list[StudyRecord]:
-        """The study on each of its targets."""
-        return [self.record(target) for target in self.targets]
+        """The study on each of its targets, all as of one moment."""
+        frozen = self.study.get_trials(deepcopy=False)
+        return [self._record(target, frozen) for target in self.targets]
 
     def record(self, target: str | None = None) -> StudyRecord:
         """The study as its report sees it, on one target (its first).
@@ -169,10 +170,26 @@ class StudyStore:
         names = self.targets
         if target is not None and target not in names:
             raise unknown_name(f"target of study '{self.folder.name}'", target, list(names))
-        name = target or names[0]
-        index = names.index(name)
-        limit_ms = dict(enumerate(self.config.limits_ms)).get(index)
-        trials = self.trials(name)
+        return self._record(target or names[0], self.study.get_trials(deepcopy=False))
+
+    def _trials(self, target: str, frozen: list[FrozenTrial]) -> list[TrialRecord]:
+        index = self.targets.index(target)
+        limits_ms = dict(enumerate(self.config.limits_ms))
+        place = Place(target, index, index < len(self.config.hw), limits_ms.get(index))
+        return [
+            trial_record(trial, self.spec(trial), self._source(trial), place)
+            for trial in frozen
+            if "spec" in trial.user_attrs
+        ]
+
+    def _source(self, trial: FrozenTrial) -> Path:
+        """The folder of the trial whose network this one has, where it is a repeat."""
+        return self.trial_folder(trial.user_attrs.get("repeats", trial.number))
+
+    def _record(self, name: str, frozen: list[FrozenTrial]) -> StudyRecord:
+        names, profile = self.targets, self.profiles()[name]
+        limit_ms = dict(enumerate(self.config.limits_ms)).get(names.index(name))
+        trials = self._trials(name, frozen)
         environment = self.environment()
         for trial in trials:
             if trial.state == "complete" and trial.latency is None:
@@ -192,7 +209,9 @@ class StudyStore:
             name=self.folder.name,
             study_dir=str(self.folder),
             target=name,
-            target_title=str(self.profiles()[name].get("title", name)),
+            target_title=str(profile.get("title", name)),
+            hw=self.hw(name),
+            profile=profile,
             targets=names,
             max_latency_ms=limit_ms,
             config=self.config.model_dump(mode="json"),
@@ -230,80 +249,9 @@ class StudyStore:
             for name in ("psnr_db", "latency_ms")
         }
 
-    def _trial(self, trial: FrozenTrial, index: int, target: str) -> TrialRecord:
-        attributes = trial.user_attrs
-        spec = self.spec(trial)
-        repeats = attributes.get("repeats")
-        source = self.trial_folder(trial.number if repeats is None else repeats)
-        kept = read_latency(latency_file(source, index, target))
-        state, reason = _state(trial), attributes.get("reason", "")
-        outcome = _outcome(trial)
-        told_ms = outcome.latencies_ms[index : index + 1] if outcome else ()
-        if isinstance(kept, Impossible):
-            state, reason, kept = "failed", f"latency: {kept.reason}", None
-        elif kept is None and index >= len(self.config.hw) and state in ("complete", "infeasible"):
-            state, reason = "interrupted", f"no latency on {target} yet"
-        seconds = trial.duration.total_seconds() if trial.duration else None
-        return TrialRecord(
-            number=trial.number,
-            state=state,
-            params=dict(trial.params),
-            spec=spec,
-            counts=counts(spec),
-            preset=preset_name(spec),
-            psnr_db=trial.values[0] if trial.state == TrialState.COMPLETE else None,
-            latency_ms=kept.latency_ms if kept else next(iter(told_ms), None),
-            latency=kept,
-            curve=read_curve(source),
-            reason=reason,
-            started=trial.datetime_start.astimezone(UTC).isoformat() if trial.datetime_start else None,
-            seconds=seconds,
-            repeats=repeats,
-        )
-
-
-def latency_file(trial_folder: Path, index: int, target: str) -> Path:
-    """Where a trial's latency on a target is; `index` is the target's place among the study's."""
-    return trial_folder / ("latency.json" if index == 0 else f"latency-{target}.json")
-
-
-def _outcome(trial: FrozenTrial) -> Outcome | None:
-    """What the journal says became of a trial; None where nothing has yet, or nothing can be said."""
-    state = _state(trial)
-    if state == "complete":
-        return Outcome("complete", trial.values[0], tuple(trial.values[1:]), trial.user_attrs.get("reason", ""))
-    if state in ("infeasible", "failed"):
-        attributes = trial.user_attrs
-        return Outcome(state, None, tuple(attributes.get("latencies_ms", ())), attributes.get("reason", ""))
-    return None
-
-
-def _state(trial: FrozenTrial) -> State:
-    if trial.state == TrialState.COMPLETE:
-        return "complete"
-    if trial.state == TrialState.PRUNED:
-        return "infeasible" if trial.user_attrs.get("state") == "infeasible" else "pruned"
-    if trial.state == TrialState.FAIL:
-        return "interrupted" if trial.user_attrs.get("state") == "interrupted" else "failed"
-    return "running"
-
 
 def _finished(trial: TrialRecord) -> tuple[str, float, int]:
     return trial.started or "", trial.seconds or 0.0, trial.number
-
-
-def read_curve(folder: Path) -> tuple[CurvePoint, ...]:
-    """A trial's validations in order; an unfinished last line is left out."""
-    points = []
-    try:
-        with (folder / "curve.csv").open(newline="") as file:
-            for row in csv.DictReader(file):
-                points.append(
-                    CurvePoint(int(row["step"]), float(row["loss"]), float(row["psnr_db"]), float(row["seconds"]))
-                )
-    except (OSError, ValueError, TypeError, KeyError):
-        pass
-    return tuple(point for point in points if math.isfinite(point.psnr_db))
 
 
 def study_folder(study: str, root: Path) -> Path:

@@ -15,8 +15,8 @@ from nas_sr.latency.predictor import Predictor
 from nas_sr.latency.probe import backend_there, probe
 from nas_sr.latency.profile import HardwareProfile, profile
 
-# A device that did not answer is asked again after a pause, twice as long each time. Where nothing can predict for it,
-# a search waits for it as long before it stops.
+# A device that did not answer is asked again after a pause, twice as long each time up to the longest. Where nothing
+# can predict for it, a search waits through all of these, eight minutes, and then stops.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 15.0, 240.0
 
 
@@ -26,7 +26,7 @@ class Target:
     def __init__(self, profile: HardwareProfile, predictor: Predictor | None) -> None:
         self.profile = profile
         self.predictor = predictor
-        self._pause_s = FIRST_PAUSE_S
+        self._pause_s = 0.0
         self._ask_again = 0.0  # monotonic time
         self._silent: MeasurementFailed | None = None
 
@@ -42,11 +42,11 @@ class Target:
             found = cached_or_measured(spec, self.profile, final=final)
         except MeasurementFailed as failure:
             if failure.kind == "device":
+                self._pause_s = FIRST_PAUSE_S if self._silent is None else min(2 * self._pause_s, LONGEST_PAUSE_S)
                 self._silent = failure
                 self._ask_again = time.monotonic() + self._pause_s
-                self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
             raise
-        self._silent, self._pause_s = None, FIRST_PAUSE_S
+        self._silent = None
         return found
 
     def predicted(self, spec: ArchSpec, why: str) -> Prediction:
@@ -61,6 +61,7 @@ class Target:
         Raises:
             MeasurementFailed: not the device's fault, or it did not come back.
         """
+        waited_s = 0.0
         while True:
             try:
                 return self.measured(spec)
@@ -69,8 +70,9 @@ class Target:
                     raise
                 if self.predictor is not None:
                     return self.predicted(spec, f"not measured: {failure.text}")
-                if self._pause_s >= LONGEST_PAUSE_S:
+                if waited_s >= LONGEST_PAUSE_S:
                     raise
+                waited_s = self._pause_s
                 sleep(max(0.0, self._ask_again - time.monotonic()))
 
 

@@ -10,8 +10,9 @@ from .jetson import Jetson
 from .nvml import Nvml
 
 READ_EVERY_S = 0.5
+IDLE = "gpu idle"
 # Reasons for a clock below its maximum that a locked clock and a moment without work bring with them.
-HARMLESS = frozenset({"gpu idle", "application clocks setting"})
+HARMLESS = frozenset({IDLE, "application clocks setting"})
 
 
 def gpu(pci_bus_id: str | None = None, root: Path = Path("/")) -> Jetson | Nvml:
@@ -31,7 +32,6 @@ class Watch:
         self._source = source
         self._own_pids: tuple[int, ...] = ()
         self._readings: list[dict[str, Any]] = []
-        self._begin_s, self._begin_j = time.perf_counter(), source.energy_j()
         self._facts = source.facts()
 
     def own(self, pid: int) -> None:
@@ -43,18 +43,12 @@ class Watch:
         """Takes a reading if the last one is old enough."""
         now = time.perf_counter()
         if not self._readings or now - self._readings[-1]["at_s"] >= READ_EVERY_S:
-            self._readings.append({"at_s": now, **self._source.reading(self._own_pids)})
+            reading = self._source.reading(self._own_pids)
+            self._readings.append({"at_s": now, **reading, "energy_j": self._source.energy_j()})
 
     def report(self) -> dict[str, Any]:
-        """`facts`, all `readings`, and `energy_j` taken in `energy_s` since the watch began (None without a counter).
+        """`facts` and all `readings`, before the window and in it; `at_s` is on the clock of the snapshots.
 
-        `at_s` is on the clock of the snapshots.
+        `energy_j` of a reading is a counter's, None without one.
         """
-        end_j = self._source.energy_j()
-        known = end_j is not None and self._begin_j is not None
-        return {
-            "facts": self._facts,
-            "readings": self._readings,
-            "energy_j": round(end_j - self._begin_j, 3) if known else None,  # type: ignore[operator]
-            "energy_s": round(time.perf_counter() - self._begin_s, 3),
-        }
+        return {"facts": self._facts, "readings": self._readings}

@@ -18,7 +18,7 @@ ACTIONS = ("measure", "probe")
 
 class Job(NamedTuple):
     """Probe: what is there. Measure: build engines `builds` times with the first usable backend, and run each of them
-    in `runs` fresh processes.
+    in `runs` fresh processes. `tensorrt`: beginnings of the versions of TensorRT that are usable; none: any.
 
     `build_limit_s` is for one build, `plan.limit_s` for one run. `silent_s`: whoever asked writes a byte now and then,
     and is taken to be gone after this time without one.
@@ -27,6 +27,7 @@ class Job(NamedTuple):
     folder: Path
     action: str
     backends: list[str]
+    tensorrt: list[str]
     settings: Settings
     plan: Plan
     builds: int
@@ -59,6 +60,7 @@ def read(folder: Path) -> Job:
             folder=folder,
             action=value["action"],
             backends=list(value["backends"]),
+            tensorrt=list(value["tensorrt"]),
             settings=_settings(value["settings"], folder),
             plan=Plan(**value["plan"]),
             builds=int(value["builds"]),

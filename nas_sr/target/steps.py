@@ -71,7 +71,7 @@ def build(job: Job, number: int) -> dict[str, Any]:
 
     The reference's is kept on the device: two builds of one network may differ, and it is what drift is judged by.
     """
-    name, backend = backends.first_usable(job.backends)
+    name, backend = backends.first_usable(job.backends, job.tensorrt)
     versions = backend.versions()
     kept = _kept_reference(job, name, versions)
     if kept.is_file() and kept.with_suffix(".json").is_file():
@@ -108,7 +108,8 @@ STEPS = {"probe": probe, "build": build, "run": run}
 
 def _kept_reference(job: Job, backend: str, versions: dict[str, str]) -> Path:
     digest = hashlib.sha256((job.folder / "reference.onnx").read_bytes())
-    digest.update(json.dumps([platform.node(), backend, versions, job.settings], sort_keys=True).encode())
+    settings = job.settings._replace(per_layer=False)  # which changes no engine
+    digest.update(json.dumps([platform.node(), backend, versions, settings], sort_keys=True).encode())
     folder = Path(job.settings.cache_folder) / "references"
     folder.mkdir(parents=True, exist_ok=True)
     return folder / (digest.hexdigest()[:16] + ".engine")

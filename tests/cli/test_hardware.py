@@ -42,10 +42,27 @@ def test_probe_says_what_is_there_and_what_differs(capsys: pytest.CaptureFixture
     assert unit["differs"] == []
     assert unit["machine"]["cores"] >= 1
     assert "onnxruntime" in unit["backends"]["onnxruntime"]["versions"]
+    assert unit["backend"] == "onnxruntime"
     (unit,) = _json(capsys, "hw", "probe", "xavier")["units"]
+    if unit["backend"] is not None:
+        pytest.skip("this machine has TensorRT")
     assert unit["differs"]
     assert run(["hw", "probe", "xavier"]) == 0
-    assert "DIFFERS: xavier" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "DIFFERS: xavier" in said
+    assert said.count("no trtexec") == 1
+
+
+def test_probe_shows_all_of_the_backend_that_measures_and_little_of_the_others(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["hw", "probe", "cpu"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    (used,) = (line.split() for line in lines if line.strip().startswith("versions.onnxruntime"))
+    assert used[1][0].isdigit()
+    (others,) = (line for line in lines if "other backends" in line)
+    assert len(others) <= 120
+    assert {"tensorrt", "trtexec"} <= set(others.replace(",", " ").split())
 
 
 @pytest.mark.skipif(importlib.util.find_spec(PACKAGE) is None, reason="TensorRT for RTX is not installed")

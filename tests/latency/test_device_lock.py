@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import itertools
+import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from nas_sr.latency.device_lock import SharedDevice, measuring
+from nas_sr.latency.device_lock import SharedDevice, measuring, visitors
 from tests.waiting import until
 
 # Every event is one line "who what when", appended in one write.
@@ -129,3 +131,28 @@ def test_free_device_is_not_waited_for(tmp_path, monkeypatch):
     with measuring("test", when_waiting=lambda: waited.append(True)), SharedDevice("another"):
         pass
     assert not waited
+
+
+def test_visitors_are_those_that_shared_a_device_and_still_run(start, tmp_path):
+    """A process that trained on a GPU keeps what it has in its memory, also between two trainings."""
+    between = start('with SharedDevice("test"): pass\nsay("begin")\ntime.sleep(600)', "between")
+    holder = start(HOLDER.format(holding='SharedDevice("test", "another")'), "holder")
+    measurer = start(HOLDER.format(holding='measuring("third")'), "measurer")
+    until(lambda: len(_events(tmp_path)) == 3)
+    assert visitors("test") == {between.pid, holder.pid}
+    assert visitors("another") == {holder.pid}
+    assert visitors("third") == set()
+    assert measurer.poll() is None
+    holder.kill()
+    holder.wait()
+    assert (visitors("test"), visitors("another")) == ({between.pid}, set())
+
+
+def test_process_with_the_number_of_one_that_ended_is_a_visitor(tmp_path, monkeypatch):
+    monkeypatch.setenv("NAS_SR_CACHE", str(tmp_path))
+    left = tmp_path / "locks" / f"{platform.node()}.reused.visitors" / str(os.getpid())
+    left.parent.mkdir(parents=True)
+    left.touch()
+    with SharedDevice("reused"):
+        assert visitors("reused") == {os.getpid()}
+    assert visitors("reused") == {os.getpid()}

@@ -110,3 +110,33 @@ def test_program_ends_with_whoever_started_it(quick, ask, how):
     asker.wait(30)
     _, alive = psutil.wait_procs(started, timeout=30)
     assert not alive
+
+
+STRANGER = """
+_measure = measure
+
+def measure(*how):
+    taken = _measure(*how)
+    reading = {{"at_s": taken["snapshots"][0]["at_s"], "throttle": [], "other_processes": [{pid}]}}
+    blank = dict.fromkeys(["energy_j", "power_w", "sm_clock_mhz", "overcurrent_events"])
+    return {{**taken, "gpu": {{"facts": {{}}, "readings": [{{**reading, **blank}}]}}}}
+"""
+
+
+@pytest.mark.parametrize(("process", "doubted"), [("trainer", False), ("other", True)])
+def test_trainer_that_steps_aside_for_a_measurement_does_not_spoil_it(
+    quick, relu_onnx, changed_program, process, doubted
+):
+    """A CPU that says, as a GPU's driver does, which processes have something in its memory."""
+    program = "with SharedDevice('cpu'): pass\nprint('ready', flush=True)\ntime.sleep(600)"
+    start = "import time\nfrom nas_sr.latency.device_lock import SharedDevice\n"
+    trainer = subprocess.Popen([sys.executable, "-c", start + program], stdout=subprocess.PIPE)
+    try:
+        assert trainer.stdout.readline()
+        changed_program("backends/onnxruntime.py", STRANGER.format(pid=trainer.pid if process == "trainer" else 1))
+        found = measure("n", relu_onnx, quick())
+    finally:
+        trainer.kill()
+        trainer.wait()
+    assert ("other processes computed on the GPU (1)" in found.labels) == doubted
+    assert found.stable != doubted

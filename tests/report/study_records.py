@@ -119,7 +119,7 @@ def tensorrt(latency_ms, *, digest="a1b2c3d4e5f60718", labels=("floating clocks:
                 "layers": [{"name": f"layer {number}"} for number in range(58)],
                 "timing_cache": {"used": None, "left": digest, "ignored": None},
             },
-            "extra": {"gpu": {"facts": name, "readings": readings, "energy_j": None}},
+            "conditions": {"gpu": {"facts": name, "readings": readings}},
             "versions": {"tensorrt": "8.5.2", "cuda": "11.4"},
         }
     )
@@ -167,6 +167,8 @@ def study(
         study_dir=f"studies/{name}",
         target=target,
         target_title=TITLES[target],
+        hw=target,
+        profile={"title": TITLES[target], "lr_height": 128, "lr_width": 128},
         targets=targets,
         max_latency_ms=max_latency_ms,
         config=CONFIG if config is None else config,

@@ -39,6 +39,10 @@ def test_lists_of_lists_keep_their_groups():
     assert rows({"nla_after": [[], [2], [2, 4]]}) == [("nla after", "none, 2, 2+4")]
 
 
+def test_rates_have_their_unit():
+    assert rows({"bandwidth_gb_s": 448.0, "build_s": 2.0}) == [("bandwidth [GB/s]", "448"), ("build [s]", "2")]
+
+
 def test_loose_values_of_the_environment_come_first():
     found = environment_facts(study([], environment={"machine": {"cpu": "x"}, "bicubic_psnr_db": 25.5}))
     assert [one.title for one in found] == ["Study", "machine"]
@@ -46,11 +50,11 @@ def test_loose_values_of_the_environment_come_first():
 
 
 def test_each_target_has_its_own_profile():
-    profiles = {"cpu": {"precision": "fp32", "protocol": {"warmup_s": 1}}, "board": {"precision": "fp16"}}
-    environment = {"frozen": {"space": {"title": "tiny"}, "hw": profiles}}
+    environment = {"frozen": {"space": {"title": "tiny"}, "hw": {"cpu": {"precision": "fp32"}}}}
+    # The board came later, so that nothing of it is in the environment.
     board = study([], environment=environment, target="board", targets=("cpu", "board"))
+    board = board.model_copy(update={"profile": {"precision": "fp16", "protocol": {"warmup_s": 1.0}}})
     (found,) = profile_facts(board)
-    assert found == ("Hardware profile board", (("precision", "fp16"),))
+    assert found == ("Hardware profile board", (("precision", "fp16"), ("protocol › warmup [s]", "1")))
     shared = {one.title: one.rows for one in environment_facts(board)}
     assert shared["fixed when the study began"] == (("space › title", "tiny"),)
-    assert profile_facts(study([], environment={"frozen": {"hw": {"other": {"precision": "fp32"}}}})) == ()

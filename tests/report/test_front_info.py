@@ -1,4 +1,5 @@
 from nas_sr.report.front_info import front_info, unmeasured
+from nas_sr.report.info import export_command
 from tests.report.study_records import (
     competitor,
     example_study,
@@ -64,6 +65,11 @@ def test_the_searching_command_measures_what_the_search_left_predicted():
     found = unmeasured(board)
     assert found.trials == (0, 2)
     assert found.labels == (SILENT,)
+    far = "outside the calibrated networks: groups 1 (calibrated with 4)"
+    unlike = board.trial(2).latency.model_copy(update={"labels": (far, SILENT)})
+    trials = [one.model_copy(update={"latency": unlike}) if one.number == 2 else one for one in board.trials]
+    mixed = board.model_copy(update={"trials": tuple(trials)})
+    assert unmeasured(mixed).labels == (SILENT, f"trial 2: {far}")
     # It names its own targets when it began, and what it has evaluated is its whole budget: nothing new is searched.
     assert found.command == """nas-sr search --name 'a '"'"'b'"'"'' --budget 4"""
 
@@ -72,6 +78,16 @@ def test_the_retargeting_command_measures_what_retargeting_left_predicted():
     record, on = predicted_front()
     _, board = on_board(record, on, searched=False)
     assert unmeasured(board).command == "nas-sr retarget example --hw board"
+    own = board.model_copy(update={"hw": "/home/me/my boards/board.yaml"})
+    assert unmeasured(own).command == "nas-sr retarget example --hw '/home/me/my boards/board.yaml'"
+
+
+def test_commands_find_a_study_in_another_folder():
+    record, on = predicted_front()
+    elsewhere = {"study_dir": "/data/all studies/example"}
+    cpu, board = (each.model_copy(update=elsewhere) for each in on_board(record, on))
+    assert unmeasured(board).command == "nas-sr search --name example --studies '/data/all studies' --budget 4"
+    assert export_command(cpu, 3) == "nas-sr export example --studies '/data/all studies' --trial 3"
 
 
 def test_the_budget_counts_what_the_search_counts():

@@ -26,6 +26,15 @@ def test_predictions_have_grounds_and_no_protocol():
     assert rows["interval"].startswith("80 %")
 
 
+def test_labels_of_all_predictions_are_rows_and_those_of_one_are_counted():
+    far = "outside the calibrated networks: core 24 (calibrated with 4 to 16)"
+    found = facts(prediction(10.0, labels=("it is off",)), prediction(20.0, labels=(far, "it is off")))
+    rows = found["Grounds of 2 predictions"]
+    assert rows["to be known of all"] == "it is off"
+    assert rows["outside the calibrated networks"].startswith("1 of 2")
+    assert not any(far in text for text in rows.values())
+
+
 def test_measured_and_predicted_stand_in_tables_of_their_own():
     found = facts(measurement(10.0), prediction(20.0))
     assert {"Protocol of 1 measurement", "Grounds of 1 prediction"} <= found.keys()

@@ -14,6 +14,7 @@ from nas_sr.records import StudyRecord
 from nas_sr.report import info
 from nas_sr.report.front_info import front_info
 from nas_sr.report.page import charts, page
+from nas_sr.report.parts import pick_card
 from nas_sr.report.sentences import hypervolume_sentence, pareto_sentences
 from nas_sr.report.write import write_report
 from tests.report.study_records import (
@@ -111,6 +112,17 @@ def test_hypervolume_states_its_reference(example: StudyRecord) -> None:
     said = hypervolume_sentence(example)
     assert "25" in said
     assert "60" in said
+
+
+def test_hypervolume_of_nothing_is_not_called_flat() -> None:
+    below = study([trial(0, psnr_db=24.0, latency=measurement(10.0))])
+    assert hypervolume_sentence(below).startswith("No trial is better than 25.00 dB yet")
+
+
+def test_card_of_a_predicted_network_says_what_it_is_unlike() -> None:
+    far = "outside the calibrated networks: groups 1 (calibrated with 4)"
+    record = study([trial(0, latency=prediction(10.0, labels=(far,)))])
+    assert far in pick_card(info.headline(record).picks[0])
 
 
 def test_repeats_do_not_crowd_the_chart() -> None:

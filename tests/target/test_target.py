@@ -26,6 +26,7 @@ JOB = {
     "format": job.FORMAT,
     "action": "measure",
     "backends": ["onnxruntime"],
+    "tensorrt": [],
     "settings": {"lr_height": 4, "lr_width": 4, "threads": "physical"},
     "plan": {
         "warmup_s": 0,

@@ -14,7 +14,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from nas_sr.target import trtexec_command
-from nas_sr.target.backends import trtexec
+from nas_sr.target.backends import first_usable, trtexec
 from nas_sr.target.failure import Failure
 from nas_sr.target.protocol import Plan
 from nas_sr.target.said import heard
@@ -266,6 +266,15 @@ def test_engine_that_does_not_run_is_its_own_fault_and_the_references_the_device
         with pytest.raises(Failure, match="Engine deserialization failed") as caught:
             trtexec.measure(candidate, reference, SETTINGS, PLAN)
         assert caught.value.kind == kind
+
+
+def test_version_that_the_profile_does_not_name_is_not_measured_with(like):
+    like("8601")
+    name, module = first_usable(["trtexec"], ["8.5", "8.6"])
+    assert (name, module) == ("trtexec", trtexec)
+    with pytest.raises(Failure, match=r"TensorRT 8.6.1 is there, and the profile is for 8.5, 8.2") as caught:
+        first_usable(["trtexec"], ["8.5", "8.2"])
+    assert caught.value.kind == "device"
 
 
 def test_no_program_is_the_devices_fault_with_the_remedy(monkeypatch, tmp_path):

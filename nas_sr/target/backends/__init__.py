@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import Any
+from typing import Any, Sequence
 
 from ..failure import Failure
 
@@ -30,8 +30,28 @@ def backend(name: str) -> Any:
     return module
 
 
-def first_usable(names: list[str]) -> tuple[str, Any]:
+def wrong_version(name: str, versions: dict[str, str], allowed: Sequence[str]) -> str | None:
+    """Why a backend's TensorRT does not apply; None where it does. TensorRT for RTX has versions of its own.
+
+    Args:
+        name: the backend.
+        versions: what it says of itself.
+        allowed: beginnings of versions, as 8.5 or 10; none: any.
+    """
+    found = versions.get("tensorrt", versions.get("trtexec"))
+    if found is None or not allowed or any((found + ".").startswith(each + ".") for each in allowed):
+        return None
+    return "{}: TensorRT {} is there, and the profile is for {} (`tensorrt:` in a profile of yours says others)".format(
+        name, found, ", ".join(allowed)
+    )
+
+
+def first_usable(names: list[str], tensorrt: Sequence[str] = ()) -> tuple[str, Any]:
     """The first backend of these that can be used here, and its module.
+
+    Args:
+        names: backends.
+        tensorrt: beginnings of the versions of TensorRT that apply; none: any.
 
     Raises:
         Failure: kind device, with what each of them lacks.
@@ -39,8 +59,13 @@ def first_usable(names: list[str]) -> tuple[str, Any]:
     lacks = []
     for name in names:
         try:
-            return name, backend(name)
+            module = backend(name)
         except Failure as failure:
             lacks.append(failure.text)
+            continue
+        wrong = wrong_version(name, module.versions(), tensorrt)
+        if wrong is None:
+            return name, module
+        lacks.append(wrong)
     remedy = "install one for {}, or name another Python with `python:` in the profile".format(sys.executable)
     raise Failure("device", "{}; {}".format("; ".join(lacks), remedy))
