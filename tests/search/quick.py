@@ -19,21 +19,26 @@ SPACE = {
 }
 
 
-def write_configs(folder: Path, **training: Any) -> list[str]:
-    """The options of a quick search whose files lie in `folder`."""
+def quick_cpu() -> dict[str, Any]:
+    """The profile of this CPU with a small input and a brief protocol that believes everything."""
     hardware = load_yaml(find("hw_profiles", "cpu"))
     hardware |= {"name": "quick-cpu", "lr_height": 24, "lr_width": 24}
     # What is tested is not the stability of this machine.
     hardware["protocol"] |= {"warmup_s": 0.05, "seconds": 0.1, "iterations": 5, "warmup_iterations": 2, "retries": 0}
     hardware["protocol"] |= {"final_runs": 1, "max_run_spread": 1e9}
     hardware["protocol"] |= dict.fromkeys(("max_foreign_cpu", "max_iqr", "max_halves", "max_reference_drift"), 1e9)
+    return hardware
+
+
+def write_configs(folder: Path, **training: Any) -> list[str]:
+    """The options of a quick search whose files lie in `folder`."""
     phase = {"steps": 6, "batch": 2, "crop_lr": 16, "validate_every": 3, **training}
     study = {
         "space": str(folder / "space.yaml"),
         "hw": str(folder / "quick-cpu.yaml"),
         "training": {"precision": "fp32", "memory_format": "contiguous", "phases": [phase]},
     }
-    for name, value in [("space", SPACE), ("quick-cpu", hardware), ("study", study)]:
+    for name, value in [("space", SPACE), ("quick-cpu", quick_cpu()), ("study", study)]:
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(value))
     return [
         "search", "--config", str(folder / "study.yaml"), "--name", "quick", "--studies", str(folder / "studies"),
