@@ -1,21 +1,31 @@
 """What all tests share: a cache of their own, and the images and weights beside the project where they are."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 from tests import old_python
+
+settings.register_profile("nas-sr", deadline=None)  # how long an example takes says how busy the machine is
+settings.load_profile("nas-sr")
 
 BESIDE = Path(os.environ.get("NAS_SR_SHARED", Path(__file__).parents[2] / "shared"))
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Tests never read or write the user's cache."""
-    with pytest.MonkeyPatch.context() as patch:
+    """Tests never read or write the user's cache, and do not wait for others that measure on this machine."""
+    # Short, because the paths of Ray's sockets lie in it and may have 107 bytes.
+    with (
+        tempfile.TemporaryDirectory(prefix="nas-sr-", ignore_cleanup_errors=True) as temporary,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("TMPDIR", temporary)  # the device's lock is there
         patch.setenv("NAS_SR_CACHE", str(tmp_path_factory.mktemp("cache")))
         # Tests run side by side; threads that fight for the same cores make all of them several times slower.
         patch.setenv("OMP_NUM_THREADS", "1")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import subprocess
+import sys
 from functools import lru_cache
 from pathlib import Path
 
@@ -36,8 +37,10 @@ def made(folder: Path) -> Path | str:
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not ready.is_file():
-            subprocess.run([python, "-m", "venv", environment], check=True, capture_output=True)
-            install = [environment / "bin/python", "-m", "pip", "install", "--quiet", "--retries=1", "--timeout=20"]
+            # This Python's pip can install for another one, and is there already.
+            subprocess.run([python, "-m", "venv", "--without-pip", environment], check=True, capture_output=True)
+            target = ["--target", environment / "lib/python3.8/site-packages", "--python-version", "3.8"]
+            install = [sys.executable, "-m", "pip", "install", "--quiet", "--retries=1", "--timeout=20", *target]
             done = subprocess.run([*install, *INSTALL], capture_output=True, text=True, check=False)
             ready.write_text("" if done.returncode == 0 else f"no package registry: {done.stderr.splitlines()[-1]}")
     return ready.read_text() or environment / "bin/python"

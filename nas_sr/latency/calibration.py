@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nas_sr import shipped
 from nas_sr.cache import cache_folder
@@ -13,9 +13,11 @@ from nas_sr.errors import UsageError
 from nas_sr.files import write_json
 from nas_sr.latency.calibration_record import Calibration, digest, latencies
 from nas_sr.latency.facts import Facts
-from nas_sr.latency.predictor import Predictor
 from nas_sr.latency.roofline import Precision, Roofline
 from nas_sr.target.conditions import machine
+
+if TYPE_CHECKING:
+    from nas_sr.latency.predictor import Predictor
 
 FORMAT = Calibration.model_fields["format"].default
 
@@ -61,6 +63,9 @@ class Profile(Protocol):
 
 def fit(calibration: Calibration) -> Predictor:
     """The predictor of a calibration's points; always the same one for the same points."""
+    # SciPy's statistics and scikit-learn: 1.5 s in every process of a search, for which most searches have no use.
+    from nas_sr.latency.predictor import Predictor
+
     # Where the source does not say, nothing ran faster than in FP16, and bytes are in proportion anyway.
     precision = calibration.precision or "fp16"
     return Predictor(

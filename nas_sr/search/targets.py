@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from nas_sr.arch.spec import ArchSpec
 from nas_sr.latency.calibration import predictor
@@ -11,9 +12,11 @@ from nas_sr.latency.failure import MeasurementFailed
 from nas_sr.latency.latency import Latency
 from nas_sr.latency.latency_cache import cached_or_measured
 from nas_sr.latency.prediction import Prediction
-from nas_sr.latency.predictor import Predictor
 from nas_sr.latency.probe import backend_there, probe
 from nas_sr.latency.profile import HardwareProfile, profile
+
+if TYPE_CHECKING:
+    from nas_sr.latency.predictor import Predictor
 
 # A device that did not answer is asked again after a pause, twice as long each time up to the longest. Where nothing
 # can predict for it, a search waits through all of these, eight minutes, and then stops.

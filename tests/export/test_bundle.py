@@ -1,8 +1,8 @@
 """From a study to a bundle to a trained network, through the command line."""
 
 import json
+import shutil
 import signal
-import time
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,7 @@ from nas_sr.search.proposals import Proposals
 from nas_sr.search.store import StudyStore
 from nas_sr.space import parse_space
 from tests.report.study_records import finalist, measurement, prediction, study, trial
-from tests.search.quick import finished, start
+from tests.search.quick import answered, finished, start
 
 SPACE = parse_space({"fixed": {"depth": 2, "head": 16}, "parameters": {"core": [2, 4, 6], "gidbs": [1, 2]}}, Path("s"))
 POINTS = [(25.0, 10.0), (25.8, 12.0), (26.0, 20.0), (25.5, 30.0)]
@@ -59,7 +59,7 @@ def studies(tmp_path: Path) -> Path:
 
 
 def _export(studies: Path, *options: str) -> dict:
-    said, errors = finished(start(["export", "s t'1", "--studies", str(studies), "--json", *options], studies.parent))
+    said, errors = answered(["export", "s t'1", "--studies", str(studies), "--json", *options])
     assert errors == ""
     return said
 
@@ -158,7 +158,7 @@ def test_training_improves_the_bundle(studies: Path) -> None:
     bundle = Path(_export(studies, "--knee", "--out", str(studies / "b"))["bundle"])
     _smaller(bundle)
     before = load_network(bundle).state_dict()
-    said, errors = finished(start(["train", str(bundle), "--steps", "80", "--json"], studies.parent))
+    said, errors = answered(["train", str(bundle), "--steps", "80", "--json"])
     assert said["steps"] == 80
     assert Path(said["checkpoint"]).is_file()
     psnr_db = [float(line.split("PSNR")[1].split()[0]) for line in errors.splitlines() if line.startswith("step ")]
@@ -174,29 +174,29 @@ def test_training_improves_the_bundle(studies: Path) -> None:
     assert np.abs(session.run(None, {"input": image})[0] - expected).max() < 1e-4
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_stopped_training_resumes_to_the_same_weights(studies: Path, how: signal.Signals) -> None:
-    bundles = [Path(_export(studies, "--knee", "--out", str(studies / name))["bundle"]) for name in "ab"]
-    for bundle in bundles:
-        _smaller(bundle)
-    finished(start(["train", str(bundles[0]), "--steps", "100", "--json"], studies.parent))
+def test_stopped_training_resumes_to_the_same_weights(studies: Path) -> None:
+    unbroken = Path(_export(studies, "--knee", "--out", str(studies / "unbroken"))["bundle"])
+    _smaller(unbroken)
+    stopped = {how: Path(shutil.copytree(unbroken, studies / how.name)) for how in (signal.SIGINT, signal.SIGKILL)}
+    answered(["train", str(unbroken), "--steps", "100", "--json"])
+    whole = load_network(unbroken).state_dict()
 
-    process = start(["train", str(bundles[1]), "--steps", "100", "--json"], studies.parent)
-    assert process.stderr is not None
-    for line in process.stderr:
-        if line.startswith("step 20/"):
-            break
-    process.send_signal(how)
-    if how == signal.SIGINT:
-        _, errors = finished(process, status=130)
-        assert "--resume" in errors
-    else:
-        process.communicate()
-    time.sleep(0.1)
-    said, _ = finished(start(["train", str(bundles[1]), "--resume", "--json"], studies.parent))
-    assert said["steps"] == 100
-    whole, resumed = (load_network(bundle).state_dict() for bundle in bundles)
-    assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+    for how, bundle in stopped.items():
+        process = start(["train", str(bundle), "--steps", "100", "--json"], studies.parent)
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("step 20/"):
+                break
+        process.send_signal(how)
+        if how == signal.SIGINT:
+            _, errors = finished(process, status=130)
+            assert "--resume" in errors
+        else:
+            process.communicate()
+        said, _ = answered(["train", str(bundle), "--resume", "--json"])
+        assert said["steps"] == 100
+        resumed = load_network(bundle).state_dict()
+        assert all(torch.equal(whole[key], resumed[key]) for key in whole)
 
 
 def test_wrong_bundles_are_refused(studies: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -41,7 +41,6 @@ CREDULOUS = Protocol(
 ASKER = """
 import json, sys
 from pathlib import Path
-from nas_sr.latency.measure import job
 from nas_sr.latency.profile import HardwareProfile
 from nas_sr.latency.target_program import run
 asked = json.loads(sys.argv[1])
@@ -49,17 +48,6 @@ files = {name: Path(path) for name, path in asked["files"].items()}
 run(asked["job"], files, HardwareProfile.model_validate(asked["profile"]), lambda text: print(text, flush=True))
 print("measured", flush=True)
 """
-
-
-@pytest.fixture(scope="session")
-def _own_temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("tmp")
-
-
-@pytest.fixture(autouse=True)
-def _own_device_lock(_own_temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What these tests measure does not wait for others that measure on this machine."""
-    monkeypatch.setenv("TMPDIR", str(_own_temporary))
 
 
 @pytest.fixture

@@ -10,19 +10,17 @@ from nas_sr.arch.network import build
 from nas_sr.arch.spec import ArchSpec
 from nas_sr.latency.onnx_export import export_onnx
 from nas_sr.search.store import StudyStore
-from tests.search.quick import finished, start, write_configs
+from tests.search.quick import ONE_WORKER, answered, finished, start, write_configs
 
 RIVAL = ArchSpec(core=2, gidbs=1, depth=1, head=8)
 
 
 def test_competitor_is_measured_scored_and_shown(tmp_path: Path) -> None:
-    finished(start([*write_configs(tmp_path), "--budget", "2"], tmp_path))
+    finished(start([*write_configs(tmp_path), *ONE_WORKER, "--budget", "2"], tmp_path))
     onnx = tmp_path / "some one's network.onnx"
     export_onnx(build(RIVAL, seed=0), onnx)
     where = ["--studies", str(tmp_path / "studies")]
-    measured, _ = finished(
-        start(["measure", str(onnx), "--as", "Rival <1>", "--study", "quick", *where, "--json"], tmp_path)
-    )
+    measured, _ = answered(["measure", str(onnx), "--as", "Rival <1>", "--study", "quick", *where, "--json"])
     assert (measured["kind"], measured["target"]) == ("measured", "quick-cpu")
 
     (competitor,) = StudyStore.open(tmp_path / "studies" / "quick").record().competitors
@@ -32,18 +30,18 @@ def test_competitor_is_measured_scored_and_shown(tmp_path: Path) -> None:
     bicubic_db = StudyStore.open(tmp_path / "studies" / "quick").environment()["bicubic_psnr_db"]
     assert competitor.psnr_db == pytest.approx(bicubic_db, abs=0.6)
     reports = ["--reports", str(tmp_path / "reports")]
-    finished(start(["report", "quick", *where, *reports, "--json"], tmp_path))
+    answered(["report", "quick", *where, *reports, "--json"])
     page = (tmp_path / "reports" / "quick" / "index.html").read_text()
     assert "Rival &lt;1&gt;" in page
 
     twice = tmp_path / "x2.onnx"
     export_onnx(build(RIVAL.at_scale(2), seed=0), twice)
-    _, said = finished(start(["measure", str(twice), "--as", "x2", "--study", "quick", *where], tmp_path), status=2)
+    _, said = answered(["measure", str(twice), "--as", "x2", "--study", "quick", *where], status=2)
     assert "does not enlarge by 4" in said
     fixed = tmp_path / "fixed.onnx"
     export_onnx(build(RIVAL, seed=0), fixed, (24, 24))
-    _, said = finished(start(["measure", str(fixed), "--as", "fixed", "--study", "quick", *where], tmp_path), status=2)
+    _, said = answered(["measure", str(fixed), "--as", "fixed", "--study", "quick", *where], status=2)
     assert "any height and width" in said
     elsewhere = ["measure", str(onnx), "--as", "R", "--study", "quick", "--hw", "cpu", *where]
-    _, said = finished(start(elsewhere, tmp_path), status=2)
+    _, said = answered(elsewhere, status=2)
     assert "no latencies on cpu, only on quick-cpu" in said

@@ -13,7 +13,7 @@ import yaml
 
 from nas_sr.latency.record import Measurement
 from nas_sr.search.store import StudyStore
-from tests.search.quick import finished, start, write_configs
+from tests.search.quick import ONE_WORKER, answered, finished, start, write_configs
 from tests.sshd import Server, why_not
 
 
@@ -80,13 +80,13 @@ def test_silent_device_is_predicted_for_and_measured_once_it_answers(
     options = _options(tmp_path, device, python38)
     drone = str(tmp_path / "drone.yaml")
     calibrate = ["hw", "calibrate", drone, "--space", str(tmp_path / "space.yaml"), "--probes", "5", "--json"]
-    calibrated, _ = finished(start(calibrate, tmp_path))
+    calibrated, _ = answered(calibrate)
     assert Path(calibrated["calibration"]) == tmp_path / "drone.calibration.json"
     assert calibrated["points"] == 5
 
     monkeypatch.setenv("NAS_SR_CACHE", str(tmp_path / "cache"))  # what is known already is not predicted
     device.stop()
-    command = [*options, "--budget", "3"]
+    command = [*options, *ONE_WORKER, "--budget", "3"]
     result, said = finished(start(command, tmp_path))
     assert "drone is not measured now" in said
     assert "PREDICTED" in said
@@ -109,8 +109,8 @@ def test_uncertain_measures_the_front_and_leaves_no_guess_unmarked(tmp_path: Pat
     options = write_configs(tmp_path)
     hw = str(tmp_path / "quick-cpu.yaml")
     calibrate = ["hw", "calibrate", hw, "--space", str(tmp_path / "space.yaml"), "--probes", "6", "--json"]
-    finished(start(calibrate, tmp_path))
-    result, _ = finished(start([*options, "--budget", "6", "--measure", "uncertain"], tmp_path))
+    answered(calibrate)
+    result, _ = finished(start([*options, *ONE_WORKER, "--budget", "6", "--measure", "uncertain"], tmp_path))
     assert {point["latency_kind"] for point in result["front"]} == {"measured"}
     for trial in StudyStore.open(tmp_path / "studies" / "quick").record().trials:
         assert trial.latency is not None

@@ -10,7 +10,7 @@ import yaml
 from nas_sr.cli.main import run
 from nas_sr.latency.record import Measurement
 from nas_sr.search.store import StudyStore
-from tests.search.quick import finished, start, write_configs
+from tests.search.quick import ONE_WORKER, answered, finished, start, write_configs
 
 
 def _second_target(folder: Path, **protocol: object) -> str:
@@ -24,7 +24,7 @@ def test_two_targets_share_one_training_and_retarget_adds_a_third_front(tmp_path
     options = write_configs(tmp_path)
     second = _second_target(tmp_path)
     both = ["--hw", str(tmp_path / "quick-cpu.yaml"), "--hw", second, "--budget", "3"]
-    result, _ = finished(start([*options, *both], tmp_path))
+    result, _ = finished(start([*options, *both, *ONE_WORKER], tmp_path))
     assert result["complete"] == 3
     assert set(result["fronts"]) == {"quick-cpu", "larger-cpu"}
     store = StudyStore.open(tmp_path / "studies" / "quick")
@@ -39,7 +39,7 @@ def test_two_targets_share_one_training_and_retarget_adds_a_third_front(tmp_path
     third = tmp_path / "third.yaml"
     third.write_text(yaml.safe_dump({"extends": "larger.yaml", "name": "third", "lr_width": 24}))
     folder = ["--studies", str(tmp_path / "studies"), "--reports", str(tmp_path / "reports"), "--json"]
-    again, said = finished(start(["retarget", "quick", "--hw", str(third), *folder], tmp_path))
+    again, said = answered(["retarget", "quick", "--hw", str(third), *folder])
     assert (again["target"], said.count("[3/3]")) == ("third", 1)
     record = StudyStore.open(tmp_path / "studies" / "quick").record("third")
     assert record.targets == ("quick-cpu", "larger-cpu", "third")
@@ -48,18 +48,18 @@ def test_two_targets_share_one_training_and_retarget_adds_a_third_front(tmp_path
     assert [point["trial"] for point in again["front"]] == list(record.front)
 
     # What is there is not measured again, and a name stands for one profile only.
-    _, said = finished(start(["retarget", "quick", "--hw", str(third), *folder], tmp_path))
+    _, said = answered(["retarget", "quick", "--hw", str(third), *folder])
     assert "trial" not in said
     third.write_text(yaml.safe_dump({"extends": "larger.yaml", "name": "third", "lr_width": 96}))
-    _, said = finished(start(["retarget", "quick", "--hw", str(third), *folder], tmp_path), status=2)
+    _, said = answered(["retarget", "quick", "--hw", str(third), *folder], status=2)
     assert "another profile called third" in said
-    _, said = finished(start(["retarget", "quick", "--hw", second, *folder], tmp_path), status=2)
+    _, said = answered(["retarget", "quick", "--hw", second, *folder], status=2)
     assert "searched on larger-cpu itself" in said
 
     bundle = ["export", "quick", "--knee", "--out", str(tmp_path / "bundle"), *folder[:2], "--json"]
-    exported, _ = finished(start([*bundle, "--hw", "third"], tmp_path))
+    exported, _ = answered([*bundle, "--hw", "third"])
     assert exported["trial"] in record.front
-    _, said = finished(start([*bundle, "--hw", "fourth"], tmp_path), status=2)
+    _, said = answered([*bundle, "--hw", "fourth"], status=2)
     assert "fourth" in said
     assert "larger-cpu" in said
 
@@ -69,7 +69,7 @@ def test_the_front_is_measured_in_fresh_processes_before_it_is_shown(tmp_path: P
     hardware = yaml.safe_load((tmp_path / "quick-cpu.yaml").read_text())
     hardware["protocol"] |= {"final_builds": 2, "final_runs": 2}
     (tmp_path / "quick-cpu.yaml").write_text(yaml.safe_dump(hardware))
-    _, said = finished(start([*options, "--budget", "2"], tmp_path))
+    _, said = finished(start([*options, *ONE_WORKER, "--budget", "2"], tmp_path))
     assert "as a finalist" in said
     record = StudyStore.open(tmp_path / "studies" / "quick").record()
     for number in record.front:
