@@ -90,11 +90,11 @@ class Phase(Config):
     charbonnier_eps: Annotated[float, Field(gt=0)] = 0.1
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
     schedule: Schedule = Cosine()
-    batch: Positive = 8
+    batch: Positive = 4
     crop_lr: Positive = Field(24, description="side of a training crop, LR pixels")
     ema: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="decay of the averaged weights; 0 is off")
     clip: Annotated[float, Field(gt=0)] = Field(1.0, description="largest gradient norm")
-    validate_every: Positive = Field(100, description="steps between validations; the last step always has one")
+    validate_every: Positive = Field(300, description="steps between validations; the last step always has one")
 
 
 class Training(Config):
@@ -163,7 +163,7 @@ class StudyConfig(Config):
     measure: Literal["all", "uncertain"] = Field(
         "all", description="uncertain: only where the predicted interval touches the limit or the front"
     )
-    training: Training = Training(phases=(Phase(steps=300),))
+    training: Training = Training(phases=(Phase(steps=600),))
     sampler: Literal["tpe", "nsga2", "random"] = "tpe"
     seed: int = 0
 

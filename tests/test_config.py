@@ -22,6 +22,10 @@ def test_shipped_study_configs_are_valid() -> None:
         read_yaml(shipped.find("studies", name), StudyConfig)
 
 
+def test_what_a_config_leaves_out_is_as_the_shipped_default_says() -> None:
+    assert read_yaml(shipped.find("studies", "default"), StudyConfig) == StudyConfig()
+
+
 def test_papers_training() -> None:
     """REFERENCE: 800 minibatches an epoch; 2000 epochs of Charbonnier (eps 0.1), then 1300 of L2; 10 + 400 + 400."""
     config = paper_training(4, "DF2K", "DIV2K_valid", smallest_lr=500)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -14,16 +13,7 @@ import yaml
 from nas_sr.latency.record import Measurement
 from nas_sr.search.store import StudyStore
 from tests.search.quick import ONE_WORKER, answered, finished, start, write_configs
-from tests.sshd import Server, why_not
-
-
-@pytest.fixture
-def device(tmp_path: Path) -> Iterator[Server]:
-    reason = why_not()
-    if reason:
-        pytest.skip(reason)
-    with Server(tmp_path / "device") as server:
-        yield server
+from tests.sshd import Server
 
 
 def _options(folder: Path, device: Server, python: Path) -> list[str]:

@@ -28,7 +28,7 @@ from nas_sr.search.tune import JournalSearcher, Resources, run_candidates
 from nas_sr.space import parse_space
 from nas_sr.train.execution import Execution
 from tests.search.quick import SPACE, write_configs
-from tests.sshd import Server, why_not
+from tests.sshd import Server
 
 TINY = ArchSpec(core=2, gidbs=1, depth=2, head=16)
 
@@ -50,15 +50,6 @@ class Clock:
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What an earlier test measured is not known."""
     monkeypatch.setenv("NAS_SR_CACHE", str(tmp_path / "cache"))
-
-
-@pytest.fixture
-def device(tmp_path: Path) -> Iterator[Server]:
-    reason = why_not()
-    if reason:
-        pytest.skip(reason)
-    with Server(tmp_path / "device") as server:
-        yield server
 
 
 def _profile(folder: Path, ssh: dict[str, object]) -> str:
