@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from nas_sr.arch.network import Network
 
 _MEAN_GREY = 0.45  # of photographs, in [0, 1]
+_BIAS = 1e-3  # not zero: ONNX files share equal tensors, and an untrained network's file must be like a trained one's
 _NEW_SHARE = 0.3  # of what a GIDB's Gblocks add to the deep path, and the tail to the head's features
 
 
@@ -25,7 +26,7 @@ def start(network: Network) -> None:
       contribution to them starts at zero), to the output convolution, which reads them with the 3-tap cubic kernel of
       each sub-pixel and nothing else.
     - *The signal keeps its size.* Weights have He's variance (https://arxiv.org/abs/1502.01852, equation 10; half of it
-      where no activation follows) and no bias; with torch's default the differences between pixels shrink
+      where no activation follows), biases next to none; with torch's default the differences between pixels shrink
       fifty- to eightyfold from the head to the last of six GIDBs, and deep networks learn like shallow ones.
     - *A GIDB hands on what it got.* Its deep outputs start as its inputs plus a little of what its Gblocks made, so
       that a chain of GIDBs starts as refinements of one image instead of a random function of a random function.
@@ -37,7 +38,7 @@ def start(network: Network) -> None:
         if isinstance(layer, nn.Conv2d) and not name.startswith("nlas."):
             activated = name.endswith((".grouped", ".mix")) or name in ("tail_fuse", "tail_expand")
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu" if activated else "linear")
-            nn.init.zeros_(_bias(layer))
+            nn.init.normal_(_bias(layer), std=_BIAS)
     for gidb in list(network.gidbs)[:-1]:
         _hand_on(cast("Gidb", gidb), network.spec.core)
     network.tail_expand.weight *= _NEW_SHARE

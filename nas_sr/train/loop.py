@@ -22,7 +22,7 @@ Validate = Callable[[nn.Module], float]
 
 
 class Diverged(Exception):
-    """The training cannot recover: a loss or gradient is not finite, or the loss grew tenfold."""
+    """The training cannot recover: a loss or gradient is not finite, or the loss exploded."""
 
 
 def train(
@@ -97,7 +97,8 @@ def _check(state: TrainingState, loss: float, norm: float) -> None:
     if not math.isfinite(norm) and state.scaler.get_scale() <= 1:
         raise Diverged(f"gradient norm became {norm} {where}")
     if state.losses.exploded:
-        raise Diverged(f"loss grew from {state.losses.first:.4g} to {state.losses.recent:.4g} {where}")
+        losses = state.losses
+        raise Diverged(f"loss is {losses.recent:.4g}, and was {losses.first:.4g} in the first steps, {where}")
 
 
 @torch.no_grad()

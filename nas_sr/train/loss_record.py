@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 _FIRST = 10
 _SMOOTHING = 0.1
+_IMPOSSIBLE = 2.0  # pixels are in [0, 1], so that even the negative of a picture has a loss of 1 at most
 
 
 @dataclass
@@ -29,8 +30,8 @@ class LossRecord:
 
     @property
     def exploded(self) -> bool:
-        """Whether the losses grew tenfold since the first ten."""
-        return self.steps > _FIRST and self.recent > 10 * self.first
+        """Whether the losses grew tenfold since the first ten, or did so within these."""
+        return self.steps > _FIRST and (self.recent > 10 * self.first or self.recent > _IMPOSSIBLE)
 
     def take_mean(self) -> float:
         """The mean loss since it was last asked for."""

@@ -163,7 +163,7 @@ def test_training_improves_the_bundle(studies: Path) -> None:
     assert Path(said["checkpoint"]).is_file()
     psnr_db = [float(line.split("PSNR")[1].split()[0]) for line in errors.splitlines() if line.startswith("step ")]
     assert said["psnr_db"] == pytest.approx(max(psnr_db), abs=1e-3)
-    assert max(psnr_db) > psnr_db[0]
+    assert max(psnr_db) > psnr_db[0], psnr_db
     after = load_network(bundle).state_dict()
     assert not all(torch.equal(before[key], after[key]) for key in before)
     assert json.loads((bundle / "bundle.json").read_text())["trained"]["steps"] == 80
