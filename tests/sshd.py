@@ -11,19 +11,19 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
 
 from nas_sr.latency.profile import Ssh
 
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
 
 
-def why_not() -> str | None:
-    """Why no server can be started here; None if one can."""
+def skip_without_server() -> None:
+    """Skips the test, saying why, where no server can be started."""
     if SSHD is None or shutil.which("ssh-keygen") is None:
-        return "no OpenSSH server here (Debian: openssh-server)"
+        pytest.skip("no OpenSSH server here (Debian: openssh-server)")
     if os.geteuid() == 0 and not os.path.isdir("/run/sshd"):
         os.mkdir("/run/sshd", 0o755)
-    return None
 
 
 class Server:

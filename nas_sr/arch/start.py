@@ -40,15 +40,15 @@ def start(network: Network) -> None:
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu" if activated else "linear")
             nn.init.normal_(_bias(layer), std=_BIAS)
     for gidb in list(network.gidbs)[:-1]:
-        _hand_on(cast("Gidb", gidb), network.spec.core)
+        _hand_on(cast("Gidb", gidb))
     network.tail_expand.weight *= _NEW_SHARE
     _bias(network.head)[:] = -_MEAN_GREY * network.head.weight.sum(dim=(1, 2, 3))
     interpolate(network)
 
 
-def _hand_on(gidb: Gidb, shallow: int) -> None:
+def _hand_on(gidb: Gidb) -> None:
     """The fusion reads what the Gblocks kept, then the GIDB's input; it writes shallow outputs, then deep ones."""
-    deep = gidb.fuse.weight[shallow:]
+    deep = gidb.fuse.weight[gidb.shallow :]
     kept = gidb.shallow * len(gidb.gblocks)
     deep[:, :kept] *= _NEW_SHARE
     same = min(len(deep), deep.shape[1] - kept)

@@ -18,7 +18,7 @@ from onnx import TensorProto, helper
 from nas_sr.latency import target_program
 from nas_sr.latency.measure import job
 from nas_sr.latency.profile import HardwareProfile, Protocol
-from tests.sshd import Server, why_not
+from tests.sshd import Server, skip_without_server
 from tests.waiting import until
 
 # Believes everything: no test of the mechanics may depend on how quiet the machine is.
@@ -72,9 +72,7 @@ def quick() -> Callable[..., HardwareProfile]:
 @pytest.fixture
 def device(tmp_path: Path) -> Iterator[Server]:
     """A device that is reached by ssh. After every test nothing runs there, and no job has left anything."""
-    reason = why_not()
-    if reason:
-        pytest.skip(reason)
+    skip_without_server()
     with Server(tmp_path / "device") as server:
         yield server
         until(lambda: not server.started())

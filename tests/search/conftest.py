@@ -3,14 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.sshd import Server, why_not
+from tests.sshd import Server, skip_without_server
 
 
 @pytest.fixture
 def device(tmp_path: Path) -> Iterator[Server]:
     """A device that is reached by ssh."""
-    reason = why_not()
-    if reason:
-        pytest.skip(reason)
+    skip_without_server()
     with Server(tmp_path / "device") as server:
         yield server
