@@ -26,6 +26,7 @@ from nas_sr.latency.onnx_export import export_untrained
 from nas_sr.latency.probe import backend_there, probe
 from nas_sr.latency.profile import HardwareProfile
 from nas_sr.latency.record import Measurement
+from nas_sr.latency.stability import disturbances
 from nas_sr.target.conditions import machine
 from nas_sr.target.job import FORMAT
 
@@ -100,12 +101,16 @@ def repeats_of_finalist(profile: HardwareProfile) -> int:
 
 
 def usual_reference_ms(profile: HardwareProfile) -> float | None:
-    """What the reference network usually takes there: the median over the last measurements, stable or not.
+    """What the reference network usually takes there: the median over the last measurements.
+
+    Those during which others computed do not count, or quiet ones after them would look too fast. Those that are not
+    stable for another reason do: a device that has changed for good is called unusual only for a while.
 
     None before there are enough of them.
     """
     measurements = [known for path in _target_folder(profile).glob("*.json") if (known := _read(path))]
-    latest = sorted(measurements, key=lambda known: known.measured_at)[-MOST_FOR_USUAL:]
+    quiet = [known for known in measurements if not disturbances(known, profile)]
+    latest = sorted(quiet, key=lambda known: known.measured_at)[-MOST_FOR_USUAL:]
     return median(known.reference_latency_ms for known in latest) if len(latest) >= FEWEST_FOR_USUAL else None
 
 

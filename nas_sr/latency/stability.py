@@ -89,7 +89,7 @@ def doubts(measurement: Measurement, profile: HardwareProfile, usual_reference_m
         usual_reference_ms: what the reference network usually takes on this target; None when that is not known.
     """
     protocol = profile.protocol
-    found = [*_disturbances(measurement.conditions, protocol), *_gpu_disturbances(measurement.conditions, profile)]
+    found = disturbances(measurement, profile)
     if measurement.extra.get("output") == "not finite":
         found.append(f"the network's output is not finite in {profile.precision}")
     spread = measurement.iqr_ms / measurement.latency_ms
@@ -109,6 +109,15 @@ def doubts(measurement: Measurement, profile: HardwareProfile, usual_reference_m
                 f" {measurement.reference_latency_ms:.3g} ms, usually {usual_reference_ms:.3g} ms"
             )
     return found
+
+
+def disturbances(measurement: Measurement, profile: HardwareProfile) -> list[str]:
+    """What the device did beside measuring, or what slowed it down: reasons for doubt, whatever the samples look like.
+
+    Its `stable` and `labels` are not read.
+    """
+    seen = measurement.conditions
+    return [*_cpu_disturbances(seen, profile.protocol), *_gpu_disturbances(seen, profile)]
 
 
 def _gpu_readings(seen: dict[str, Any], name: str) -> list[Any]:
@@ -169,7 +178,7 @@ def halves_change(samples_ms: tuple[float, ...]) -> float:
     return median(samples_ms[-half:]) / median(samples_ms[:half]) - 1 if half > 1 else 0.0
 
 
-def _disturbances(seen: dict[str, Any], protocol: Protocol) -> list[str]:
+def _cpu_disturbances(seen: dict[str, Any], protocol: Protocol) -> list[str]:
     found = []
     if seen["foreign_cpu"] is not None and seen["foreign_cpu"] > protocol.max_foreign_cpu:
         found.append(f"other processes used {seen['foreign_cpu']:.2f} cores")

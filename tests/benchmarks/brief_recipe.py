@@ -72,7 +72,7 @@ def _seeded(spec: ArchSpec, seed: int) -> Network:
     return Network(spec)
 
 
-FIRST = Phase(steps=300, learning_rate=1e-3, batch=8, crop_lr=24, schedule=Cosine(warmup=1 / 6))
+FIRST = Phase(steps=400, learning_rate=1e-3, batch=8, crop_lr=16, schedule=Cosine(warmup=1 / 6))
 
 
 class Recipe(NamedTuple):
@@ -83,22 +83,22 @@ class Recipe(NamedTuple):
 
 
 RECIPES = {
+    "shipped start": Recipe(build, {}),
     "torch's default": Recipe(torch_default, {}),
     "a tenth outside": Recipe(tenth_outside, {}),
     "He only": Recipe(he_only, {}),
     "not centred": Recipe(not_centred, {}),
-    "shipped start": Recipe(build, {}),
     "rate 5e-4": Recipe(build, {"learning_rate": 5e-4}),
     "rate 2e-3": Recipe(build, {"learning_rate": 2e-3}),
     "rate 4e-3": Recipe(build, {"learning_rate": 4e-3}),
-    "batch 4": Recipe(build, {"batch": 4, "steps": 600}),
-    "batch 2": Recipe(build, {"batch": 2, "steps": 1200}),
-    "batch 4, rate 2e-3": Recipe(build, {"batch": 4, "steps": 600, "learning_rate": 2e-3}),
-    "batch 2, rate 2e-3": Recipe(build, {"batch": 2, "steps": 1200, "learning_rate": 2e-3}),
-    "crop 16": Recipe(build, {"crop_lr": 16, "steps": 675}),
-    "crop 16, batch 4": Recipe(build, {"crop_lr": 16, "batch": 4, "steps": 1350}),
-    "crop 16, batch 4, rate 2e-3": Recipe(build, {"crop_lr": 16, "batch": 4, "steps": 1350, "learning_rate": 2e-3}),
-    "crop 32, batch 2": Recipe(build, {"crop_lr": 32, "batch": 2, "steps": 675}),
+    "batch 4": Recipe(build, {"batch": 4, "steps": 800}),
+    "batch 16": Recipe(build, {"batch": 16, "steps": 200}),
+    "batch 16, rate 2e-3": Recipe(build, {"batch": 16, "steps": 200, "learning_rate": 2e-3}),
+    "crop 24": Recipe(build, {"crop_lr": 24, "steps": 178}),
+    "crop 24, batch 4": Recipe(build, {"crop_lr": 24, "batch": 4, "steps": 356}),
+    "crop 32, batch 4": Recipe(build, {"crop_lr": 32, "batch": 4, "steps": 200}),
+    "crop 12, batch 16": Recipe(build, {"crop_lr": 12, "batch": 16, "steps": 356}),
+    "crop 8, batch 32": Recipe(build, {"crop_lr": 8, "batch": 32, "steps": 400}),
     "L2": Recipe(build, {"loss": "l2"}),
     "Charbonnier 0.01": Recipe(build, {"loss": "charbonnier", "charbonnier_eps": 0.01}),
     "short warm-up": Recipe(build, {"schedule": {"kind": "cosine", "warmup": 0.03}}),

@@ -65,15 +65,26 @@ def test_damaged_file_is_measured_again(quick, measured, tmp_path):
     assert len(measured) == 2
 
 
-def test_usual_reference_needs_some_measurements(quick, relu_onnx, monkeypatch):
-    profile = quick()
+def test_usual_reference_needs_some_measurements_of_a_quiet_device(quick, relu_onnx):
+    profile = quick(max_foreign_cpu=0.5)
     taken = cached_or_measured_file(relu_onnx, profile)
-    assert usual_reference_ms(profile) is None
-    for number, slowness in enumerate((2, 3)):
-        slower = taken.model_copy(update={"reference_ms": tuple(slowness * each for each in taken.reference_ms)})
-        latency_cache.write_json(
-            latency_cache._target_folder(profile) / f"{number}.json", slower.model_dump(mode="json")
+    folder = latency_cache._target_folder(profile)
+
+    def kept(name, slowness, foreign_cpu):
+        slower = taken.model_copy(
+            update={
+                "reference_ms": tuple(slowness * each for each in taken.reference_ms),
+                "conditions": {**taken.conditions, "foreign_cpu": foreign_cpu},
+            }
         )
+        latency_cache.write_json(folder / f"{name}.json", slower.model_dump(mode="json"))
+
+    kept(taken.network, 1, foreign_cpu=0)
+    for name in "abc":
+        kept(name, 20, foreign_cpu=1.9)
+    assert usual_reference_ms(profile) is None
+    kept("d", 2, foreign_cpu=0)
+    kept("e", 3, foreign_cpu=None)
     assert usual_reference_ms(profile) == pytest.approx(2 * taken.reference_latency_ms)
 
 
