@@ -69,7 +69,7 @@ class WarmupConstantDecay(Config):
 
     kind: Literal["warmup_constant_decay"] = "warmup_constant_decay"
     warmup: Share = Field(0.05, description="share of the phase spent warming up")
-    decay: Share = Field(0.2, description="share of the phase spent decaying")
+    decay: Share = Field(0.5, description="share of the phase spent decaying")
     final: Share = Field(0.0, description="last learning rate, as a share of the maximum")
 
     @model_validator(mode="after")
@@ -86,15 +86,15 @@ class Phase(Config):
     """One loss and one pass of a learning-rate schedule."""
 
     steps: Positive
-    loss: Literal["l1", "l2", "charbonnier"] = "l1"
+    loss: Literal["l1", "l2", "charbonnier"] = "l2"
     charbonnier_eps: Annotated[float, Field(gt=0)] = 0.1
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
-    schedule: Schedule = Cosine()
+    schedule: Schedule = WarmupConstantDecay()
     batch: Positive = 4
-    crop_lr: Positive = Field(24, description="side of a training crop, LR pixels")
+    crop_lr: Positive = Field(16, description="side of a training crop, LR pixels")
     ema: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="decay of the averaged weights; 0 is off")
     clip: Annotated[float, Field(gt=0)] = Field(1.0, description="largest gradient norm")
-    validate_every: Positive = Field(300, description="steps between validations; the last step always has one")
+    validate_every: Positive = Field(400, description="steps between validations; the last step always has one")
 
 
 class Training(Config):
@@ -106,6 +106,9 @@ class Training(Config):
         "auto", description="auto: the fastest, measured; fp16 only on CUDA, with scaled gradients"
     )
     memory_format: Literal["auto", "contiguous", "channels_last"] = Field("auto", description="likewise")
+    compile: Literal["auto", "on", "off"] = Field(
+        "auto", description="torch.compile; auto: in long trainings on a GPU, if it works there and is faster, measured"
+    )
     micro_batch: Positive | None = Field(
         None, description="images that one process holds at once; gradients add up to the batch's. None: all it has"
     )
@@ -163,7 +166,7 @@ class StudyConfig(Config):
     measure: Literal["all", "uncertain"] = Field(
         "all", description="uncertain: only where the predicted interval touches the limit or the front"
     )
-    training: Training = Training(phases=(Phase(steps=600),))
+    training: Training = Training(phases=(Phase(steps=800),))
     sampler: Literal["tpe", "nsga2", "random"] = "tpe"
     seed: int = 0
 

@@ -1,4 +1,4 @@
-"""How a training step runs on this machine: device, precision and memory format, chosen by measuring.
+"""How a training step runs on this machine: device, precision, memory format, compiled or not, chosen by measuring.
 
 CUDA, fp16 included, is the same code; it has not been run: no GPU was at hand.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from typing import Any, Literal
 
 import torch
@@ -19,6 +20,7 @@ from nas_sr.errors import WorkError
 from nas_sr.train.losses import pixel_loss
 
 _ROUNDS = 3
+_LONG_STEPS = 20_000  # compiling takes a minute or two
 
 
 class Execution(Config):
@@ -27,6 +29,7 @@ class Execution(Config):
     device: str = "cpu"
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     memory_format: Literal["contiguous", "channels_last"] = "contiguous"
+    compiled: bool = False
 
     def autocast(self) -> torch.autocast:
         """The context a forward pass runs in."""
@@ -41,12 +44,16 @@ class Execution(Config):
         """The network on this device in this memory format."""
         return network.to(self.device).to(memory_format=self._format)  # type: ignore[call-overload]
 
+    def forward(self, network: nn.Module) -> Callable[[Tensor], Tensor]:
+        """What runs the network on a batch."""
+        return torch.compile(network, dynamic=False) if self.compiled else network
+
     def images(self, batch: Tensor) -> Tensor:
         """A batch on this device in this memory format."""
         return batch.to(self.device, non_blocking=True).contiguous(memory_format=self._format)
 
     def __str__(self) -> str:
-        return f"{self.device}, {self.precision}, {self.memory_format}"
+        return ", ".join([self.device, self.precision, self.memory_format, *(["compiled"] if self.compiled else [])])
 
     @property
     def _device_type(self) -> str:
@@ -68,40 +75,67 @@ def choose_execution(
     """The fastest execution for a network like `spec`, among those that `training` leaves open, and what was measured.
 
     Candidates take turns for three rounds, so that a machine that slows down slows all of them; each one's best step
-    counts. With `workers` a step is one worker's share of the batch. Where memory does not suffice for it, fewer
-    images are measured.
+    counts. The fastest is then tried compiled, where `training` wants that. With `workers` a step is one worker's share
+    of the batch. Where memory does not suffice for it, fewer images are measured.
 
     Raises:
-        WorkError: a step on one image runs out of memory.
+        WorkError: a step on one image runs out of memory, or the config demands compiling and it fails.
     """
     device = device or default_device()
+    on_gpu = torch.device(device).type == "cuda"
     precisions = [training.precision]
     if training.precision == "auto":
-        precisions = ["fp32", "bf16", "fp16"] if torch.device(device).type == "cuda" else ["fp32", "bf16"]
+        precisions = ["fp32", "bf16", "fp16"] if on_gpu else ["fp32", "bf16"]
     formats = ["contiguous", "channels_last"] if training.memory_format == "auto" else [training.memory_format]
     candidates = [
         Execution.model_validate({"device": device, "precision": precision, "memory_format": memory_format})
         for precision in precisions
         for memory_format in formats
     ]
-    if len(candidates) == 1:
-        return candidates[0], []
-    images = math.ceil(training.phases[0].batch / workers)
-    best = _best_seconds(candidates, spec, training, min(images, training.micro_batch or images))
+    share = math.ceil(training.phases[0].batch / workers)
+    images = min(share, training.micro_batch or share)
+    chosen, measured = _fastest(candidates, spec, training, images) if len(candidates) > 1 else (candidates[0], [])
+    if training.compile == "on" or (training.compile == "auto" and on_gpu and training.steps >= _LONG_STEPS):
+        compiled = chosen.model_copy(update={"compiled": True})
+        try:
+            faster, again = _fastest([chosen, compiled], spec, training, images)
+        except RuntimeError as error:  # what torch raises where a compiler, Triton or memory is missing
+            reason = str(error).strip().splitlines()[0]
+            if training.compile == "on":
+                raise WorkError(f"compile: on, but torch.compile fails here: {reason}") from error
+            return chosen, [*measured, {**compiled.model_dump(), "step_ms": None, "failed": reason}]
+        measured = [*(each for each in measured if _of(each) != chosen), *again]
+        chosen = compiled if training.compile == "on" else faster
+    return chosen, measured
+
+
+def explained(chosen: Execution, measured: list[dict[str, Any]]) -> str:
+    """How steps run and why, for people."""
+    timed = sorted((entry for entry in measured if entry["step_ms"] is not None), key=lambda entry: entry["step_ms"])
+    times = [
+        f"{entry['precision']} {entry['memory_format']}{' compiled' * entry['compiled']} {entry['step_ms']:.0f} ms"
+        for entry in timed
+    ]
+    failed = "".join(f"; compiling fails here: {entry['failed']}" for entry in measured if entry["step_ms"] is None)
+    if not timed:
+        return f"steps run on {chosen}, as the config says{failed}"
+    why = "the fastest measured" if _of(timed[0]) == chosen else "as the config says, measured"
+    return f"steps run on {chosen}, {why}: {', '.join(times)}{failed}"
+
+
+def _of(entry: dict[str, Any]) -> Execution:
+    return Execution.model_validate({name: entry[name] for name in Execution.model_fields})
+
+
+def _fastest(
+    candidates: list[Execution], spec: ArchSpec, training: Training, images: int
+) -> tuple[Execution, list[dict[str, Any]]]:
+    best = _best_seconds(candidates, spec, training, images)
     measured = [
         {**candidate.model_dump(), "step_ms": round(seconds * 1e3, 2)}
         for candidate, seconds in zip(candidates, best, strict=True)
     ]
     return candidates[best.index(min(best))], measured
-
-
-def explained(chosen: Execution, measured: list[dict[str, Any]]) -> str:
-    """How steps run and why, for people."""
-    if not measured:
-        return f"steps run on {chosen}, as the config says"
-    by_time = sorted(measured, key=lambda entry: entry["step_ms"])
-    times = [f"{entry['precision']} {entry['memory_format']} {entry['step_ms']:.0f} ms" for entry in by_time]
-    return f"steps run on {chosen}, the fastest measured: {', '.join(times)}"
 
 
 def _best_seconds(candidates: list[Execution], spec: ArchSpec, training: Training, images: int) -> list[float]:
@@ -125,6 +159,7 @@ class _Step:
         self.execution = execution
         self.phase = training.phases[0]
         self.network = execution.place(build(spec, seed=0))
+        self.forward = execution.forward(self.network)
         self.optimizer = torch.optim.Adam(self.network.parameters(), fused=True)
         self.scaler = execution.scaler()
         side = self.phase.crop_lr
@@ -134,7 +169,7 @@ class _Step:
     def seconds(self) -> float:
         start = time.perf_counter()
         with self.execution.autocast():
-            output = self.network(self.lr)
+            output = self.forward(self.lr)
         self.scaler.scale(pixel_loss(self.phase, output.float(), self.hr)).backward()
         self.scaler.step(self.optimizer)
         self.scaler.update()

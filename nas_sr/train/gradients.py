@@ -50,7 +50,7 @@ def _accumulated(state: TrainingState, phase: Phase, lr: Tensor, hr: Tensor, bat
     for start in range(0, len(lr), images):
         part = slice(start, start + images)
         with state.execution.autocast():
-            output = state.network(lr[part])
+            output = state.forward(lr[part])
         loss = pixel_loss(phase, output.float(), hr[part]) * (len(output) / batch)
         state.scaler.scale(loss).backward()
         total += loss.detach()

@@ -27,6 +27,7 @@ class TrainingState:
         self.execution = execution
         self.spec = network.spec
         self.network = execution.place(network)
+        self.forward = execution.forward(self.network)
         self.micro_batch = training.micro_batch  # halved when memory runs out
         self.position = 0  # steps done, over all phases
         self.start_psnr_db = math.nan

@@ -95,7 +95,7 @@ def test_output_that_is_not_finite_has_no_psnr(sets: ImageSets) -> None:
 
 
 def test_exploding_training_is_stopped(sets: ImageSets) -> None:
-    wild = Phase(steps=50, batch=2, crop_lr=16, learning_rate=1.0, schedule=Cosine(warmup=0.0), clip=1e9)
+    wild = Phase(steps=50, loss="l1", batch=2, crop_lr=16, learning_rate=1.0, schedule=Cosine(warmup=0.0), clip=1e9)
     with pytest.raises(
         Diverged, match=r"(loss is .*, and was .*|loss became .*|gradient norm became .*) at step 1\d of 50"
     ):
@@ -176,8 +176,8 @@ def test_an_explosion_in_the_first_steps_is_none_to_grow_from() -> None:
 
 def test_execution_says_why() -> None:
     measured = [
-        {"device": "cpu", "precision": "fp32", "memory_format": "contiguous", "step_ms": 420.0},
-        {"device": "cpu", "precision": "bf16", "memory_format": "channels_last", "step_ms": 198.4},
+        {"device": "cpu", "precision": "fp32", "memory_format": "contiguous", "compiled": False, "step_ms": 420.0},
+        {"device": "cpu", "precision": "bf16", "memory_format": "channels_last", "compiled": False, "step_ms": 198.4},
     ]
     chosen = Execution(precision="bf16", memory_format="channels_last")
     assert explained(chosen, measured) == (
