@@ -116,6 +116,12 @@ class Training(Config):
         "auto", description="where crops are cut; auto: on a GPU with room for all images, if that is worth the copying"
     )
 
+    @field_validator("compile", mode="before")
+    @classmethod
+    def _as_written(cls, value: Any) -> Any:
+        """YAML takes a bare `on` or `off` for a truth value."""
+        return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
+
     @property
     def steps(self) -> int:
         """Steps of all phases."""
@@ -183,6 +189,14 @@ class StudyConfig(Config):
             raise ValueError(
                 f"max_latency_ms must have one limit for each of the {len(self.hw)} targets,"
                 f" but got {len(self.max_latency_ms)}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _brief_training_is_not_compiled(self) -> StudyConfig:
+        if self.training.compile == "on":
+            raise ValueError(
+                "training.compile is for full training: compiling a candidate takes longer than training it"
             )
         return self
 

@@ -32,7 +32,7 @@ def load_network(path: Path) -> Network:
     """The network in a bundle folder, in a .safetensors file of ours, or in the published .pth.
 
     Raises:
-        UsageError: missing, broken, or not of that network; the first parameter that differs is named.
+        UsageError: missing, broken, or not of that network; how many parameters differ is said, the first are named.
     """
     if path.is_dir():
         path = path / "weights.safetensors"
@@ -40,7 +40,7 @@ def load_network(path: Path) -> Network:
         raise UsageError(f"{path}: no weights there")
     spec, state = _published(path) if path.suffix in (".pth", ".pt") else _ours(path)
     network = build(spec, seed=0)
-    wrong = _difference(network.state_dict(), state)
+    wrong = parameter_differences(state, network.state_dict()) or _not_finite(state)
     if wrong:
         raise UsageError(f"{path}: not weights of {spec.label()}: {wrong}")
     network.load_state_dict(state)
@@ -70,6 +70,8 @@ def _published(path: Path) -> tuple[ArchSpec, dict[str, Tensor]]:
     except Exception as error:  # a broken file fails in many ways inside torch: zip, pickle, end of file
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise UsageError(f"{path}: not a readable checkpoint: {reason}") from None
+    if isinstance(published, dict) and "format" in published:
+        raise UsageError(f"{path}: a checkpoint to resume a training from; give the bundle, which holds the weights")
     if not isinstance(published, dict) or not all(isinstance(value, Tensor) for value in published.values()):
         raise UsageError(f"{path}: expected a flat dictionary of tensors, as published for {PUBLISHED}")
     state: dict[str, Tensor] = {}
@@ -111,14 +113,19 @@ def _our_name(name: str) -> str:
     return name
 
 
-def _difference(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:
-    """The first parameter that is missing, unknown, of another shape or not finite; empty when all agree."""
-    for name, tensor in expected.items():
-        if name not in found:
-            return f"{name} is missing"
-        if found[name].shape != tensor.shape:
-            return f"{name} has shape {tuple(found[name].shape)} where {tuple(tensor.shape)} is expected"
-        if not torch.isfinite(found[name]).all():
-            return f"{name} holds values that are not finite"
-    unknown = sorted(found.keys() - expected.keys())
-    return f"{unknown[0]} is not part of it" if unknown else ""
+def parameter_differences(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str:
+    """How many parameters are missing, unknown or of another shape, and the first three; empty when all agree."""
+
+    def shape(tensors: Mapping[str, Tensor], name: str) -> str:
+        return "x".join(map(str, tensors[name].shape)) if name in tensors else "absent"
+
+    names = list(dict.fromkeys([*expected, *found]))
+    different = [name for name in names if shape(found, name) != shape(expected, name)]
+    first = ", ".join(f"{name} ({shape(found, name)}, here {shape(expected, name)})" for name in different[:3])
+    more = ", ..." if len(different) > 3 else ""
+    return f"{len(different)} of {len(names)} parameters differ: {first}{more}" if different else ""
+
+
+def _not_finite(found: Mapping[str, Tensor]) -> str:
+    names = [name for name, tensor in found.items() if not torch.isfinite(tensor).all()]
+    return f"{names[0]} holds values that are not finite" if names else ""

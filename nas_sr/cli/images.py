@@ -67,12 +67,12 @@ def evaluate(
     console = error_console()
     for line in (*comparison.notes, *comparison.problems):
         console.print(line, style="dim", markup=False, soft_wrap=True)
-    if csv:
-        write_csv(comparison, csv)
     if as_json:
         print_json(comparison.to_json())
     else:
-        print(comparison.to_text(per_image))
+        print(comparison.to_text(per_image), flush=True)
+    if csv:
+        write_csv(comparison, csv)
     if comparison.problems:
         raise WorkError(f"not everything could be scored ({len(comparison.problems)}): {comparison.problems[0]}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 
 import typer
 from typer.exceptions import TyperException
@@ -50,6 +51,8 @@ for module in (studies, networks, images, data, hardware, architectures):
 
 def main() -> None:
     """Runs the verb; exit status 0 done, 1 the work failed, 2 the call or a config was wrong, 130 interrupted."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")  # file names may hold any bytes
     sys.exit(run(sys.argv[1:]))
 
 

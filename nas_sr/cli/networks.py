@@ -43,7 +43,7 @@ def train(
     from nas_sr.arch.weights import load_network
     from nas_sr.data.image_sets import image_sets
     from nas_sr.errors import WorkError
-    from nas_sr.export.bundle import WEIGHTS, read_bundle, record_training, write_weights
+    from nas_sr.export.bundle import FULL_TRAINING, WEIGHTS, read_bundle, record_training, write_weights
     from nas_sr.files import writable_folder
     from nas_sr.train.checkpoint import Run, read_checkpoint, refuse_other_network, refuse_unfinished
     from nas_sr.train.loop import Diverged
@@ -51,7 +51,7 @@ def train(
     from nas_sr.train.session import Interrupted
 
     spec, config = read_bundle(bundle)
-    folder = writable_folder(bundle / "training")
+    folder = writable_folder(bundle / FULL_TRAINING)
     checkpoint = folder / CHECKPOINT
     resumed = read_checkpoint(checkpoint) if resume else None
     if not resume and not overwrite:

@@ -185,8 +185,8 @@ def export(
     """
     from nas_sr.errors import UsageError
     from nas_sr.export import choose
-    from nas_sr.export.bundle import write_bundle
-    from nas_sr.train.recipes import paper_training
+    from nas_sr.export.bundle import TRAINING, write_bundle
+    from nas_sr.train.recipes import PAPER_CROP, paper_training
 
     if sum([trial is not None, knee, max_latency is not None, min_psnr is not None]) != 1:
         raise UsageError("export needs exactly one of --trial N, --knee, --max-latency MS, --min-psnr DB")
@@ -211,6 +211,12 @@ def export(
     print(f"{folder}: trial {chosen.number}, {chosen.psnr_db:.3f} dB after brief training, {chosen.latency_ms:.2f} ms")
     for path in files:
         print(f"  {path.name}")
+    crop_lr = training.training.phases[0].crop_lr
+    if config["data"] and crop_lr * chosen.spec.scale < PAPER_CROP:
+        print(
+            f"{TRAINING} has crops of {crop_lr * chosen.spec.scale} HR pixels, not the paper's {PAPER_CROP}: the"
+            " smallest training image is no larger; a larger crop_lr leaves small images out"
+        )
     print(f"next: nas-sr train {shlex.quote(str(folder))}")
 
 

@@ -97,7 +97,7 @@ def _fitting(folder: Path, scale: int, min_lr: int, validation: Pack | None = No
     """An existing pack, if it is of this scale, large enough everywhere, and apart from the validation images."""
     pack = Pack(folder)
     if pack.scale != scale:
-        raise UsageError(f"{folder}: a pack for x{pack.scale}, but the search space is x{scale}")
+        raise UsageError(f"{folder}: a pack for x{pack.scale}, but x{scale} is needed")
     if pack.smallest_lr < min_lr:
         raise UsageError(f"{folder}: its smallest image has {pack.smallest_lr} LR pixels; {min_lr} are needed")
     seen = {entry.digest: entry.name for entry in validation.entries} if validation else {}

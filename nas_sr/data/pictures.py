@@ -84,7 +84,7 @@ def read_picture(path: Path) -> Picture:
                 _check_openable(path, image)
                 deep = _sixteen_bits(image, data)
                 image.load()  # PNG may have its metadata behind the pixels
-                samples = _decoded(path, data) if deep else _converted(image)
+                samples = _decoded(path, data, image.info.get("transparency")) if deep else _converted(image)
                 found = read_metadata(image, data)
     except UnreadableImage:
         raise
@@ -131,7 +131,8 @@ def write_picture(path: Path, picture: Picture, quality: int = 95) -> None:
     kind = FORMATS[path.suffix.lower()][0]
     mode = ("L" if picture.colour.shape[2] == 1 else "RGB") + ("" if picture.alpha is None else "A")
     samples = picture.colour if picture.alpha is None else np.dstack([picture.colour, picture.alpha])
-    options = save_options(picture.metadata, kind, mode, (samples.shape[1], samples.shape[0]))
+    written = "RGBA" if mode == "LA" and picture.bits == 16 else mode  # what OpenCV makes of it
+    options = save_options(picture.metadata, kind, written, (samples.shape[1], samples.shape[0]))
     if kind == "JPEG":
         options |= {"quality": quality, "subsampling": 0}
     elif kind == "WEBP":
@@ -167,8 +168,8 @@ def _sixteen_bits(image: Image.Image, data: bytes) -> bool:
     return max(bits) > 8
 
 
-def _decoded(path: Path, data: bytes) -> np.ndarray:
-    """(h, w, channels) uint16 in Pillow's order of channels, as stored."""
+def _decoded(path: Path, data: bytes, transparent: object) -> np.ndarray:
+    """(h, w, channels) uint16 in Pillow's order of channels, as stored; `transparent` is a grey PNG's clear value."""
     image = decode(path, data, cv2.IMREAD_UNCHANGED)
     if image.dtype != np.uint16:
         raise UnreadableImage(path, f"{image.dtype} samples where 16 bits are announced")
@@ -176,6 +177,8 @@ def _decoded(path: Path, data: bytes) -> np.ndarray:
     grey_png = data.startswith(PNG) and data[25] in (0, 4)  # OpenCV makes grey with alpha into colour with alpha
     if grey_png and image.shape[2] == 4:
         return image[:, :, [0, 3]]
+    if grey_png and image.shape[2] == 1 and isinstance(transparent, int):
+        return np.dstack([image, np.where(image == transparent, 0, 65535).astype(np.uint16)])
     order = {1: [0], 3: [2, 1, 0], 4: [2, 1, 0, 3]}
     return image[:, :, order[image.shape[2]]]
 

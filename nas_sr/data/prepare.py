@@ -14,7 +14,7 @@ from nas_sr.errors import UsageError
 from nas_sr.files import writable_folder
 
 TRAIN, VAL = "train", "val"
-MIN_LR = 24  # LR pixels: the crop of the default training
+MIN_LR = 16  # LR pixels: the crop of the default training
 
 
 class Prepared(NamedTuple):

@@ -6,8 +6,11 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from nas_sr.data.folders import find_pairs
 from nas_sr.data.pack import Pack
+from nas_sr.data.pairs import ImagePair
 from nas_sr.data.prepare import VAL, prepared_pack
 from nas_sr.errors import UsageError
 from nas_sr.evaluate.evaluate import ReadablePair, pack_sources
@@ -38,5 +41,10 @@ def open_benchmark(folder: Path, scale: int) -> Benchmark:
     notes = found.problems
     if all(pair.lr is None for pair in found.pairs):
         notes = [*notes, f"{folder}: no LR images for x{scale}; made by MATLAB's bicubic downscaling"]
-    sources: list[ReadablePair] = [(pair.name, partial(pair.read, scale)) for pair in found.pairs]
+    sources: list[ReadablePair] = [(pair.name, partial(_matching, pair, scale)) for pair in found.pairs]
     return Benchmark(folder, scale, sources, tuple(notes))
+
+
+def _matching(pair: ImagePair, scale: int) -> tuple[np.ndarray, np.ndarray]:
+    lr, hr, _ = pair.read_matching(scale)
+    return lr, hr

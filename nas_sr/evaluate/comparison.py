@@ -7,6 +7,7 @@ import io
 import math
 from collections.abc import Iterable
 from pathlib import Path
+from statistics import fmean
 from typing import Any, NamedTuple
 
 from nas_sr.evaluate.evaluate import ImageScores, Scores
@@ -97,7 +98,7 @@ class Comparison(NamedTuple):
 def write_csv(comparison: Comparison, path: Path) -> None:
     """Writes `comparison` as CSV, whole or not at all."""
     with replacing(path) as temporary:
-        temporary.write_text(comparison.to_csv())
+        temporary.write_text(comparison.to_csv(), encoding="utf-8", errors="surrogateescape")
 
 
 def shortened(models: Iterable[str]) -> dict[str, str]:
@@ -111,12 +112,13 @@ def _means(results: list[Result]) -> list[str]:
     width = max(len("model"), *(len(name) for name in shown.values()))
     heads = "".join(f"{head:>10}" for head, _, _ in _COLUMNS)
     lines = [f"{'model':<{width}}{heads}      gain"]
-    base = next(result.scores.psnr_y_db for result in results if result.model == BICUBIC)
+    base = {image.name: image for result in results if result.model == BICUBIC for image in result.scores.per_image}
     most = max(result.scores.n for result in results)
     for result in results:
         means = result.scores.means()
         figures = "".join(f"{means[key]:>10.{digits}f}" for _, key, digits in _COLUMNS)
-        gain = "" if result.model == BICUBIC else f"{means['psnr_y_db'] - base:>+10.3f}"
+        gains = [image.psnr_y_db - base[image.name].psnr_y_db for image in result.scores.per_image]
+        gain = "" if result.model == BICUBIC else f"{fmean(gains or [math.nan]):>+10.3f}"
         fewer = f"  of {result.scores.n} images" if result.scores.n < most else ""
         lines.append(f"{shown[result.model]:<{width}}{figures}{gain}{fewer}")
     return lines

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 import torch
 from torch import nn
@@ -23,6 +24,7 @@ Seen = Callable[[str, np.ndarray, Mapping[str, np.ndarray]], None]  # name, HR, 
 
 _BICUBIC_REACH = 2
 _SSIM_WINDOW = 11
+_NO_MEMORY = (MemoryError, cv2.error)  # OpenCV's own is raised for little else
 
 
 class ImageScores(NamedTuple):
@@ -125,17 +127,27 @@ def evaluate_images(
         except UnreadableImage as error:
             for lines in problems.values():
                 lines.append(str(error))
+        except _NO_MEMORY:
+            for lines in problems.values():
+                lines.append(f"{name}: not enough memory to read it")
         else:
             outputs = {}
             for label, upscaler in upscalers.items():
                 try:
-                    outputs[label] = upscaler(lr)
+                    output = upscaler(lr)
+                    scores[label].append(_score(name, output, hr, scale, rounded_y))
                 except CannotUpscale as error:
                     problems[label].append(f"{name}: {error}")
+                except _NO_MEMORY:
+                    problems[label].append(f"{name}: not enough memory to score it")
                 else:
-                    scores[label].append(_score(name, outputs[label], hr, scale, rounded_y))
-            if seen:
-                seen(name, hr, outputs)
+                    outputs[label] = output
+            try:
+                if seen:
+                    seen(name, hr, outputs)
+            except OSError as error:  # a full disk must not cost the figures
+                for lines in problems.values():
+                    lines.append(f"{name}: its picture could not be written: {error.strerror or error}")
         progress(done, len(sources))
     return {label: Scores(tuple(scores[label]), tuple(problems[label])) for label in upscalers}
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
+import numpy as np
 import psutil
 
 from nas_sr.data.images import UnreadableImage
@@ -86,7 +88,21 @@ def enlarged(picture: Picture, upscaler: Upscaler, tiled: Progress = lambda done
         CannotUpscale: see `Upscaler`.
     """
     alpha = None if picture.alpha is None else bicubic(upscaler.scale)(picture.alpha)
-    return Picture(upscaler(picture.colour, tiled), alpha, picture.metadata)
+    return Picture(upscaler(_without_hidden(picture), tiled), alpha, picture.metadata)
+
+
+def _without_hidden(picture: Picture) -> np.ndarray:
+    """The colours, where nothing is visible those of the nearest visible pixel: hidden ones would show at the edges."""
+    colour = picture.colour
+    hidden = np.zeros(colour.shape[:2], bool) if picture.alpha is None else picture.alpha[:, :, 0] == 0
+    if hidden.all() or not hidden.any():
+        return colour
+    _, nearest = cv2.distanceTransformWithLabels(
+        hidden.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    at = np.zeros(nearest.max() + 1, np.intp)
+    at[nearest[~hidden]] = np.flatnonzero(~hidden)
+    return colour.reshape(-1, colour.shape[2])[at[nearest]]
 
 
 def _check_room(job: Job, picture: Picture, scale: int) -> None:

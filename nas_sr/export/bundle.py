@@ -29,6 +29,7 @@ SPEC, WEIGHTS, ONNX, TRAINING, ORIGIN, CARD = (
     "bundle.json",
     "README.md",
 )
+FULL_TRAINING = "training"  # folder of the checkpoint, the best weights and the scalars
 
 
 def write_bundle(
@@ -37,15 +38,18 @@ def write_bundle(
     """Writes the bundle of `trial` as `folder`, whole or not at all; returns its files.
 
     Raises:
-        UsageError: the folder exists and `overwrite` is off, cannot be written, or the trial has no weights.
+        UsageError: the folder exists and `overwrite` is off, or it is none that may be replaced: not a bundle, or one
+            with a full training inside; it cannot be written, or the trial has no weights.
     """
-    if folder.exists() and not overwrite:
-        raise UsageError(f"{folder} exists already; choose another with --out, or say --overwrite")
+    if folder.exists():
+        _refuse_to_replace(folder, overwrite)
     weights = Path(study.study_dir) / "trials" / str(trial.number) / "weights.safetensors"
     if not weights.is_file():
         raise UsageError(f"{weights}: the weights of trial {trial.number} are missing")
-    writable_folder(folder.parent)
-    building = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    place = folder.resolve()
+    writable_folder(place.parent)
+    building = place.with_name(f".{place.name}.{os.getpid()}.part")
+    replaced = place.with_name(f".{place.name}.{os.getpid()}.replaced")
     try:
         building.mkdir()
         network = load_network(weights)
@@ -54,12 +58,30 @@ def write_bundle(
         write_json(building / ORIGIN, _origin(study, trial))
         (building / CARD).write_text(card(study, trial, training, folder))
         write_weights(building, network)
-        if folder.exists():
-            shutil.rmtree(folder)
-        building.rename(folder)
+        if place.exists():
+            place.rename(replaced)
+        try:
+            building.rename(place)
+        except BaseException:
+            if replaced.exists():
+                replaced.rename(place)
+            raise
     finally:
         shutil.rmtree(building, ignore_errors=True)
+    shutil.rmtree(replaced, ignore_errors=True)
     return sorted(path for path in folder.iterdir())
+
+
+def _refuse_to_replace(folder: Path, overwrite: bool) -> None:
+    if not overwrite:
+        raise UsageError(f"{folder} exists already; choose another with --out, or say --overwrite")
+    if not folder.is_dir() or (any(folder.iterdir()) and not (folder / ORIGIN).is_file()):
+        raise UsageError(f"{folder}: --overwrite replaces bundles only, and this is none; choose another with --out")
+    if (folder / FULL_TRAINING).exists():
+        raise UsageError(
+            f"{folder / FULL_TRAINING}: holds a full training, which --overwrite would delete; choose another with"
+            " --out, or move it away"
+        )
 
 
 def write_weights(folder: Path, network: Network) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from nas_sr.arch.network import Network
 from nas_sr.arch.spec import ArchSpec
+from nas_sr.arch.weights import parameter_differences
 from nas_sr.config import Config, FullTraining, Training, flat
 from nas_sr.data.image_sets import ImageSets
 from nas_sr.data.pack import Pack
@@ -24,7 +25,12 @@ from nas_sr.train.execution import Execution
 _FORMAT = 2
 _VALIDATION_BYTES = 150_000  # sample crops as PNG
 # They decide where and how fast a training runs, not what comes out; images are compared by content.
-_FREE_TO_CHANGE = {"data", "val", "config.tensorboard", "config.training.micro_batch", "config.training.pack_in"}
+_FREE_TO_CHANGE = {
+    "data",
+    "val",
+    "config.tensorboard",
+    *(f"config.training.{name}" for name in ("compile", "micro_batch", "pack_in")),
+}
 
 
 class Run(Config):
@@ -143,7 +149,7 @@ def refuse_other_network(spec: ArchSpec, state: dict[str, Tensor], network: Netw
     """
     if spec.digest != network.spec.digest:
         fields = _differences(spec.to_json(), network.spec.to_json())
-        parameters = _parameter_differences(state, network.state_dict())
+        parameters = parameter_differences(state, network.state_dict())
         raise UsageError(f"{path}: of another network: {'; '.join(fields)}; {parameters}")
 
 
@@ -195,16 +201,6 @@ def _differences(before: Any, now: Any) -> list[str]:
         for key in sorted(was.keys() | wanted.keys())
         if was.get(key) != wanted.get(key)
     ]
-
-
-def _parameter_differences(saved: dict[str, Tensor], ours: dict[str, Tensor]) -> str:
-    def shape(tensors: dict[str, Tensor], name: str) -> str:
-        return "x".join(map(str, tensors[name].shape)) if name in tensors else "absent"
-
-    names = list(dict.fromkeys([*ours, *saved]))
-    different = [name for name in names if shape(saved, name) != shape(ours, name)]
-    first = ", ".join(f"{name} ({shape(saved, name)}, here {shape(ours, name)})" for name in different[:3])
-    return f"{len(different)} of {len(names)} parameters differ: {first}{', ...' if len(different) > 3 else ''}"
 
 
 def _reason(error: Exception) -> str:

@@ -100,13 +100,49 @@ def choose_execution(
         try:
             faster, again = _fastest([chosen, compiled], spec, training, images)
         except RuntimeError as error:  # what torch raises where a compiler, Triton or memory is missing
-            reason = str(error).strip().splitlines()[0]
             if training.compile == "on":
-                raise WorkError(f"compile: on, but torch.compile fails here: {reason}") from error
-            return chosen, [*measured, {**compiled.model_dump(), "step_ms": None, "failed": reason}]
+                raise _compiling_fails(error) from error
+            return chosen, [*measured, {**compiled.model_dump(), "step_ms": None, "failed": _first_line(error)}]
         measured = [*(each for each in measured if _of(each) != chosen), *again]
         chosen = compiled if training.compile == "on" else faster
     return chosen, measured
+
+
+def resumed_execution(
+    begun_on: Execution, spec: ArchSpec, training: Training, device: str, workers: int = 1
+) -> tuple[Execution, str]:
+    """How a training goes on that was begun on `begun_on`, and in a few words what is not as it was, if anything.
+
+    Compiled only if that still works, is still wanted, and the device is of the same kind.
+
+    Raises:
+        WorkError: the config demands compiling and it fails.
+    """
+    same = begun_on.model_copy(update={"device": device})
+    elsewhere = "" if device == begun_on.device else f"; begun on {begun_on.device}"
+    plain = same.model_copy(update={"compiled": False})
+    wanted = training.compile == "on" or (
+        training.compile == "auto" and begun_on.compiled and torch.device(device).type == begun_on._device_type
+    )
+    if not wanted:
+        return plain, elsewhere + ("; no longer compiled" if begun_on.compiled else "")
+    share = math.ceil(training.phases[0].batch / workers)
+    compiled = same.model_copy(update={"compiled": True})
+    try:
+        _best_seconds([compiled], spec, training, min(share, training.micro_batch or share))
+    except RuntimeError as error:
+        if training.compile == "on":
+            raise _compiling_fails(error) from error
+        return plain, f"{elsewhere}; no longer compiled, which fails here: {_first_line(error)}"
+    return compiled, elsewhere
+
+
+def _compiling_fails(error: RuntimeError) -> WorkError:
+    return WorkError(f"compile: on, but torch.compile fails here: {_first_line(error)}")
+
+
+def _first_line(error: RuntimeError) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def explained(chosen: Execution, measured: list[dict[str, Any]]) -> str:

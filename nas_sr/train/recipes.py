@@ -21,6 +21,7 @@ compile: auto (in 20,000 steps and more on a GPU, if torch.compile works there a
 micro_batch: images held in memory at once; their gradients add up to the batch's, so the result stays the same
 """
 
+PAPER_CROP = 512  # side, HR pixels
 _STEPS_AN_EPOCH = 800
 _KNEE_EPOCHS = (10, 400, 400)  # warm-up, maximum, cooldown
 
@@ -32,7 +33,7 @@ def paper_training(scale: int, data: str | None, val: str | None, smallest_lr: i
     not say what follows its 810 scheduled epochs: here the learning rate stays at 1 % of the maximum (`after: floor`).
     Nor does it speak of the gradient's norm, which is limited to 1 here.
     """
-    crop_lr = min(512 // scale, smallest_lr // 8 * 8 or smallest_lr)
+    crop_lr = min(PAPER_CROP // scale, smallest_lr // 8 * 8 or smallest_lr)
     phases = [
         Phase(
             steps=epochs * _STEPS_AN_EPOCH,

@@ -20,7 +20,7 @@ from nas_sr.evaluate.evaluate import validation_psnr_rgb
 from nas_sr.latency.device_lock import SharedDevice
 from nas_sr.records import CurvePoint
 from nas_sr.train.checkpoint import Checkpoint, Run, described
-from nas_sr.train.execution import Execution, choose_execution, default_device, explained
+from nas_sr.train.execution import Execution, choose_execution, default_device, explained, resumed_execution
 from nas_sr.train.group import Group
 from nas_sr.train.loop import train
 from nas_sr.train.samples import sample_crops
@@ -147,11 +147,7 @@ def _state(job: Job, group: Group, watch: Watch) -> TrainingState:
     training, checkpoint = job.run.training, job.checkpoint
     if checkpoint is None:
         return TrainingState(network, training, _chosen(job, group, watch))
-    execution = checkpoint.execution.model_copy(update={"device": group.device})
-    if group.rank == 0:
-        elsewhere = "" if execution == checkpoint.execution else f"; begun on {checkpoint.execution.device}"
-        watch.said(f"steps run on {execution}, as when it was begun{elsewhere}")
-    state = TrainingState(network, training, execution)
+    state = TrainingState(network, training, _resumed(job, checkpoint, group, watch))
     state.restore(checkpoint.values)
     if training.micro_batch != checkpoint.run.training.micro_batch:
         state.micro_batch = training.micro_batch
@@ -166,3 +162,14 @@ def _chosen(job: Job, group: Group, watch: Watch) -> Execution:
         watch.said(explained(execution, measured))
         text = execution.model_dump_json()
     return Execution.model_validate_json(group.first_text(text))
+
+
+def _resumed(job: Job, checkpoint: Checkpoint, group: Group, watch: Watch) -> Execution:
+    """How steps go on: likewise, each process on its own device."""
+    text = ""
+    if group.rank == 0:
+        begun_on = checkpoint.execution
+        execution, changed = resumed_execution(begun_on, job.spec, job.run.training, group.device, group.size)
+        watch.said(f"steps run on {execution}, as when it was begun{changed}")
+        text = execution.model_dump_json()
+    return Execution.model_validate_json(group.first_text(text)).model_copy(update={"device": group.device})

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -171,3 +172,15 @@ def test_interrupted_folder_keeps_what_is_done(here: Path) -> None:
     for file in files:
         assert file.suffix == ".png"
         assert read_rgb(file).shape == (1200, 1200, 3)
+
+
+def test_names_that_are_no_text_do_not_stop_the_others(here: Path) -> None:
+    for name in (b"a\xff.png", b"b.png"):
+        Path(os.fsdecode(os.fsencode(here) + b"/odd/" + name)).parent.mkdir(exist_ok=True)
+        write_png(Path(os.fsdecode(os.fsencode(here) + b"/odd/" + name)), IMAGE)
+    done = subprocess.run(
+        [sys.executable, "-c", "from nas_sr.cli import main; main()", "upscale", "bicubic", "odd", "out"],
+        cwd=here, env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"}, capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [b"out/a\xff.png", b"out/b.png"]

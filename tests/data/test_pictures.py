@@ -272,3 +272,27 @@ def test_nothing_half_written_is_left(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="place"):
         write_picture(tmp_path / "place.png", Picture(RGB))
     assert [path.name for path in tmp_path.iterdir()] == ["place.png"]
+
+
+def test_clear_value_of_a_deep_grey_png_is_transparent(tmp_path: Path) -> None:
+    grey = np.array([[0, 300], [300, 65535]], np.uint16)
+    data = cv2.imencode(".png", grey)[1].tobytes()
+    head = next(png_chunks(data)).end
+    clear = b"tRNS" + struct.pack(">H", 300)
+    chunk = struct.pack(">I", 2) + clear + struct.pack(">I", zlib.crc32(clear))
+    (tmp_path / "clear.png").write_bytes(data[:head] + chunk + data[head:])
+    found = read_picture(tmp_path / "clear.png")
+    assert (found.colour[:, :, 0] == grey).all()
+    assert found.alpha is not None
+    assert found.alpha[:, :, 0].tolist() == [[65535, 0], [0, 65535]]
+
+
+def test_deep_grey_with_transparency_is_written_without_a_grey_profile(tmp_path: Path) -> None:
+    """The file is RGBA, to which a profile of grey does not belong."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    profile[16:20] = b"GRAY"
+    Image.fromarray(np.zeros((2, 2), np.uint8)).save(tmp_path / "grey.png", icc_profile=bytes(profile))
+    grey = read_picture(tmp_path / "grey.png")
+    deep = Picture(np.zeros((2, 2, 1), np.uint16), np.full((2, 2, 1), 9, np.uint16), grey.metadata)
+    write_picture(tmp_path / "deep.png", deep)
+    assert b"iCCP" not in [chunk.kind for chunk in png_chunks((tmp_path / "deep.png").read_bytes())]

@@ -180,3 +180,36 @@ def test_sets_of_one_name_keep_their_own_pictures(tmp_path: Path) -> None:
         write_png(tmp_path / parent / "Set" / "a.png", _image(40, 40))
     compare({"dark": _dark(4)}, [tmp_path / "one" / "Set", tmp_path / "two" / "Set"], pictures=tmp_path / "pictures")
     assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == ["1-Set-x4", "2-Set-x4"]
+
+
+def test_lr_images_of_other_pictures_are_not_scored(sets: list[Path]) -> None:
+    one, other = _image(64, 64), _image(64, 64)
+    folder = sets[0].parent / "swapped"
+    for name, hr, lr in (("a", one, other), ("b", other, one), ("c", one, one)):
+        write_png(folder / "HR" / f"{name}.png", hr)
+        write_png(folder / "LRx4" / f"{name}.png", downscale(lr, 4))
+    comparison = compare({"bicubic": bicubic(4)}, [folder])
+    assert [image.name for image in comparison.results[0].scores.per_image] == ["c.png"]
+    assert len(comparison.problems) == 2
+    assert all("swapped?" in problem for problem in comparison.problems)
+
+
+def test_gain_is_taken_over_the_images_that_both_scored(sets: list[Path]) -> None:
+    def fails_on_the_first(image: np.ndarray) -> np.ndarray:
+        if image.shape[0] == 16:
+            raise MemoryError
+        return upscale(image, 4)
+
+    comparison = compare({"same": Upscaler(Tiling(4, 2), fails_on_the_first)}, sets[:1])
+    line = comparison.to_text().splitlines()[-1]
+    assert line.split()[-4:] == ["+0.000", "of", "1", "images"]
+    assert comparison.problems == ("0.png: could not be upscaled: MemoryError",)
+
+
+def test_picture_that_cannot_be_written_costs_no_figure(sets: list[Path], tmp_path: Path) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    (pictures / "SetA").write_text("in the way")
+    comparison = compare({"dark": _dark(4)}, sets[:1], pictures=pictures)
+    assert comparison.results[0].scores.n == 2
+    assert all("its picture could not be written" in problem for problem in comparison.problems)

@@ -165,3 +165,12 @@ def test_progress_is_told_by_tile(tmp_path: Path) -> None:
     upscaler = Upscaler(base.tiling._replace(side=10), base.enlarge)
     upscale_files(upscaler, [Job(tmp_path / "a.png", tmp_path / "b.png")], tiled=lambda *at: told.append(at))
     assert told == [(done, 6) for done in range(1, 7)]
+
+
+def test_hidden_colours_do_not_show_at_the_edges() -> None:
+    """A white shape cut out of transparent black stays white."""
+    colour, alpha = np.zeros((12, 12, 3), np.uint8), np.zeros((12, 12, 1), np.uint8)
+    colour[3:9, 2:7], alpha[3:9, 2:7] = 255, 255
+    large = enlarged(Picture(colour, alpha), bicubic(4))
+    assert large.alpha is not None
+    assert (large.colour[large.alpha[:, :, 0] > 0] == 255).all()

@@ -96,6 +96,25 @@ def test_every_way_to_choose(
     assert "--overwrite" in capsys.readouterr().err
 
 
+def test_only_bundles_are_replaced_and_none_with_a_full_training(
+    studies: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = studies.parent / "out"
+    asked = ["export", "s t'1", "--studies", str(studies), "--trial", "3", "--overwrite", "--out", str(out)]
+    assert run(asked) == run(asked) == 0
+    (out / "training").mkdir()
+    (out / "training" / "best.safetensors").write_text("days of work")
+    assert run(asked) == 2
+    assert "holds a full training" in capsys.readouterr().err
+    (out / "bundle.json").unlink()
+    assert run(asked) == 2
+    assert "--overwrite replaces bundles only" in capsys.readouterr().err
+    assert (out / "training" / "best.safetensors").read_text() == "days of work"
+    assert run([*asked[:-1], str(studies)]) == 2
+    assert len(list(studies.iterdir())) == 1
+    assert not list(studies.parent.glob(".*"))
+
+
 def test_bundle_holds_one_network_in_three_forms(studies: Path) -> None:
     said = _export(studies, "--knee", "--out", str(studies / "b"))
     bundle = Path(said["bundle"])

@@ -11,10 +11,11 @@ import torch
 
 from nas_sr.arch.network import build
 from nas_sr.arch.spec import ArchSpec
-from nas_sr.config import Phase, Training
+from nas_sr.config import FullTraining, Phase, StudyConfig, Training, parse, read_yaml
+from nas_sr.errors import UsageError, WorkError
 from nas_sr.records import CurvePoint
 from nas_sr.train import execution
-from nas_sr.train.execution import Execution, choose_execution, explained
+from nas_sr.train.execution import Execution, choose_execution, explained, resumed_execution
 from nas_sr.train.loop import train
 from nas_sr.train.state import TrainingState
 from tests.train.quick import demonstration
@@ -98,6 +99,40 @@ def test_demanded_where_it_does_not_pay_is_said(monkeypatch: pytest.MonkeyPatch)
         "steps run on cpu, fp32, contiguous, compiled, as the config says, measured:"
         " fp32 contiguous 1000 ms, fp32 contiguous compiled 2000 ms"
     )
+
+
+@pytest.mark.parametrize("written", ["on", "off", "auto", "'on'"])
+def test_config_file_takes_the_words_as_they_are(tmp_path: Path, written: str) -> None:
+    """YAML 1.1 has truth values that look like them."""
+    path = tmp_path / "train.yaml"
+    path.write_text(f"training: {{compile: {written}, phases: [{{steps: 1}}]}}\n")
+    assert read_yaml(path, FullTraining).training.compile == written.strip("'")
+
+
+def test_brief_training_is_not_compiled() -> None:
+    with pytest.raises(UsageError, match="compiling a candidate takes longer than training it"):
+        parse({"training": {"compile": "on", "phases": [{"steps": 1}]}}, StudyConfig, "study.yaml")
+
+
+def test_resumed_compiled_only_where_that_works_and_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun_on = Execution(device="cuda", compiled=True)
+    monkeypatch.setattr(execution, "_best_seconds", _halved_by_compiling)
+    assert resumed_execution(begun_on, SPEC, LONG, "cuda") == (begun_on, "")
+    assert resumed_execution(begun_on, SPEC, LONG, "cpu") == (PLAIN, "; begun on cuda; no longer compiled")
+    off = LONG.model_copy(update={"compile": "off"})
+    assert resumed_execution(begun_on, SPEC, off, "cuda") == (Execution(device="cuda"), "; no longer compiled")
+    assert resumed_execution(PLAIN, SPEC, LONG, "cpu") == (PLAIN, "")
+    assert resumed_execution(PLAIN, SPEC, DEMANDED, "cpu") == (COMPILED, "")
+
+    def fails(*rest: object) -> list[float]:
+        raise RuntimeError("no compiler\nand more")
+
+    monkeypatch.setattr(execution, "_best_seconds", fails)
+    plain, why = resumed_execution(begun_on, SPEC, LONG, "cuda")
+    assert not plain.compiled
+    assert why == "; no longer compiled, which fails here: no compiler"
+    with pytest.raises(WorkError, match=r"compile: on, but .* fails here: no compiler"):
+        resumed_execution(PLAIN, SPEC, DEMANDED, "cpu")
 
 
 def _halved_by_compiling(candidates: list[Execution], *rest: object) -> list[float]:
