@@ -1,7 +1,8 @@
-"""Writing files so that a reader sees the old one or the new one, never half of one."""
+"""Writing files so that a reader sees the old one or the new one, never half of one, and one writer at a time."""
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -28,6 +29,25 @@ def write_json(path: Path, value: Any) -> None:
     """Writes `value` as indented JSON, whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(value, indent=1) + "\n")
+
+
+@contextmanager
+def held_alone(path: Path, otherwise: str) -> Iterator[None]:
+    """Holds a lock file; the kernel lets go of it when the process ends, however it ends.
+
+    Raises:
+        UsageError: another process holds it; `otherwise` is what is said then.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise UsageError(otherwise) from None
+    try:
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def writable_folder(path: Path) -> Path:

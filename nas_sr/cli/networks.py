@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import shlex
+import time
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from nas_sr.cli.names import absolute
-from nas_sr.cli.output import JSON, counted, error_console, print_json
+from nas_sr.cli.output import JSON, Pace, counted, error_console, print_json
+
+_PLAIN_LINE_EVERY_S = 60
 
 
 def register(app: typer.Typer) -> None:
@@ -39,19 +42,44 @@ def train(
         nas-sr train bundles/camera --resume
         nas-sr train bundles/camera --workers 4
     """
+    from nas_sr.export.bundle import FULL_TRAINING, read_bundle
+    from nas_sr.files import held_alone, writable_folder
+    from nas_sr.train.run import CHECKPOINT
+
+    read_bundle(bundle)  # before anything is written into it
+    folder = writable_folder(bundle / FULL_TRAINING)
+    with held_alone(folder / ".training", f"{bundle}: another training is running in it"):
+        trained = _trained(bundle, folder, steps, resume, overwrite, absolute(data), absolute(val), workers, address)
+    if as_json:
+        print_json({"checkpoint": str(folder / CHECKPOINT), "steps": trained.steps, "psnr_db": trained.psnr_db})
+        return
+    print(f"{trained.steps} steps, validation PSNR from {trained.start_psnr_db:.3f} to {trained.psnr_db:.3f} dB")
+    print(f"{bundle}: weights.safetensors and model.onnx now hold the best weights")
+
+
+def _trained(
+    bundle: Path,
+    folder: Path,
+    steps: int | None,
+    resume: bool,
+    overwrite: bool,
+    data: str | None,
+    val: str | None,
+    workers: int,
+    address: str | None,
+) -> Any:
+    """Runs the training of a bundle whose `folder` nobody else uses, and puts its best weights into the bundle."""
     from nas_sr.arch.network import build
     from nas_sr.arch.weights import load_network
     from nas_sr.data.image_sets import image_sets
     from nas_sr.errors import WorkError
-    from nas_sr.export.bundle import FULL_TRAINING, WEIGHTS, read_bundle, record_training, write_weights
-    from nas_sr.files import writable_folder
+    from nas_sr.export.bundle import WEIGHTS, read_bundle, record_training, write_weights
     from nas_sr.train.checkpoint import Run, read_checkpoint, refuse_other_network, refuse_unfinished
     from nas_sr.train.loop import Diverged
     from nas_sr.train.run import BEST, CHECKPOINT, run_training
     from nas_sr.train.session import Interrupted
 
     spec, config = read_bundle(bundle)
-    folder = writable_folder(bundle / FULL_TRAINING)
     checkpoint = folder / CHECKPOINT
     resumed = read_checkpoint(checkpoint) if resume else None
     if not resume and not overwrite:
@@ -60,8 +88,8 @@ def train(
     run = Run(
         config=config,
         steps=before.steps if steps is None else steps,
-        data=absolute(data) or before.data,
-        val=absolute(val) or (None if data else before.val),
+        data=data or before.data,
+        val=val or (None if data else before.val),
     )
     with counted("packing images") as packing:
         smallest = max(phase.crop_lr for phase in config.training.phases)
@@ -91,15 +119,11 @@ def train(
             raise KeyboardInterrupt from None
     write_weights(bundle, load_network(folder / BEST))
     record_training(bundle, trained.steps, trained.psnr_db)
-    if as_json:
-        print_json({"checkpoint": str(checkpoint), "steps": trained.steps, "psnr_db": trained.psnr_db})
-        return
-    print(f"{trained.steps} steps, validation PSNR from {trained.start_psnr_db:.3f} to {trained.psnr_db:.3f} dB")
-    print(f"{bundle}: weights.safetensors and model.onnx now hold the best weights")
+    return trained
 
 
 class _TrainingView:
-    """A bar with the time left on a terminal, and a line at every validation everywhere."""
+    """A bar with the time left on a terminal, a line every minute elsewhere, and one at every validation everywhere."""
 
     def __init__(self, console: Any, steps: int) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -115,6 +139,7 @@ class _TrainingView:
             disable=not console.is_terminal,
         )
         self._task = self._bar.add_task("", total=steps, best="")
+        self._pace, self._told_at = Pace(), time.monotonic()
 
     def __enter__(self) -> _TrainingView:
         self._bar.start()
@@ -129,7 +154,12 @@ class _TrainingView:
             self.said(f"resumed after step {position} of {self._steps}, best so far {best_psnr_db:.3f} dB")
 
     def stepped(self, position: int, best_psnr_db: float) -> None:
-        self._bar.update(self._task, completed=position, best=f"best {best_psnr_db:.3f} dB")
+        best = f"best {best_psnr_db:.3f} dB"
+        self._bar.update(self._task, completed=position, best=best)
+        pace = self._pace.words(position, self._steps)
+        if not self._console.is_terminal and time.monotonic() - self._told_at > _PLAIN_LINE_EVERY_S:
+            self._told_at = time.monotonic()
+            self.said(f"step {position}/{self._steps}  {best}  {pace}")
 
     def validated(self, point: Any, best_psnr_db: float) -> None:
         loss = "" if math.isnan(point.loss) else f"loss {point.loss:.5f}  "

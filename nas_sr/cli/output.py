@@ -52,7 +52,7 @@ def counted(what: str) -> Iterator[Callable[[int, int], None]]:
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[pace]}"))
     console = error_console()
-    pace, shown_at = _Pace(), time.monotonic()
+    pace, shown_at = Pace(), time.monotonic()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=None, pace="")
 
@@ -67,13 +67,14 @@ def counted(what: str) -> Iterator[Callable[[int, int], None]]:
         yield report
 
 
-class _Pace:
+class Pace:
     """Rate and time left, from the last half minute: the start of a continued job is quicker than what follows."""
 
     def __init__(self) -> None:
         self._seen = deque([(time.monotonic(), 0)])
 
     def words(self, done: int, total: int) -> str:
+        """For people; empty while it is not known."""
         now = time.monotonic()
         self._seen.append((now, done))
         while len(self._seen) > 2 and now - self._seen[1][0] > _PACE_OVER_S:

@@ -77,9 +77,10 @@ def _refuse_to_replace(folder: Path, overwrite: bool) -> None:
         raise UsageError(f"{folder} exists already; choose another with --out, or say --overwrite")
     if not folder.is_dir() or (any(folder.iterdir()) and not (folder / ORIGIN).is_file()):
         raise UsageError(f"{folder}: --overwrite replaces bundles only, and this is none; choose another with --out")
-    if (folder / FULL_TRAINING).exists():
+    trained = folder / FULL_TRAINING
+    if trained.is_dir() and any(not path.name.startswith(".") for path in trained.iterdir()):
         raise UsageError(
-            f"{folder / FULL_TRAINING}: holds a full training, which --overwrite would delete; choose another with"
+            f"{trained}: holds a full training, which --overwrite would delete; choose another with"
             " --out, or move it away"
         )
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import math
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +15,7 @@ from optuna.trial import FrozenTrial
 from nas_sr.arch.spec import ArchSpec
 from nas_sr.config import StudyConfig, read_yaml, write_yaml
 from nas_sr.errors import UsageError, unknown_name
-from nas_sr.files import replacing, writable_folder, write_json
+from nas_sr.files import held_alone, replacing, writable_folder, write_json
 from nas_sr.front import hypervolume, pareto_front
 from nas_sr.latency.profile import HardwareProfile
 from nas_sr.records import Competitor, StudyRecord, TrialRecord
@@ -86,23 +83,13 @@ class StudyStore:
         """Whether a study was begun there."""
         return (folder / CONFIG).is_file()
 
-    @contextmanager
-    def searching(self) -> Iterator[None]:
-        """Holds the study for one search; the kernel lets go of it when the process ends, however it ends.
+    def searching(self) -> AbstractContextManager[None]:
+        """Holds the study for one search.
 
         Raises:
             UsageError: another process searches in it now.
         """
-        descriptor = os.open(self.folder / ".searching", os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(descriptor)
-            raise UsageError(f"{self.folder}: another search is running in this study") from None
-        try:
-            yield
-        finally:
-            os.close(descriptor)
+        return held_alone(self.folder / ".searching", f"{self.folder}: another search is running in this study")
 
     def environment(self) -> dict[str, Any]:
         """What was written when the study began: machine, versions, images, how training steps run."""

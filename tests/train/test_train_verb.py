@@ -1,6 +1,7 @@
 """`nas-sr train` as a user meets it: messages, refusals, exit statuses."""
 
 import json
+import re
 import shutil
 import signal
 from collections.abc import Callable
@@ -16,11 +17,12 @@ import yaml
 from nas_sr.arch.network import build
 from nas_sr.arch.spec import ArchSpec
 from nas_sr.arch.weights import load_network, save_weights
+from nas_sr.cli import networks
 from nas_sr.cli.main import run
 from nas_sr.config import FullTraining, Phase, Training, load_yaml, write_yaml
 from nas_sr.errors import UsageError
 from nas_sr.export.bundle import read_bundle
-from nas_sr.files import write_json
+from nas_sr.files import held_alone, write_json
 from nas_sr.train import session
 from nas_sr.train.recipes import CHOICES
 from tests.train.quick import SPEC
@@ -209,3 +211,19 @@ def test_every_schedule_can_be_chosen_in_the_file(bundle: Path) -> None:
         read_bundle(bundle)
     assert "train.yaml: training.phases.0.schedule" in str(raised.value)
     assert "'cosine', 'knee', 'one_cycle', 'warmup_constant_decay'" in str(raised.value)
+
+
+def test_one_training_at_a_time(bundle: Path, train: Callable[..., tuple[int, str, str]]) -> None:
+    (bundle / "training").mkdir()
+    with held_alone(bundle / "training" / ".training", "unused"):
+        status, _, errors = train()
+    assert status == 2
+    assert "another training is running in it" in errors
+    assert train()[0] == 0
+
+
+def test_without_a_terminal_a_line_now_and_then_says_how_long_it_takes(
+    train: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(networks, "_PLAIN_LINE_EVERY_S", 0)
+    assert re.search(r"step 3/6 best \d\d\.\d{3} dB [\d.]+/s 0:00:\d\d left", train()[2])
