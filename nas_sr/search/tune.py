@@ -10,21 +10,19 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple, TypeVar
 
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
-os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
 os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
 os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "1000000000")
 os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S", "0")
 
-import ray
 from ray import tune
 from ray.tune.search import Searcher
 
 from nas_sr.arch.spec import ArchSpec
 from nas_sr.errors import WorkError
+from nas_sr.local_ray import local_ray
 from nas_sr.search.candidate import Evaluation
 from nas_sr.search.outcome import Outcome, Reached
 from nas_sr.search.progress import Progress
@@ -154,33 +152,31 @@ def run_candidates(
     On an interrupt every running candidate is given back to the study, and KeyboardInterrupt goes on.
 
     Raises:
-        WorkError: a device that nothing can predict for did not come back; its candidates were given back too.
+        WorkError: a device that nothing can predict for did not come back, and its candidates were given back too;
+            or Ray does not start.
     """
     scratch = Path(evaluation.study_dir) / ".tune"
     shutil.rmtree(scratch, ignore_errors=True)
     searcher = JournalSearcher(proposals, budget, progress)
-    ray.init(
-        address="local", include_dashboard=False, log_to_driver=False, logging_level="error", num_cpus=os.cpu_count()
-    )
-    signal.signal(signal.SIGTERM, _interrupt)  # Ray's own handler would leave without telling the study
     try:
-        tune.Tuner(
-            tune.with_resources(
-                tune.with_parameters(Candidate, evaluation=evaluation, evaluate=evaluate),
-                {"cpu": resources.cpus, "gpu": resources.gpus},
-            ),
-            tune_config=tune.TuneConfig(search_alg=searcher, num_samples=-1, reuse_actors=True),
-            run_config=tune.RunConfig(
-                name="search",
-                storage_path=str(scratch.resolve()),
-                verbose=0,
-                failure_config=tune.FailureConfig(max_failures=0),
-                checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
-            ),
-        ).fit()
+        with local_ray():
+            signal.signal(signal.SIGTERM, _interrupt)
+            tune.Tuner(
+                tune.with_resources(
+                    tune.with_parameters(Candidate, evaluation=evaluation, evaluate=evaluate),
+                    {"cpu": resources.cpus, "gpu": resources.gpus},
+                ),
+                tune_config=tune.TuneConfig(search_alg=searcher, num_samples=-1, reuse_actors=True),
+                run_config=tune.RunConfig(
+                    name="search",
+                    storage_path=str(scratch.resolve()),
+                    verbose=0,
+                    failure_config=tune.FailureConfig(max_failures=0),
+                    checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
+                ),
+            ).fit()
     finally:
         proposals.interrupt()
-        ray.shutdown()
         shutil.rmtree(scratch, ignore_errors=True)
     if searcher.gone:
         raise WorkError(f"the search stopped, nothing is lost; continue it with the same command: {searcher.gone}")

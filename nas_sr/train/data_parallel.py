@@ -17,8 +17,6 @@ from contextlib import contextmanager, redirect_stdout
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
 os.environ.setdefault("RAY_TRAIN_METRICS_ENABLED", "0")
 
 import numpy as np
@@ -28,6 +26,7 @@ from ray.train import FailureConfig, LoggingConfig, RunConfig, ScalingConfig, ge
 from ray.train.torch import TorchTrainer, get_device
 
 from nas_sr.errors import UsageError, WorkError
+from nas_sr.local_ray import local_ray
 from nas_sr.records import CurvePoint
 from nas_sr.train.checkpoint import Checkpoint
 from nas_sr.train.group import Group
@@ -52,7 +51,7 @@ def carry_out_together(job: Job, watch: Watch, workers: int, address: str | None
 
     Raises:
         UsageError: there is no such cluster, or it has not enough GPUs (cores, where it has no GPU).
-        WorkError: a worker died. Else as `carry_out`.
+        WorkError: a worker died, or Ray does not start here. Else as `carry_out`.
     """
     with redirect_stdout(sys.stderr), _cluster(address), TemporaryDirectory(prefix="nas-sr-") as unused:
         share = _share(workers)
@@ -182,18 +181,18 @@ def _on_cpu(value: Any) -> Any:
 
 @contextmanager
 def _cluster(address: str | None) -> Iterator[None]:
-    if address not in (None, "auto"):
-        _refuse_silent(str(address))
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
+    if address is None:
+        with local_ray():
+            yield
+        return
+    if address != "auto":
+        _refuse_silent(address)
     on_term = signal.getsignal(signal.SIGTERM)
     try:
-        if address is None:
-            ray.init(address="local", include_dashboard=False, num_cpus=os.cpu_count(), **quiet)
-        else:
-            ray.init(address=address, **quiet)
+        ray.init(address=address, log_to_driver=False, logging_level="error")
     except (ConnectionError, ValueError, RuntimeError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise UsageError(f"no Ray cluster at {address or 'this machine'}: {reason}") from None
+        raise UsageError(f"no Ray cluster at {address}: {reason}") from None
     signal.signal(signal.SIGTERM, on_term)  # Ray's own handler would leave without a checkpoint
     try:
         yield
@@ -213,13 +212,14 @@ def _refuse_silent(address: str) -> None:
 
 
 def _share(workers: int) -> _Share:
-    """Ray would wait for ever for what a cluster does not have."""
-    there = ray.cluster_resources()
-    gpus, cpus = int(there.get("GPU", 0)), int(there.get("CPU", 0))
+    """Ray would wait for ever for what a cluster does not have, or not in one of its machines."""
+    machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    gpus, cpus = (sum(int(machine.get(kind, 0)) for machine in machines) for kind in ("GPU", "CPU"))
     if gpus:
         if workers > gpus:
             raise UsageError(f"{workers} workers need a GPU each, and there are {gpus}")
         return _Share(1, 1)
     if workers > cpus:
         raise UsageError(f"{workers} workers need a core each, and there are {cpus}")
-    return _Share(cpus // workers, 0)
+    cores = [int(machine.get("CPU", 0)) for machine in machines]
+    return _Share(max(each for each in range(1, cpus + 1) if sum(its // each for its in cores) >= workers), 0)

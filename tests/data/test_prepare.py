@@ -79,7 +79,7 @@ def test_pack_without_validation_images_takes_any_that_it_does_not_hold(tmp_path
 def test_pack_that_does_not_fit_the_job_is_refused(tmp_path: Path, df2k: list[Path]) -> None:
     out = tmp_path / "pack"
     prepare(df2k, out, 4)
-    with pytest.raises(UsageError, match="a pack for x4, but the search space is x2"):
+    with pytest.raises(UsageError, match="a pack for x4, but x2 is needed"):
         image_sets(str(out), None, 2, 24)
     with pytest.raises(UsageError, match="its smallest image has 28 LR pixels; 48 are needed"):
         image_sets(str(out), None, 4, 48)
@@ -89,7 +89,7 @@ def test_pack_that_does_not_fit_the_job_is_refused(tmp_path: Path, df2k: list[Pa
     ("change", "words"),
     [
         ({"scale": 2}, "its scale is 4, not 2"),
-        ({"min_lr": 16}, "its shortest side in LR pixels is 24, not 16"),
+        ({"min_lr": 24}, "its shortest side in LR pixels is 16, not 24"),
         ({"val": 2}, "its number of images is 1, not 2"),
         ({"val": 0}, "has validation images, and none are wanted now"),
         ({"folders": 1}, "another pack is there"),

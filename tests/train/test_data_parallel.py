@@ -50,17 +50,28 @@ def test_shares_make_up_the_batch(size: int) -> None:
         assert {len(share) for share in shares} <= {batch // size, -(-batch // size)}
 
 
-def test_more_workers_than_the_cluster_has_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("machines", "workers", "share"),
+    [
+        ([{"CPU": 2.0}], 2, (1, 0)),
+        ([{"CPU": 9.0}], 2, (4, 0)),
+        ([{"CPU": 3.0}, {"CPU": 3.0}], 3, (1, 0)),  # the six cores make no three pairs
+        ([{"CPU": 8.0}, {"CPU": 4.0}], 3, (4, 0)),
+        ([{"CPU": 64.0, "GPU": 2.0}, {"CPU": 8.0}], 2, (1, 1)),
+        ([{"CPU": 2.0}], 3, "3 workers need a core each, and there are 2"),
+        ([{"CPU": 64.0, "GPU": 2.0}], 4, "4 workers need a GPU each, and there are 2"),
+    ],
+)
+def test_share_of_each_worker(monkeypatch: pytest.MonkeyPatch, machines: list, workers: int, share: object) -> None:
     from nas_sr.train import data_parallel
 
-    for there, workers, words in [
-        ({"CPU": 2.0}, 3, "3 workers need a core each, and there are 2"),
-        ({"CPU": 64.0, "GPU": 2.0}, 4, "4 workers need a GPU each, and there are 2"),
-    ]:
-        monkeypatch.setattr(data_parallel.ray, "cluster_resources", lambda there=there: there)
-        with pytest.raises(UsageError, match=words):
+    nodes = [{"Alive": True, "Resources": each} for each in machines] + [{"Alive": False, "Resources": {"CPU": 99.0}}]
+    monkeypatch.setattr(data_parallel.ray, "nodes", lambda: nodes)
+    if isinstance(share, str):
+        with pytest.raises(UsageError, match=share):
             data_parallel._share(workers)
-    assert data_parallel._share(2) == (1, 1)
+    else:
+        assert data_parallel._share(workers) == share
 
 
 def test_cluster_that_is_not_there_is_said_at_once(tmp_path: Path) -> None:
