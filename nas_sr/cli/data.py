@@ -32,7 +32,7 @@ def prepare(
     ),
     val_data: Path = typer.Option(None, "--val-data", metavar="DIR", help="All validation images, instead of --val."),
     min_lr: int = typer.Option(
-        24, "--min-lr", min=1, help="Training images with a shorter side, in LR pixels, are left out."
+        16, "--min-lr", min=1, help="Training images with a shorter side, in LR pixels, are left out."
     ),
     leave_out_bad: bool = typer.Option(False, "--leave-out-bad", help="Pack without images that cannot be used."),
     workers: int = typer.Option(None, "--workers", min=1, help="Processes that read images.  [default: all cores]"),

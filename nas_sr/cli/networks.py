@@ -74,7 +74,7 @@ def _trained(
     from nas_sr.data.image_sets import image_sets
     from nas_sr.errors import WorkError
     from nas_sr.export.bundle import WEIGHTS, read_bundle, record_training, write_weights
-    from nas_sr.train.checkpoint import Run, read_checkpoint, refuse_other_network, refuse_unfinished
+    from nas_sr.train.checkpoint import Run, read_checkpoint, refuse_other, refuse_other_network, refuse_unfinished
     from nas_sr.train.loop import Diverged
     from nas_sr.train.run import BEST, CHECKPOINT, run_training
     from nas_sr.train.session import Interrupted
@@ -90,7 +90,12 @@ def _trained(
         steps=before.steps if steps is None else steps,
         data=data or before.data,
         val=val or (None if data else before.val),
+        training_images=before.training_images,
+        validation_images=before.validation_images,
     )
+    network = build(spec, config.training.seed)
+    if resumed:  # before any image is looked at
+        refuse_other(resumed, run, network, checkpoint)
     with counted("packing images") as packing:
         smallest = max(phase.crop_lr for phase in config.training.phases)
         images = image_sets(run.data, run.val, spec.scale, smallest, packing)
@@ -99,7 +104,6 @@ def _trained(
     for problem in images.problems:
         console.print(f"left out: {problem}", style="dim", soft_wrap=True)
     console.print(images.description, style="dim", soft_wrap=True)
-    network = build(spec, config.training.seed)
     if config.start == "weights":
         loaded = load_network(bundle / WEIGHTS)
         refuse_other_network(loaded.spec, loaded.state_dict(), network, bundle / WEIGHTS)

@@ -9,11 +9,13 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from nas_sr.files import replacing
 
@@ -22,6 +24,7 @@ MOST_PIXELS, LONGEST_SIDE = 2**30, 2**20  # what OpenCV decodes
 
 PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
+_TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 # In JPEG's compressed data a 0xFF is followed by a stuffed zero, a restart marker or another 0xFF; anything else is
 # the next marker.
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
@@ -97,7 +100,25 @@ def decode(path: Path, data: bytes, flags: int) -> np.ndarray:
         raise UnreadableImage(path, "corrupt, or not an image")
     if image.dtype not in (np.uint8, np.uint16):
         raise UnreadableImage(path, f"{image.dtype} samples; 8 and 16 bits can be read")
+    if image.dtype == np.uint16 and data.startswith(_TIFF):
+        _refuse_misread_tiff(path, data)
     return image
+
+
+def _refuse_misread_tiff(path: Path, data: bytes) -> None:
+    """OpenCV ignores these tags where samples have 16 bits (seen with 5.0), and gives other pixels."""
+    with Image.open(BytesIO(data)) as image:
+        tags = image.tag_v2  # type: ignore[attr-defined]
+    colours_apart = tags.get(284, 1) != 1 and tags.get(277, 1) > 1
+    other_colours = tags.get(262) not in (1, 2)
+    other_alpha = tags.get(338, (2,)) != (2,)
+    for found, what in [
+        (colours_apart, "its colours lie apart (PlanarConfiguration 2)"),
+        (other_colours, f"its samples are neither RGB nor grey with black as 0 (Photometric {tags.get(262)})"),
+        (other_alpha, "its fourth sample is no straight transparency (ExtraSamples)"),
+    ]:
+        if found:
+            raise UnreadableImage(path, f"a 16-bit TIFF that is not read: {what}; save it as PNG")
 
 
 class PngChunk(NamedTuple):

@@ -28,6 +28,8 @@ FORMATS = {
     ".webp": ("WEBP", 16383),
 }
 
+_SEGMENT = 65_500  # bytes for one kind of metadata in JPEG, behind its name
+
 Image.MAX_IMAGE_PIXELS = None  # our own limit is the same for every file, and an error instead of a warning
 
 _UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
@@ -103,7 +105,7 @@ def check_fits(picture: Picture, suffix: str, scale: int = 1) -> None:
     """Whether a picture, `scale` times as large, can be written as that kind of file.
 
     Raises:
-        CannotHold: not with these sides, bits or transparency.
+        CannotHold: not with these sides, bits, transparency or metadata.
     """
     kind, longest = FORMATS[suffix]
     height, width = (scale * side for side in picture.colour.shape[:2])
@@ -113,6 +115,11 @@ def check_fits(picture: Picture, suffix: str, scale: int = 1) -> None:
         raise CannotHold(f"its 16 bits a sample do not fit {kind}, which holds 8; PNG holds 16")
     if kind == "JPEG" and picture.alpha is not None:
         raise CannotHold("its transparency does not fit JPEG; PNG and WEBP hold it")
+    if (
+        kind == "JPEG"
+        and max(map(len, (picture.metadata.exif, picture.metadata.xmp, picture.metadata.comment))) > _SEGMENT
+    ):
+        raise CannotHold(f"one of EXIF, XMP and comment has more than the {_SEGMENT:,} bytes of JPEG; PNG holds it")
 
 
 def write_picture(path: Path, picture: Picture, quality: int = 95) -> None:

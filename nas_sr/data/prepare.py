@@ -64,7 +64,8 @@ def prepare(
 
     Raises:
         UsageError: no images, or something else lies in `out`.
-        BadImages: images that cannot be read, or whose LR file does not match; all others are done.
+        BadImages: images that cannot be read, or whose LR file does not match. All others are done; where validation
+            images are bad, which come first, only these.
         WorkError: not enough room, or a worker was killed.
     """
     found = find_all_pairs(folders, scale)

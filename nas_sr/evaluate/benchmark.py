@@ -36,7 +36,7 @@ def open_benchmark(folder: Path, scale: int) -> Benchmark:
         pack = Pack(prepared)
         if pack.scale != scale:
             raise UsageError(f"{folder}: a pack for x{pack.scale}; the model is x{scale}")
-        return Benchmark(folder, scale, pack_sources(pack))
+        return Benchmark(folder, scale, pack_sources(pack), pack.problems)
     found = find_pairs(folder, scale, evaluating=True)
     notes = found.problems
     if all(pair.lr is None for pair in found.pairs):

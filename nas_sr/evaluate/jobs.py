@@ -48,7 +48,9 @@ def plan_jobs(
     if _is_folder(target):
         jobs = [Job(image, place / f"{image.stem}{_suffix(image, output_format)}") for image in images]
     elif len(images) > 1 or not Path(sources[0]).is_file():
-        raise UsageError(f"{target}: more than one image needs a folder to write to (or end its name with /)")
+        raise UsageError(
+            f"{target}: several images, a folder or a pattern need a folder to write to; its name ends with /"
+        )
     elif place.suffix.lower() not in FORMATS:
         known = ", ".join(suffix[1:] for suffix in FORMATS)
         raise UsageError(f"{target}: unknown output format '{place.suffix[1:]}'; known: {known}; a folder ends with /")

@@ -55,8 +55,11 @@ def train(
     phases, execution = state.training.phases, state.execution
     crop_bytes = state.training.crop_bytes(images.scale)
     resident = resident_pixels(images, execution.device, state.training.pack_in, crop_bytes)
-    if resident and group.rank == 0:
-        said(f"all {images.size / 1e9:.2f} GB of training images are on {execution.device}, where crops are cut")
+    if group.rank == 0:
+        if resident:
+            said(f"all {images.size / 1e9:.2f} GB of training images are on {execution.device}, where crops are cut")
+        elif execution.device != "cpu":
+            said(f"crops are cut by the CPU, from {images.size / 1e9:.2f} GB of memory-mapped training images")
     while state.phase < len(phases):
         number, phase = state.phase, phases[state.phase]
         seed = state.training.seed * len(phases) + number

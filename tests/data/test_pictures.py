@@ -8,12 +8,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from nas_sr.data.images import PNG, UnreadableImage, png_chunks, read_rgb
-from nas_sr.data.pictures import CannotHold, Picture, read_picture, write_picture
+from nas_sr.data.metadata import Metadata
+from nas_sr.data.pictures import CannotHold, Picture, check_fits, read_picture, write_picture
 
 RANDOM = np.random.default_rng(0)
 RGB = RANDOM.integers(0, 256, (20, 14, 3), dtype=np.uint8)
@@ -189,6 +191,48 @@ def test_deep_tiff_is_read(tmp_path: Path) -> None:
     deep = RANDOM.integers(0, 65536, (9, 8, 3), dtype=np.uint16)
     assert cv2.imwrite(str(tmp_path / "a.tif"), deep[:, :, ::-1])
     assert _same(read_picture(tmp_path / "a.tif"), Picture(deep))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"photometric": "rgb", "planarconfig": "separate"}, "its colours lie apart"),
+        ({"photometric": "miniswhite"}, "black as 0"),
+        ({"photometric": "rgb", "extrasamples": ["assocalpha"]}, "no straight transparency"),
+        ({"photometric": "rgb", "extrasamples": ["unspecified"]}, "no straight transparency"),
+        ({"photometric": "rgb", "extrasamples": ["unassalpha"]}, None),
+        ({"photometric": "minisblack"}, None),
+    ],
+)
+def test_deep_tiff_is_read_right_or_not_at_all(tmp_path: Path, options: dict, words: str | None) -> None:
+    """Its tags can say that the samples mean something else than OpenCV takes them for."""
+    channels = 1 if options["photometric"].startswith("minis") else 4 if "extrasamples" in options else 3
+    deep = RANDOM.integers(0, 65536, (9, 8, channels), dtype=np.uint16)
+    stored = deep.transpose(2, 0, 1) if "planarconfig" in options else deep
+    tifffile.imwrite(tmp_path / "a.tif", stored, **options)
+    if words:
+        for read in (read_picture, read_rgb):
+            with pytest.raises(UnreadableImage, match=f"a 16-bit TIFF that is not read: .*{words}.*; save it as PNG"):
+                read(tmp_path / "a.tif")
+        return
+    expected = Picture(deep[:, :, :3], deep[:, :, 3:]) if channels == 4 else Picture(deep)
+    assert _same(read_picture(tmp_path / "a.tif"), expected)
+    assert np.abs(read_rgb(tmp_path / "a.tif") - deep[:, :, :3] / 257).max() <= 0.5
+
+
+def test_metadata_too_long_for_jpeg_is_said_before_the_work() -> None:
+    for long in ({"xmp": b"x" * 70_000}, {"comment": b"x" * 70_000}, {"exif": b"x" * 70_000}):
+        picture = Picture(SMOOTH, metadata=Metadata(**long))
+        with pytest.raises(CannotHold, match=r"more than the 65,500 bytes of JPEG; PNG holds it"):
+            check_fits(picture, ".jpg")
+        check_fits(picture, ".png")
+
+
+@pytest.mark.parametrize("kind", ["xmp", "comment"])
+def test_metadata_that_just_fits_jpeg_is_written(tmp_path: Path, kind: str) -> None:
+    picture = Picture(SMOOTH, metadata=Metadata(**{kind: b"x" * 65_500}))
+    write_picture(tmp_path / "a.jpg", picture)
+    assert getattr(read_picture(tmp_path / "a.jpg").metadata, kind) == b"x" * 65_500
 
 
 def test_phone_picture_with_a_second_image_is_its_photograph(tmp_path: Path) -> None:

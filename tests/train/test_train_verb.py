@@ -136,9 +136,10 @@ def test_resumed_as_it_was_begun(train: Callable, stopped: Callable, bundle: Pat
     path.write_text(path.read_text().replace("tensorboard: true", "tensorboard: false"))
     stopped("--steps", "4")
     _edit(bundle, learning_rate=0.1)
-    status, _, errors = train("--resume")
-    assert status == 2
-    assert "training.phases.0.learning_rate was 0.001 and is now 0.1" in errors
+    for options in [(), ("--data", "not-there")]:  # said before any image is looked at
+        status, _, errors = train("--resume", *options)
+        assert status == 2
+        assert "training.phases.0.learning_rate was 0.001 and is now 0.1" in errors
     _edit(bundle, learning_rate=0.001)
     status, _, errors = train("--resume", "--steps", "5")
     assert status == 2
