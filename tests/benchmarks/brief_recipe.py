@@ -85,6 +85,11 @@ class Recipe(NamedTuple):
     start: Start
     changes: dict[str, Any]
 
+    def phase(self) -> Phase:
+        """The whole training, validated once at its end."""
+        phase = FIRST.model_copy(update=self.changes)
+        return phase.model_copy(update={"validate_every": phase.steps})
+
 
 RECIPES = {
     "torch's start, L1, crop 24": Recipe(torch_default, LARGE_CROPS),
@@ -105,6 +110,8 @@ RECIPES = {
     "L2, decay, rate 2e-3": Recipe(build, {"schedule": DECAY, "learning_rate": 2e-3}),
     "L2, long decay, rate 1.5e-3": Recipe(build, {"schedule": LONG_DECAY, "learning_rate": 1.5e-3}),
     "L2, long decay, batch 4": Recipe(build, {"schedule": LONG_DECAY, "batch": 4, "steps": 700}),
+    "L2, decay, batch 4, EMA 0.99": Recipe(build, {"schedule": DECAY, "batch": 4, "steps": 800, "ema": 0.99}),
+    "L2, decay, batch 4, crop 24": Recipe(build, {"schedule": DECAY, "batch": 4, "steps": 400, "crop_lr": 24}),
     "L2, decay, batch 4": Recipe(build, {"schedule": DECAY, "batch": 4, "steps": 800}),
 }
 
@@ -122,10 +129,8 @@ def main() -> None:
     print(f"{'':28}{'mean':>9}{'':4}{'  '.join(spec.label() for spec in NETWORKS)}")
     for name in arguments.recipes or RECIPES:
         recipe = RECIPES[name]
-        phase = FIRST.model_copy(update=recipe.changes)
-        phase = phase.model_copy(update={"validate_every": phase.steps})
         tasks = [
-            Task(spec, recipe.start, phase, seed, arguments.data, arguments.val)
+            Task(spec, recipe.start, recipe.phase(), seed, arguments.data, arguments.val)
             for spec in NETWORKS
             for seed in range(arguments.seeds)
         ]

@@ -61,10 +61,10 @@ class Result(NamedTuple):
 
 
 def results(tasks: Sequence[Task], kept: Path) -> dict[Task, Result]:
-    """Of every task, in their order: from the folder, or trained now on one thread each, one for each core."""
+    """Of every task, in their order: from the folder, or trained now, on one thread for each usable core."""
     kept.mkdir(parents=True, exist_ok=True)
     found = {}
-    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
+    with ProcessPoolExecutor(len(os.sched_getaffinity(0)), get_context("spawn")) as pool:
         running = {}
         for task in tasks:
             if (kept / task.file()).exists():

@@ -1,13 +1,15 @@
 """Does a search's brief training rank networks as a ten times longer one does?
 
     python -m tests.benchmarks.rank_agreement TRAINING_IMAGES VALIDATION_IMAGES [--networks 12] [--seeds 2] [--times 10]
+        [--recipes NAME ...]
 
 Networks are drawn at random from the search space, none costlier than the paper's core=16. Each is trained by the
 default recipe of `nas-sr search`, and by the same one with `--times` as many steps, once for each seed, on one thread,
 as many side by side as there are cores. Printed: validation PSNR (RGB), and Kendall's tau between the short trainings
 and the mean of the long ones, with a 90 % interval from resampling the networks; beside it what limits it, tau between
-long trainings of two seeds, and what costs nothing, ranking by multiply-accumulates. Results are kept: a benchmark
-that was stopped goes on.
+long trainings of two seeds, and what costs nothing, ranking by multiply-accumulates. `--recipes` of
+`tests.benchmarks.brief_recipe` are put beside the default, against the same long trainings. Results are kept: a
+benchmark that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ from nas_sr.arch.spec import ArchSpec
 from nas_sr.cache import cache_folder
 from nas_sr.config import Phase, StudyConfig, read_yaml
 from nas_sr.space import read_space
-from tests.benchmarks.brief_training import Task, results
+from tests.benchmarks.brief_recipe import RECIPES
+from tests.benchmarks.brief_training import Start, Task, results
 
 RESAMPLES = 10_000
 
@@ -42,6 +45,7 @@ def main() -> None:
     parser.add_argument("--networks", type=int, default=12)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--times", type=int, default=10, help="how much longer the long trainings are")
+    parser.add_argument("--recipes", nargs="*", default=[], choices=RECIPES, metavar="NAME", help="other short ones")
     parser.add_argument("--keep", type=Path, help="folder of the results [default: in the cache]")
     arguments = parser.parse_args()
     phase = read_yaml(shipped.find("studies", "default"), StudyConfig).training.phases[0]
@@ -50,11 +54,11 @@ def main() -> None:
     long = phase.model_copy(update={"steps": steps, "validate_every": steps})
     specs, seeds = drawn(arguments.space, arguments.networks), range(arguments.seeds)
 
-    def tasks(phase: Phase, seed: int) -> list[Task]:
-        return [Task(spec, build, phase, seed, arguments.data, arguments.val) for spec in specs]
+    def tasks(phase: Phase, seed: int, start: Start = build) -> list[Task]:
+        return [Task(spec, start, phase, seed, arguments.data, arguments.val) for spec in specs]
 
-    ordered = [task for seed in seeds for phase in (short, long) for task in tasks(phase, seed)]
-    found = results(ordered, arguments.keep or cache_folder("brief-trainings"))
+    kept = arguments.keep or cache_folder("brief-trainings")
+    found = results([task for seed in seeds for phase in (short, long) for task in tasks(phase, seed)], kept)
 
     def psnr_db(phase: Phase) -> np.ndarray:
         return np.array([[found[task].psnr_db for task in tasks(phase, seed)] for seed in seeds])
@@ -62,6 +66,17 @@ def main() -> None:
     table(specs, psnr_db(short), psnr_db(long))
     cpu_s = [sum(found[task].cpu_s for seed in seeds for task in tasks(phase, seed)) for phase in (short, long)]
     print(f"\nCPU time: {cpu_s[0] / 60:.0f} minutes for the short trainings, {cpu_s[1] / 60:.0f} for the long ones")
+    truth = psnr_db(long).mean(axis=0)
+    if arguments.recipes:
+        print(f"\n{'':44}{'tau':>7}{'90 % interval':>17}")
+    for name in arguments.recipes:
+        recipe = RECIPES[name]
+        trained = results([task for seed in seeds for task in tasks(recipe.phase(), seed, recipe.start)], kept)
+        values = np.array([each.psnr_db for each in trained.values()]).reshape(len(seeds), len(specs))
+        print(f"{name}: mean {values.mean():.3f} dB, {sum(each.cpu_s for each in trained.values()) / 60:.0f} minutes")
+        for seed, of_seed in enumerate(values):
+            agreement(f"  seed {seed}", of_seed, truth)
+        agreement("  mean of seeds", values.mean(axis=0), truth)
 
 
 def drawn(space_name: str, n: int) -> list[ArchSpec]:
