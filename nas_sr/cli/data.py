@@ -75,14 +75,13 @@ def prepare(
     packs = [packed for packed in (made.train, made.val) if packed]
     for line in (*made.notes, *(problem for packed in packs for problem in packed.problems)):
         console.print(line, style="dim", soft_wrap=True)
-    if any(packed.decoded for packed in packs):
-        with counted("reading the pack back") as progress:
-            broken = check_pack([out], scale, progress, workers).bad
-        if broken:
-            raise WorkError(
-                f"{out}: {len(broken)} images did not read back as written, the first: {broken[0].problem};"
-                " look at the disk, delete the pack and prepare it anew"
-            )
+    with counted("reading the pack back") as progress:  # always: an earlier call may have been killed while it read
+        broken = check_pack([out], scale, progress, workers).bad
+    if broken:
+        raise WorkError(
+            f"{out}: {len(broken)} images did not read back as written, the first: {broken[0].problem};"
+            " look at the disk, delete the pack and prepare it anew"
+        )
     if as_json:
         print_json(
             {

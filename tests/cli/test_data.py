@@ -60,6 +60,12 @@ def test_prepare_and_check(capsys: pytest.CaptureFixture[str], tmp_path: Path, d
     assert _json(capsys, "check", str(out)) == {"kind": "pack", "images": 4, "bad": [], "notes": []}
     assert run(["data", *arguments]) == 0
     assert "3 images to train on, 1 to validate" in capsys.readouterr().out
+    with (out / "train" / HR).open("r+b") as pixels:
+        first = pixels.read(1)
+        pixels.seek(0)
+        pixels.write(bytes([first[0] ^ 1]))
+    assert run(["data", *arguments]) == 1  # given again, it still reads back what is there
+    assert "1 images did not read back as written, the first: " in capsys.readouterr().err
 
 
 def test_check_ends_with_status_1_and_a_line_for_each_bad_file(capsys: pytest.CaptureFixture[str], div2k: Path) -> None:
