@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nas_sr.data.folders import find_pairs
+from nas_sr.data.matching import other_downscales
 from nas_sr.data.pack import Pack
 from nas_sr.data.pairs import ImagePair
 from nas_sr.data.prepare import VAL, prepared_pack
@@ -17,12 +18,25 @@ from nas_sr.evaluate.evaluate import ReadablePair, pack_sources
 
 
 class Benchmark(NamedTuple):
-    """An image set for one factor; `notes` says in a line each what a reader of its figures should know."""
+    """An image set for one factor.
+
+    Attributes:
+        folder: where it is.
+        scale: the factor.
+        sources: its pairs, read when they are called.
+        found: a line for each thing about the folder that a reader of its figures should know.
+        bicubic_db: how near the LR files that were read so far are to MATLAB's bicubic downscale, PSNR by name.
+    """
 
     folder: Path
     scale: int
     sources: list[ReadablePair]
-    notes: tuple[str, ...] = ()
+    found: tuple[str, ...]
+    bicubic_db: dict[str, float]
+
+    def notes(self) -> tuple[str, ...]:
+        """What was found, and, once the images were read, whether their LR files are another kind of downscale."""
+        return (*self.found, *other_downscales(self.bicubic_db))
 
 
 def open_benchmark(folder: Path, scale: int) -> Benchmark:
@@ -36,15 +50,18 @@ def open_benchmark(folder: Path, scale: int) -> Benchmark:
         pack = Pack(prepared)
         if pack.scale != scale:
             raise UsageError(f"{folder}: a pack for x{pack.scale}; the model is x{scale}")
-        return Benchmark(folder, scale, pack_sources(pack), pack.problems)
+        return Benchmark(folder, scale, pack_sources(pack), pack.problems, {})
     found = find_pairs(folder, scale, evaluating=True)
     notes = found.problems
     if all(pair.lr is None for pair in found.pairs):
         notes = [*notes, f"{folder}: no LR images for x{scale}; made by MATLAB's bicubic downscaling"]
-    sources: list[ReadablePair] = [(pair.name, partial(_matching, pair, scale)) for pair in found.pairs]
-    return Benchmark(folder, scale, sources, tuple(notes))
+    bicubic_db: dict[str, float] = {}
+    sources: list[ReadablePair] = [(pair.name, partial(_matching, pair, scale, bicubic_db)) for pair in found.pairs]
+    return Benchmark(folder, scale, sources, tuple(notes), bicubic_db)
 
 
-def _matching(pair: ImagePair, scale: int) -> tuple[np.ndarray, np.ndarray]:
-    lr, hr, _ = pair.read_matching(scale)
+def _matching(pair: ImagePair, scale: int, bicubic_db: dict[str, float]) -> tuple[np.ndarray, np.ndarray]:
+    lr, hr, match = pair.read_matching(scale)
+    if match:
+        bicubic_db[pair.name] = match.bicubic_db
     return lr, hr

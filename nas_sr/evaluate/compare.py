@@ -53,7 +53,7 @@ def compare(
             seen=_seen(pictures / _picture_folder(benchmark, benchmarks), scale, shown) if pictures else None,
         )
         before += len(benchmark.sources)
-        results += [Result(name, str(benchmark.folder), scale, scores[name], benchmark.notes) for name in upscalers]
+        results += [Result(name, str(benchmark.folder), scale, scores[name], benchmark.notes()) for name in upscalers]
     return Comparison(tuple(results), rounded_y)
 
 

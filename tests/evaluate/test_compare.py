@@ -160,6 +160,17 @@ def test_hr_alone_is_noted(sets: list[Path]) -> None:
     assert "no LR images for x4; made by MATLAB's bicubic" in compare({"dark": _dark(4)}, sets[1:]).notes[0]
 
 
+def test_lr_of_another_kind_is_noted(sets: list[Path]) -> None:
+    """Figures on it do not compare with anybody's."""
+    for number in ("0", "1"):
+        hr = read_rgb(sets[0] / "HR" / f"{number}.png")
+        rows, columns = (side // 4 for side in hr.shape[:2])
+        nearest = hr[2 : 4 * rows : 4, 2 : 4 * columns : 4]
+        write_png(sets[0] / "LRx4" / f"{number}.png", nearest if number == "1" else downscale(hr, 4))
+    (note,) = compare({"dark": _dark(4)}, sets[:1]).notes
+    assert note.startswith("1 LR images are not MATLAB's bicubic downscale of their HR: 1.png is the farthest from it")
+
+
 def test_pack_is_an_image_set(sets: list[Path], tmp_path: Path) -> None:
     hr = read_rgb(sets[1] / "HR" / "0.png")
     write_pack([Picture("0.png", hr, downscale(hr, 4))], 4, 4, tmp_path / "packed")
