@@ -36,14 +36,15 @@ def held_alone(path: Path, otherwise: str) -> Iterator[None]:
     """Holds a lock file; the kernel lets go of it when the process ends, however it ends.
 
     Raises:
-        UsageError: another process holds it; `otherwise` is what is said then.
+        UsageError: another process holds it; `otherwise` is what is said then. Or the disk has no locks.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except OSError as error:
         os.close(descriptor)
-        raise UsageError(otherwise) from None
+        held = isinstance(error, BlockingIOError)
+        raise UsageError(otherwise if held else f"{path}: cannot be locked: {error.strerror}") from None
     try:
         yield
     finally:

@@ -38,7 +38,7 @@ def load_network(path: Path) -> Network:
         path = path / "weights.safetensors"
     if not path.is_file():
         raise UsageError(f"{path}: no weights there")
-    spec, state = _published(path) if path.suffix in (".pth", ".pt") else _ours(path)
+    spec, state = _published(path) if path.suffix in (".pth", ".pt", ".ckpt") else _ours(path)
     network = build(spec, seed=0)
     wrong = parameter_differences(state, network.state_dict()) or _not_finite(state)
     if wrong:

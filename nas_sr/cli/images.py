@@ -43,7 +43,8 @@ def evaluate(
     """PSNR and SSIM by the field's protocol, bicubic beside them.
 
     uint8 output, borders of `scale` pixels cropped, Y of BT.601 kept as float. Reads Set5, Set14, BSD100, Urban100,
-    Manga109 and DIV2K as they are usually laid out.
+    Manga109 and DIV2K as they are usually laid out. An LR image of another picture than its HR image (swapped, turned)
+    is named and not scored.
 
     \b
         nas-sr evaluate bundles/camera --data Set5
@@ -67,14 +68,18 @@ def evaluate(
     console = error_console()
     for line in (*comparison.notes, *comparison.problems):
         console.print(line, style="dim", markup=False, soft_wrap=True)
-    if as_json:
-        print_json(comparison.to_json())
-    else:
-        print(comparison.to_text(per_image), flush=True)
-    if csv:
-        write_csv(comparison, csv)
+    try:
+        if as_json:
+            print_json(comparison.to_json())
+        else:
+            print(comparison.to_text(per_image), flush=True)
+    finally:  # where the output's reader is gone, too
+        if csv:
+            write_csv(comparison, csv)
     if comparison.problems:
-        raise WorkError(f"not everything could be scored ({len(comparison.problems)}): {comparison.problems[0]}")
+        raise WorkError(
+            f"not everything could be scored and drawn ({len(comparison.problems)}): {comparison.problems[0]}"
+        )
 
 
 def upscale(

@@ -51,7 +51,7 @@ for module in (studies, networks, images, data, hardware, architectures):
 
 def main() -> None:
     """Runs the verb; exit status 0 done, 1 the work failed, 2 the call or a config was wrong, 130 interrupted."""
-    if isinstance(sys.stdout, TextIOWrapper):
+    if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="surrogateescape")  # file names may hold any bytes
     sys.exit(run(sys.argv[1:]))
 

@@ -42,13 +42,12 @@ def train(
         nas-sr train bundles/camera --resume
         nas-sr train bundles/camera --workers 4
     """
-    from nas_sr.export.bundle import FULL_TRAINING, read_bundle
-    from nas_sr.files import held_alone, writable_folder
+    from nas_sr.export.bundle import FULL_TRAINING, read_bundle, training_alone
     from nas_sr.train.run import CHECKPOINT
 
     read_bundle(bundle)  # before anything is written into it
-    folder = writable_folder(bundle / FULL_TRAINING)
-    with held_alone(folder / ".training", f"{bundle}: another training is running in it"):
+    folder = bundle / FULL_TRAINING
+    with training_alone(bundle):
         trained = _trained(bundle, folder, steps, resume, overwrite, absolute(data), absolute(val), workers, address)
     if as_json:
         print_json({"checkpoint": str(folder / CHECKPOINT), "steps": trained.steps, "psnr_db": trained.psnr_db})
@@ -153,6 +152,7 @@ class _TrainingView:
         self._bar.stop()
 
     def began(self, position: int, best_psnr_db: float) -> None:
+        self._pace = Pace(position)
         if position:
             self._bar.reset(self._task, completed=position)  # or the time left would count steps done before
             self.said(f"resumed after step {position} of {self._steps}, best so far {best_psnr_db:.3f} dB")

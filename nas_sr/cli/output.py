@@ -70,8 +70,8 @@ def counted(what: str) -> Iterator[Callable[[int, int], None]]:
 class Pace:
     """Rate and time left, from the last half minute: the start of a continued job is quicker than what follows."""
 
-    def __init__(self) -> None:
-        self._seen = deque([(time.monotonic(), 0)])
+    def __init__(self, done: int = 0) -> None:
+        self._seen = deque([(time.monotonic(), done)])
 
     def words(self, done: int, total: int) -> str:
         """For people; empty while it is not known."""

@@ -46,7 +46,7 @@ def search(
     measure: str = typer.Option(
         None, "--measure", help="all, or uncertain: only where a prediction cannot decide.  [default: all]"
     ),
-    steps: int = typer.Option(None, "--steps", min=1, help="Training steps for each candidate.  [default: 300]"),
+    steps: int = typer.Option(None, "--steps", min=1, help="Training steps for each candidate.  [default: 800]"),
     seed: int = typer.Option(None, "--seed", help="Seed of sampler and training.  [default: 0]"),
     config: str = typer.Option(None, "--config", help="Study config: a shipped name or a file.  [default: default]"),
     cpus: float = typer.Option(1, "--cpus-per-trial", min=0.01, help="Cores for each candidate."),
@@ -212,10 +212,11 @@ def export(
     for path in files:
         print(f"  {path.name}")
     crop_lr = training.training.phases[0].crop_lr
-    if config["data"] and crop_lr * chosen.spec.scale < PAPER_CROP:
+    if config["data"] and crop_lr < PAPER_CROP // chosen.spec.scale:
         print(
             f"{TRAINING} has crops of {crop_lr * chosen.spec.scale} HR pixels, not the paper's {PAPER_CROP}: the"
-            " smallest training image is no larger; a larger crop_lr leaves small images out"
+            " smallest training image is no larger; a larger crop_lr leaves small images out (of a pack: --min-lr of"
+            " `nas-sr data prepare`)"
         )
     print(f"next: nas-sr train {shlex.quote(str(folder))}")
 

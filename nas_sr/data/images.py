@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from nas_sr.files import replacing
 
@@ -29,6 +29,7 @@ _TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 # the next marker.
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
 
+Image.MAX_IMAGE_PIXELS = None  # our own limit is the same for every file, and an error instead of a warning
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # a broken file becomes our one line instead
 
 
@@ -107,8 +108,11 @@ def decode(path: Path, data: bytes, flags: int) -> np.ndarray:
 
 def _refuse_misread_tiff(path: Path, data: bytes) -> None:
     """OpenCV ignores these tags where samples have 16 bits (seen with 5.0), and gives other pixels."""
-    with Image.open(BytesIO(data)) as image:
-        tags = image.tag_v2  # type: ignore[attr-defined]
+    try:
+        with Image.open(BytesIO(data)) as image:
+            tags = image.tag_v2  # type: ignore[attr-defined]
+    except UnidentifiedImageError:
+        raise UnreadableImage(path, "a 16-bit TIFF of a kind that is not read; save it as PNG") from None
     colours_apart = tags.get(284, 1) != 1 and tags.get(277, 1) > 1
     other_colours = tags.get(262) not in (1, 2)
     other_alpha = tags.get(338, (2,)) != (2,)

@@ -30,8 +30,6 @@ FORMATS = {
 
 _SEGMENT = 65_500  # bytes for one kind of metadata in JPEG, behind its name
 
-Image.MAX_IMAGE_PIXELS = None  # our own limit is the same for every file, and an error instead of a warning
-
 _UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     1: lambda stored: stored,
     2: lambda stored: stored[:, ::-1],

@@ -36,7 +36,7 @@ class Benchmark(NamedTuple):
 
     def notes(self) -> tuple[str, ...]:
         """What was found, and, once the images were read, whether their LR files are another kind of downscale."""
-        return (*self.found, *other_downscales(self.bicubic_db))
+        return (*self.found, *(f"{self.folder}: {line}" for line in other_downscales(self.bicubic_db)))
 
 
 def open_benchmark(folder: Path, scale: int) -> Benchmark:

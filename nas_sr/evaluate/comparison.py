@@ -41,7 +41,7 @@ class Comparison(NamedTuple):
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """A line for each image that could not be scored."""
+        """A line for each image that could not be scored, and for each picture that could not be drawn."""
         return tuple(dict.fromkeys(problem for result in self.results for problem in result.scores.problems))
 
     @property
@@ -117,7 +117,8 @@ def _means(results: list[Result]) -> list[str]:
     for result in results:
         means = result.scores.means()
         figures = "".join(f"{means[key]:>10.{digits}f}" for _, key, digits in _COLUMNS)
-        gains = [image.psnr_y_db - base[image.name].psnr_y_db for image in result.scores.per_image]
+        images = (image for image in result.scores.per_image if image.name in base)
+        gains = [image.psnr_y_db - base[image.name].psnr_y_db for image in images]
         gain = "" if result.model == BICUBIC else f"{fmean(gains or [math.nan]):>+10.3f}"
         fewer = f"  of {result.scores.n} images" if result.scores.n < most else ""
         lines.append(f"{shown[result.model]:<{width}}{figures}{gain}{fewer}")

@@ -38,7 +38,7 @@ class ImageScores(NamedTuple):
 
 
 class Scores(NamedTuple):
-    """Images and their means; `problems` says in a line each which images could not be scored, and why."""
+    """Images and their means; `problems` says in a line each which could not be scored or drawn, and why."""
 
     per_image: tuple[ImageScores, ...]
     problems: tuple[str, ...] = ()
@@ -145,9 +145,10 @@ def evaluate_images(
             try:
                 if seen:
                     seen(name, hr, outputs)
-            except OSError as error:  # a full disk must not cost the figures
+            except (OSError, *_NO_MEMORY) as error:  # a full disk must not cost the figures
+                why = (error.strerror if isinstance(error, OSError) else None) or str(error) or "not enough memory"
                 for lines in problems.values():
-                    lines.append(f"{name}: its picture could not be written: {error.strerror or error}")
+                    lines.append(f"{name}: its picture could not be written: {why}")
         progress(done, len(sources))
     return {label: Scores(tuple(scores[label]), tuple(problems[label])) for label in upscalers}
 

@@ -68,8 +68,11 @@ def upscale_files(
         except UnreadableImage as error:
             problems.append(str(error))
             failed(problems[-1])
-        except (CannotHold, CannotUpscale, MemoryError) as error:
-            problems.append(f"{job.source}: {error or 'not enough memory'}")
+        except (MemoryError, cv2.error):  # OpenCV's own is raised for little else
+            problems.append(f"{job.source}: not enough memory")
+            failed(problems[-1])
+        except (CannotHold, CannotUpscale) as error:
+            problems.append(f"{job.source}: {error}")
             failed(problems[-1])
         except (OSError, ValueError) as error:  # a full disk; metadata that the format has no room for
             why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import onnx
@@ -16,7 +18,7 @@ from nas_sr.config import FullTraining, read_yaml, write_yaml
 from nas_sr.errors import UsageError
 from nas_sr.evaluate.onnx_upscaler import SPEC_KEY
 from nas_sr.export.card import card
-from nas_sr.files import replacing, writable_folder, write_json
+from nas_sr.files import held_alone, replacing, writable_folder, write_json
 from nas_sr.latency.onnx_export import export_onnx
 from nas_sr.records import StudyRecord, TrialRecord
 from nas_sr.train.recipes import CHOICES
@@ -39,10 +41,15 @@ def write_bundle(
 
     Raises:
         UsageError: the folder exists and `overwrite` is off, or it is none that may be replaced: not a bundle, or one
-            with a full training inside; it cannot be written, or the trial has no weights.
+            with a full training or its weights inside; it cannot be written, or the trial has no weights.
     """
     if folder.exists():
         _refuse_to_replace(folder, overwrite)
+    with _not_training(folder):
+        return _written(study, trial, training, folder)
+
+
+def _written(study: StudyRecord, trial: TrialRecord, training: FullTraining, folder: Path) -> list[Path]:
     weights = Path(study.study_dir) / "trials" / str(trial.number) / "weights.safetensors"
     if not weights.is_file():
         raise UsageError(f"{weights}: the weights of trial {trial.number} are missing")
@@ -77,12 +84,29 @@ def _refuse_to_replace(folder: Path, overwrite: bool) -> None:
         raise UsageError(f"{folder} exists already; choose another with --out, or say --overwrite")
     if not folder.is_dir() or (any(folder.iterdir()) and not (folder / ORIGIN).is_file()):
         raise UsageError(f"{folder}: --overwrite replaces bundles only, and this is none; choose another with --out")
-    trained = folder / FULL_TRAINING
-    if trained.is_dir() and any(not path.name.startswith(".") for path in trained.iterdir()):
+    training = folder / FULL_TRAINING
+    trained = (folder / ORIGIN).is_file() and "trained" in json.loads((folder / ORIGIN).read_text())
+    if trained or (training.is_dir() and any(not path.name.startswith(".") for path in training.iterdir())):
         raise UsageError(
-            f"{trained}: holds a full training, which --overwrite would delete; choose another with"
+            f"{folder}: holds a full training or its weights, which --overwrite would delete; choose another with"
             " --out, or move it away"
         )
+
+
+@contextmanager
+def training_alone(folder: Path) -> Iterator[None]:
+    """While a training, or what replaces the bundle, has it for itself.
+
+    Raises:
+        UsageError: a training is running in it, or its folder cannot be written to.
+    """
+    inside = writable_folder(folder / FULL_TRAINING)
+    with held_alone(inside / ".training", f"{folder}: another training is running in it"):
+        yield
+
+
+def _not_training(folder: Path) -> AbstractContextManager[None]:
+    return training_alone(folder) if (folder / FULL_TRAINING).is_dir() else nullcontext()
 
 
 def write_weights(folder: Path, network: Network) -> None:

@@ -157,7 +157,9 @@ def _environment(config: StudyConfig, images: ImageSets, frozen: dict[str, Any],
     """What decides or explains the study's figures besides its config; measured once, when it begins."""
     middle = preset("imdeception-c8").at_scale(scale)
     with SharedDevice("cpu", default_device()):  # another study may be measuring
-        execution, measured = choose_execution(middle, config.training)
+        # Never compiled: that takes longer than a brief training, for each candidate anew.
+        brief = config.training.model_copy(update={"compile": "off"})
+        execution, measured = choose_execution(middle, brief)
     return {
         **environment(),
         "execution": execution.model_dump(),

@@ -22,7 +22,7 @@ from ray.tune.search import Searcher
 
 from nas_sr.arch.spec import ArchSpec
 from nas_sr.errors import WorkError
-from nas_sr.local_ray import local_ray
+from nas_sr.ray_cluster import ray_cluster
 from nas_sr.search.candidate import Evaluation
 from nas_sr.search.outcome import Outcome, Reached
 from nas_sr.search.progress import Progress
@@ -159,7 +159,7 @@ def run_candidates(
     shutil.rmtree(scratch, ignore_errors=True)
     searcher = JournalSearcher(proposals, budget, progress)
     try:
-        with local_ray():
+        with ray_cluster():
             signal.signal(signal.SIGTERM, _interrupt)
             tune.Tuner(
                 tune.with_resources(

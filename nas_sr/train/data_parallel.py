@@ -7,13 +7,10 @@ no shared folder but that of the packs. Run with CPU workers; GPUs (NCCL) and se
 from __future__ import annotations
 
 import os
-import signal
-import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import redirect_stdout
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
@@ -26,7 +23,7 @@ from ray.train import FailureConfig, LoggingConfig, RunConfig, ScalingConfig, ge
 from ray.train.torch import TorchTrainer, get_device
 
 from nas_sr.errors import UsageError, WorkError
-from nas_sr.local_ray import local_ray
+from nas_sr.ray_cluster import ray_cluster
 from nas_sr.records import CurvePoint
 from nas_sr.train.checkpoint import Checkpoint
 from nas_sr.train.group import Group
@@ -53,7 +50,7 @@ def carry_out_together(job: Job, watch: Watch, workers: int, address: str | None
         UsageError: there is no such cluster, or it has not enough GPUs (cores, where it has no GPU).
         WorkError: a worker died, or Ray does not start here. Else as `carry_out`.
     """
-    with redirect_stdout(sys.stderr), _cluster(address), TemporaryDirectory(prefix="nas-sr-") as unused:
+    with redirect_stdout(sys.stderr), ray_cluster(address), TemporaryDirectory(prefix="nas-sr-") as unused:
         share = _share(workers)
         mailbox = ray.remote(num_cpus=0)(Mailbox).remote()
         trainer = TorchTrainer(
@@ -179,47 +176,17 @@ def _on_cpu(value: Any) -> Any:
     return value
 
 
-@contextmanager
-def _cluster(address: str | None) -> Iterator[None]:
-    if address is None:
-        with local_ray():
-            yield
-        return
-    if address != "auto":
-        _refuse_silent(address)
-    on_term = signal.getsignal(signal.SIGTERM)
-    try:
-        ray.init(address=address, log_to_driver=False, logging_level="error")
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise UsageError(f"no Ray cluster at {address}: {reason}") from None
-    signal.signal(signal.SIGTERM, on_term)  # Ray's own handler would leave without a checkpoint
-    try:
-        yield
-    finally:
-        ray.shutdown()
-
-
-def _refuse_silent(address: str) -> None:
-    """Ray itself goes on asking for many minutes where nobody answers."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not host or not port.isdigit():
-        raise UsageError(f"--address must be HOST:PORT, ray://HOST:PORT or auto, but got {address}")
-    try:
-        socket.create_connection((host, int(port)), timeout=10).close()
-    except (OSError, OverflowError) as error:
-        raise UsageError(f"no Ray cluster at {address}: {getattr(error, 'strerror', None) or error}") from None
-
-
 def _share(workers: int) -> _Share:
     """Ray would wait for ever for what a cluster does not have, or not in one of its machines."""
     machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    gpus, cpus = (sum(int(machine.get(kind, 0)) for machine in machines) for kind in ("GPU", "CPU"))
-    if gpus:
-        if workers > gpus:
-            raise UsageError(f"{workers} workers need a GPU each, and there are {gpus}")
+    cores = [int(machine.get("CPU", 0)) for machine in machines]
+    gpus = [int(machine.get("GPU", 0)) for machine in machines]
+    if any(gpus):
+        with_a_core = sum(map(min, gpus, cores))
+        if workers > with_a_core:
+            raise UsageError(f"{workers} workers need a GPU and a core each, and there are {with_a_core}")
         return _Share(1, 1)
+    cpus = sum(cores)
     if workers > cpus:
         raise UsageError(f"{workers} workers need a core each, and there are {cpus}")
-    cores = [int(machine.get("CPU", 0)) for machine in machines]
     return _Share(max(each for each in range(1, cpus + 1) if sum(its // each for its in cores) >= workers), 0)

@@ -99,7 +99,7 @@ def choose_execution(
         compiled = chosen.model_copy(update={"compiled": True})
         try:
             faster, again = _fastest([chosen, compiled], spec, training, images)
-        except RuntimeError as error:  # what torch raises where a compiler, Triton or memory is missing
+        except (RuntimeError, WorkError) as error:  # what torch raises where a compiler, Triton or memory is missing
             if training.compile == "on":
                 raise _compiling_fails(error) from error
             return chosen, [*measured, {**compiled.model_dump(), "step_ms": None, "failed": _first_line(error)}]
@@ -134,15 +134,17 @@ def resumed_execution(
         if training.compile == "on":
             raise _compiling_fails(error) from error
         return plain, f"{elsewhere}; no longer compiled, which fails here: {_first_line(error)}"
-    return compiled, elsewhere
+    return compiled, elsewhere + ("" if begun_on.compiled else "; now compiled")
 
 
-def _compiling_fails(error: RuntimeError) -> WorkError:
+def _compiling_fails(error: Exception) -> WorkError:
     return WorkError(f"compile: on, but torch.compile fails here: {_first_line(error)}")
 
 
-def _first_line(error: RuntimeError) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+def _first_line(error: Exception) -> str:
+    """Of the reason: torch's own may stand behind one that says which backend raised it."""
+    lines = [line for line in str(error).strip().splitlines() if line and not line.startswith("backend=")]
+    return next(iter(lines), type(error).__name__)
 
 
 def explained(chosen: Execution, measured: list[dict[str, Any]]) -> str:

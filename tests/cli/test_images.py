@@ -86,7 +86,9 @@ def test_image_that_cannot_be_scored_is_status_1_after_the_others(
     said = capsys.readouterr()
     assert json.loads(said.out)["n"] == 2
     assert "broken.png" in json.loads(said.out)["problems"][0]
-    assert said.err.splitlines()[-1].startswith("nas-sr: not everything could be scored (1): SetA/HR/broken.png")
+    assert said.err.splitlines()[-1].startswith(
+        "nas-sr: not everything could be scored and drawn (1): SetA/HR/broken.png"
+    )
     assert (here / "figures.csv").exists()
 
 

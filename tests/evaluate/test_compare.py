@@ -16,8 +16,8 @@ from nas_sr.data.prepare import prepare
 from nas_sr.data.resize import downscale, upscale
 from nas_sr.errors import UsageError
 from nas_sr.evaluate.compare import compare
-from nas_sr.evaluate.comparison import write_csv
-from nas_sr.evaluate.evaluate import bicubic
+from nas_sr.evaluate.comparison import BICUBIC, Comparison, Result, write_csv
+from nas_sr.evaluate.evaluate import ImageScores, Scores, bicubic
 from nas_sr.evaluate.tiles import Tiling
 from nas_sr.evaluate.upscalers import Upscaler
 from tests.data.pictures import Picture, write_images
@@ -168,7 +168,9 @@ def test_lr_of_another_kind_is_noted(sets: list[Path]) -> None:
         nearest = hr[2 : 4 * rows : 4, 2 : 4 * columns : 4]
         write_png(sets[0] / "LRx4" / f"{number}.png", nearest if number == "1" else downscale(hr, 4))
     (note,) = compare({"dark": _dark(4)}, sets[:1]).notes
-    assert note.startswith("1 LR images are not MATLAB's bicubic downscale of their HR: 1.png is the farthest from it")
+    assert note.startswith(
+        f"{sets[0]}: 1 LR images are not MATLAB's bicubic downscale of their HR: 1.png is the farthest from it"
+    )
 
 
 def test_pack_is_an_image_set(sets: list[Path], tmp_path: Path) -> None:
@@ -217,10 +219,20 @@ def test_gain_is_taken_over_the_images_that_both_scored(sets: list[Path]) -> Non
     assert comparison.problems == ("0.png: could not be upscaled: MemoryError",)
 
 
+def test_image_that_bicubic_could_not_score_is_left_out_of_the_gain() -> None:
+    images = [ImageScores(name, psnr_db, 0.9, psnr_db, 0.9) for name, psnr_db in [("a.png", 30.0), ("b.png", 40.0)]]
+    results = [
+        Result(name, "Set", 4, Scores(tuple(scored)), ()) for name, scored in [(BICUBIC, images[:1]), ("net", images)]
+    ]
+    text = Comparison(tuple(results), rounded_y=False).to_text()
+    assert text.splitlines()[-1].split()[-1] == "+0.000"
+
+
 def test_picture_that_cannot_be_written_costs_no_figure(sets: list[Path], tmp_path: Path) -> None:
     pictures = tmp_path / "pictures"
     pictures.mkdir()
-    (pictures / "SetA").write_text("in the way")
+    (pictures / "SetA-x4").write_text("in the way")
     comparison = compare({"dark": _dark(4)}, sets[:1], pictures=pictures)
     assert comparison.results[0].scores.n == 2
+    assert len(comparison.problems) == 2
     assert all("its picture could not be written" in problem for problem in comparison.problems)

@@ -16,6 +16,7 @@ from nas_sr.arch.spec import ArchSpec
 from nas_sr.arch.weights import load_network, save_weights
 from nas_sr.cli.main import run
 from nas_sr.config import FullTraining, StudyConfig, load_yaml, read_yaml
+from nas_sr.export.bundle import record_training, training_alone
 from nas_sr.export.card import card
 from nas_sr.latency.latency import write_latency
 from nas_sr.search.candidate import write_curve
@@ -106,6 +107,11 @@ def test_only_bundles_are_replaced_and_none_with_a_full_training(
     (out / "training" / "best.safetensors").write_text("days of work")
     assert run(asked) == 2
     assert "holds a full training" in capsys.readouterr().err
+    shutil.copytree(out, studies.parent / "no checkpoints")
+    shutil.rmtree(studies.parent / "no checkpoints" / "training")
+    record_training(studies.parent / "no checkpoints", 10, 27.0)
+    assert run([*asked[:-1], str(studies.parent / "no checkpoints")]) == 2
+    assert "holds a full training or its weights" in capsys.readouterr().err
     (out / "bundle.json").unlink()
     assert run(asked) == 2
     assert "--overwrite replaces bundles only" in capsys.readouterr().err
@@ -113,6 +119,18 @@ def test_only_bundles_are_replaced_and_none_with_a_full_training(
     assert run([*asked[:-1], str(studies)]) == 2
     assert len(list(studies.iterdir())) == 1
     assert not list(studies.parent.glob(".*"))
+
+
+def test_bundle_whose_training_has_just_begun_is_not_replaced(
+    studies: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = studies.parent / "out"
+    asked = ["export", "s t'1", "--studies", str(studies), "--trial", "3", "--overwrite", "--out", str(out)]
+    assert run(asked) == 0
+    with training_alone(out):  # and nothing saved yet
+        assert run(asked) == 2
+        assert "another training is running in it" in capsys.readouterr().err
+    assert run(asked) == 0
 
 
 def test_bundle_holds_one_network_in_three_forms(studies: Path) -> None:

@@ -64,6 +64,7 @@ def test_without_a_compiler_the_config_hears_why(tmp_path: Path) -> None:
         [sys.executable, "-c", script], env={**os.environ, **own}, capture_output=True, text=True, check=True
     ).stdout
     assert "compile: on, but torch.compile fails here: " in said
+    assert str(tmp_path / "missing") in said
 
 
 def test_auto_tries_it_in_long_trainings_on_a_gpu_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +123,7 @@ def test_resumed_compiled_only_where_that_works_and_is_wanted(monkeypatch: pytes
     off = LONG.model_copy(update={"compile": "off"})
     assert resumed_execution(begun_on, SPEC, off, "cuda") == (Execution(device="cuda"), "; no longer compiled")
     assert resumed_execution(PLAIN, SPEC, LONG, "cpu") == (PLAIN, "")
-    assert resumed_execution(PLAIN, SPEC, DEMANDED, "cpu") == (COMPILED, "")
+    assert resumed_execution(PLAIN, SPEC, DEMANDED, "cpu") == (COMPILED, "; now compiled")
 
     def fails(*rest: object) -> list[float]:
         raise RuntimeError("no compiler\nand more")

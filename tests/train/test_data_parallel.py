@@ -59,7 +59,8 @@ def test_shares_make_up_the_batch(size: int) -> None:
         ([{"CPU": 8.0}, {"CPU": 4.0}], 3, (4, 0)),
         ([{"CPU": 64.0, "GPU": 2.0}, {"CPU": 8.0}], 2, (1, 1)),
         ([{"CPU": 2.0}], 3, "3 workers need a core each, and there are 2"),
-        ([{"CPU": 64.0, "GPU": 2.0}], 4, "4 workers need a GPU each, and there are 2"),
+        ([{"CPU": 64.0, "GPU": 2.0}], 4, "4 workers need a GPU and a core each, and there are 2"),
+        ([{"CPU": 2.0, "GPU": 4.0}], 4, "4 workers need a GPU and a core each, and there are 2"),
     ],
 )
 def test_share_of_each_worker(monkeypatch: pytest.MonkeyPatch, machines: list, workers: int, share: object) -> None:

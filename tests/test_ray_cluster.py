@@ -10,7 +10,7 @@ import pytest
 
 def test_slow_start_is_tried_again_and_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ray's own wait is 30 s and fixed, and what it started goes on running when it gives up."""
-    from nas_sr import local_ray
+    from nas_sr import ray_cluster
 
     started: list[psutil.Popen] = []
 
@@ -19,8 +19,8 @@ def test_slow_start_is_tried_again_and_leaves_nothing_behind(monkeypatch: pytest
         if len(started) == 1:
             raise Exception("The current node timed out during startup.")
 
-    monkeypatch.setattr(local_ray.ray, "init", slow)
-    with local_ray.local_ray():
+    monkeypatch.setattr(ray_cluster.ray, "init", slow)
+    with ray_cluster.ray_cluster():
         assert started[0].wait(timeout=60) != 0
         assert started[1].is_running()
     started[1].kill()
@@ -31,7 +31,7 @@ def test_ray_that_cannot_start_says_why(tmp_path: Path) -> None:
     """Sockets have short names only, and Ray puts them below TMPDIR."""
     long = tmp_path / ("long" * 25)
     long.mkdir()
-    start = [sys.executable, "-c", "from nas_sr.local_ray import local_ray\nwith local_ray(): pass"]
+    start = [sys.executable, "-c", "from nas_sr.ray_cluster import ray_cluster\nwith ray_cluster(): pass"]
     ended = subprocess.run(start, env={"TMPDIR": str(long)}, capture_output=True, text=True, timeout=300)
     assert ended.returncode
     assert "WorkError: Ray does not start on this machine, after 3 tries: " in ended.stderr
