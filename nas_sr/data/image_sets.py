@@ -14,7 +14,15 @@ from nas_sr.data.folders import find_pairs
 from nas_sr.data.pack import FORMAT, Pack
 from nas_sr.data.packing import How, Progress, Source
 from nas_sr.data.prepare import prepared_pack
-from nas_sr.data.splits import Place, Role, held_out_count, pack_held_out, pack_validation, pack_without
+from nas_sr.data.splits import (
+    SMALLEST_VALIDATION_LR,
+    Place,
+    Role,
+    held_out_count,
+    pack_held_out,
+    pack_validation,
+    pack_without,
+)
 from nas_sr.errors import UsageError
 
 
@@ -87,7 +95,7 @@ def _prepared_validation(folder: Path) -> Path:
 def _validation(folder: Path, scale: int, how: How, notes: list[str]) -> Pack:
     prepared = prepared_pack(folder, "val")
     if prepared:
-        return _fitting(prepared, scale, 1)
+        return _fitting(prepared, scale, SMALLEST_VALIDATION_LR)
     found = find_pairs(folder, scale, evaluating=True)
     notes += found.problems
     return pack_validation(found.pairs, scale, _in_cache(folder, scale, 1), how).pack

@@ -12,7 +12,7 @@ from nas_sr.data.packing import How, Packed, Source, write_pack
 Role = Literal["train", "val", "held_out"]
 Place = Callable[[Role, Sequence[Source], Mapping[str, str]], Path]  # sources, and digests that are kept out
 
-_SMALLEST_VALIDATION_LR = 16  # less would be mostly the border that is not scored
+SMALLEST_VALIDATION_LR = 16  # less would be mostly the border that is not scored
 _HELD_OUT_EVERY = 10
 _MOST_HELD_OUT = 16
 
@@ -27,7 +27,7 @@ def pack_validation(
 ) -> Packed:
     """A validation pack of all these images; `next_to_it` are those that will be packed on the same disk."""
     folder = place("val", sources, {})
-    return write_pack(sources, scale, _SMALLEST_VALIDATION_LR, folder, next_to_it=next_to_it, how=how)
+    return write_pack(sources, scale, SMALLEST_VALIDATION_LR, folder, next_to_it=next_to_it, how=how)
 
 
 def pack_held_out(
@@ -41,7 +41,7 @@ def pack_held_out(
     order = [*chosen, *(index for index in range(len(sources)) if index not in set(chosen))]
     candidates = [sources[index] for index in order]
     folder, rest = place("held_out", candidates, {}), candidates[count:]
-    val = write_pack(candidates, scale, _SMALLEST_VALIDATION_LR, folder, at_most=count, next_to_it=rest, how=how)
+    val = write_pack(candidates, scale, SMALLEST_VALIDATION_LR, folder, at_most=count, next_to_it=rest, how=how)
     return val, [source for source in sources if source.name not in val.pack.names]
 
 

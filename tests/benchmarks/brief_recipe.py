@@ -3,7 +3,7 @@
     python -m tests.benchmarks.brief_recipe TRAINING_IMAGES VALIDATION_IMAGES [RECIPE ...] [--seeds 2]
 
 Four networks, small and large, with and without attention, are trained by each recipe of the table below, on one
-thread each, as many side by side as there are cores. The recipes cost about the same, those with crops of 24 more. The
+thread each, as many side by side as there are cores. The recipes cost about the same, some with crops of 24 more. The
 last one is the default of `nas-sr search`. Printed: validation PSNR (RGB), how far seeds lie apart, and CPU time.
 Results are kept: a benchmark that was stopped goes on.
 """
@@ -112,6 +112,7 @@ RECIPES = {
     "L2, long decay, batch 4": Recipe(build, {"schedule": LONG_DECAY, "batch": 4, "steps": 700}),
     "L2, decay, batch 4, EMA 0.99": Recipe(build, {"schedule": DECAY, "batch": 4, "steps": 800, "ema": 0.99}),
     "L2, decay, batch 4, crop 24": Recipe(build, {"schedule": DECAY, "batch": 4, "steps": 400, "crop_lr": 24}),
+    "L2, decay, batch 4, crop 24, longer": Recipe(build, {"schedule": DECAY, "batch": 4, "steps": 500, "crop_lr": 24}),
     "L2, decay, batch 4": Recipe(build, {"schedule": DECAY, "batch": 4, "steps": 800}),
 }
 

@@ -1,5 +1,7 @@
 """The metrics' own properties, and what an untrained network scores."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -10,8 +12,10 @@ from skimage.metrics import structural_similarity
 from nas_sr.arch.network import build
 from nas_sr.arch.presets import PRESETS, preset
 from nas_sr.data.image_sets import image_sets
-from nas_sr.evaluate.evaluate import bicubic, evaluate, validation_psnr_rgb
+from nas_sr.evaluate.evaluate import bicubic, evaluate, evaluate_images, validation_psnr_rgb
 from nas_sr.evaluate.metrics import luma, psnr_db, ssim, to_samples
+from nas_sr.evaluate.tiles import Tiling
+from nas_sr.evaluate.upscalers import Upscaler
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -36,15 +40,41 @@ def test_psnr_by_hand() -> None:
     assert psnr_db(black, grey, 2) == pytest.approx(20 * np.log10(255 / 16))
 
 
+@pytest.mark.parametrize("rows", [9, 263, 264, 265, 700])
+def test_psnr_of_a_tall_picture_is_that_of_all_its_pixels(rows: int) -> None:
+    a, b = np.random.default_rng(rows).integers(0, 256, (2, rows, 17, 3), dtype=np.uint8)
+    error = np.mean((a[4:-4, 4:-4].astype(float) - b[4:-4, 4:-4]) ** 2)
+    assert psnr_db(a, b, 4) == pytest.approx(10 * np.log10(255**2 / error), rel=1e-12)
+    y = 16 + a.astype(float) @ [65.481, 128.553, 24.966] / 255
+    assert (luma(a) == y).all()
+    assert (luma(a, rounded=True) == np.floor(y + 0.5)).all()
+
+
+def test_memory_of_scoring_is_the_pictures_their_luma_and_a_strip() -> None:
+    shape = (4000, 1000, 3)
+    lr, hr = np.zeros((1000, 250, 3), np.uint8), np.full(shape, 128, np.uint8)
+    nearest = Upscaler(Tiling(4, 0), lambda image: image.repeat(4, axis=0).repeat(4, axis=1))
+    tracemalloc.start()
+    try:
+        scores = evaluate_images({"nearest": nearest}, [("picture", lambda: (lr, hr))], 4)["nearest"]
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert scores.n == 1
+    pixels, strip = shape[0] * shape[1], 266 * shape[1]
+    assert peak < pixels * (3 + 2 * 8) + strip * 8 * 20
+
+
 def test_luma_of_the_corners_of_the_cube() -> None:
     corners = np.array([[[0, 0, 0], [255, 255, 255], [255, 0, 0]]], np.uint8)
     assert luma(corners)[0] == pytest.approx([16, 235, 16 + 65.481])
     assert luma(corners, rounded=True)[0].tolist() == [16, 235, 81]
 
 
-def test_ssim_is_that_of_scikit_image() -> None:
+@pytest.mark.parametrize("rows", [11, 40, 266, 267, 700])  # a strip is 256 and the window's reach
+def test_ssim_is_that_of_scikit_image(rows: int) -> None:
     random = np.random.default_rng(0)
-    a = random.uniform(0, 255, (40, 33))
+    a = random.uniform(0, 255, (rows, 33))
     b = a + random.normal(0, 20, a.shape)
     expected = structural_similarity(
         a, b, data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, truncate=3.4, full=True
