@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import json
 import os
@@ -15,15 +14,9 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend
 
 from nas_sr.errors import WorkError
+from nas_sr.files import remedy
 
 _BLOCK = 4096
-_ROOM = "make room on that disk"
-_REMEDIES = {
-    errno.ENOSPC: _ROOM,
-    errno.EDQUOT: f"{_ROOM}, or raise its quota",
-    errno.EFBIG: "raise the limit on the size of files (`ulimit -f unlimited`)",
-    errno.EROFS: "mount that disk for writing",
-}
 
 
 class WholeLines(BaseJournalBackend):
@@ -78,10 +71,9 @@ class WholeLines(BaseJournalBackend):
                         file.truncate(end)
                     raise
         except OSError as error:
-            remedy = _REMEDIES.get(error.errno or 0, "see that it can be written")
             raise WorkError(
                 f"{self._path}: cannot be written: {error.strerror or error}; nothing that it holds is lost:"
-                f" {remedy}, and go on with the same command"
+                f" {remedy(error) or 'see that it can be written'}, and go on with the same command"
             ) from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 from contextlib import AbstractContextManager
@@ -10,7 +11,7 @@ from typing import Any
 
 import optuna
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from nas_sr.arch.spec import ArchSpec
 from nas_sr.config import StudyConfig, read_yaml, write_yaml
@@ -26,6 +27,7 @@ from nas_sr.search.trial_record import Place, latency_file, told_outcome, trial_
 
 CONFIG, JOURNAL, ENVIRONMENT, TRIALS = "study.yaml", "journal.log", "environment.json", "trials"
 TARGETS, COMPETITORS = "targets", "competitors"  # what was added after the search
+RETRIES = "retries"  # attribute of a trial: the number of a failed one whose network it tries again
 _NAME = "search"  # inside the journal, whatever the folder is called: it may be renamed
 _FEWEST_FOR_IMPORTANCES = 10  # distinct complete trials below which importances are noise
 
@@ -53,7 +55,7 @@ class StudyStore:
             storage=open_journal(folder / JOURNAL),
             study_name=_NAME,
             directions=[StudyDirection.MAXIMIZE, *[StudyDirection.MINIMIZE] * len(config.hw)],
-            sampler=sampler(config),
+            sampler=sampler(config, 0),
             load_if_exists=True,  # begun, and killed before its config was written
         )
         with replacing(folder / CONFIG) as temporary:
@@ -73,9 +75,10 @@ class StudyStore:
             raise UsageError(f"{folder}: the study has no {JOURNAL}; its trials cannot be read")
         config = read_yaml(folder / CONFIG, StudyConfig)
         try:
-            study = optuna.load_study(study_name=_NAME, storage=open_journal(folder / JOURNAL), sampler=sampler(config))
+            study = optuna.load_study(study_name=_NAME, storage=open_journal(folder / JOURNAL))
         except (KeyError, ValueError) as error:
             raise UsageError(f"{folder / JOURNAL}: not a readable journal: {error}") from None
+        study.sampler = sampler(config, len(study.get_trials(deepcopy=False)))
         return cls(folder, config, study)
 
     @staticmethod
@@ -101,12 +104,22 @@ class StudyStore:
 
     def finished(self) -> dict[int, Outcome]:
         """What became of every candidate that has an outcome, repeats left out, as the sampler was told."""
-        frozen = self.study.get_trials(deepcopy=False)
         return {
             trial.number: outcome
-            for trial in frozen
+            for trial in self._frozen_trials()
             if "repeats" not in trial.user_attrs and "spec" in trial.user_attrs and (outcome := told_outcome(trial))
         }
+
+    def _frozen_trials(self) -> list[FrozenTrial]:
+        """All trials as the journal has them now; failures that were taken back are interrupted ones."""
+        trials = self.study.get_trials(deepcopy=False)
+        taken_back = {trial.user_attrs[RETRIES] for trial in trials if RETRIES in trial.user_attrs}
+        return [
+            _interrupted(trial)
+            if trial.state == TrialState.FAIL and trial.user_attrs.get("repeats", trial.number) in taken_back
+            else trial
+            for trial in trials
+        ]
 
     def spec(self, trial: FrozenTrial) -> ArchSpec:
         """The network of a trial that has been named."""
@@ -141,11 +154,11 @@ class StudyStore:
 
     def trials(self, target: str | None = None) -> list[TrialRecord]:
         """Every trial that was begun, by number, with its latency on one target (the study's first)."""
-        return self._trials(target or self.targets[0], self.study.get_trials(deepcopy=False))
+        return self._trials(target or self.targets[0], self._frozen_trials())
 
     def records(self) -> list[StudyRecord]:
         """The study on each of its targets, all as of one moment."""
-        frozen = self.study.get_trials(deepcopy=False)
+        frozen = self._frozen_trials()
         return [self._record(target, frozen) for target in self.targets]
 
     def record(self, target: str | None = None) -> StudyRecord:
@@ -157,7 +170,7 @@ class StudyStore:
         names = self.targets
         if target is not None and target not in names:
             raise unknown_name(f"target of study '{self.folder.name}'", target, list(names))
-        return self._record(target or names[0], self.study.get_trials(deepcopy=False))
+        return self._record(target or names[0], self._frozen_trials())
 
     def _trials(self, target: str, frozen: list[FrozenTrial]) -> list[TrialRecord]:
         index = self.targets.index(target)
@@ -235,6 +248,13 @@ class StudyStore:
             )
             for name in ("psnr_db", "latency_ms")
         }
+
+
+def _interrupted(failed: FrozenTrial) -> FrozenTrial:
+    reason = f"given back to be tried again; it failed: {failed.user_attrs.get('reason', '')}"
+    taken_back = copy.copy(failed)
+    taken_back.user_attrs = {**failed.user_attrs, "state": "interrupted", "reason": reason}
+    return taken_back
 
 
 def _finished(trial: TrialRecord) -> tuple[str, float, int]:
