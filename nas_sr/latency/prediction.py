@@ -34,8 +34,20 @@ class Prediction(BaseModel):
     low_ms: float
     high_ms: float
     level: float = 0.8  # share of networks whose measured latency lies between low_ms and high_ms
+    bound_ms: float  # hardly any network takes less: see bound_level
+    bound_level: float = 0.95  # share of networks whose measured latency is at least bound_ms
+    reference_ms: float | None = None  # what the reference network takes where this was calibrated, if that is known
     calibration: Grounds
     labels: tuple[str, ...] = ()  # what a reader must know
+
+    def relative_to(self, target_reference_ms: float | None) -> Prediction:
+        """The same prediction for a target on which the reference network takes that long, so that it compares with
+        latencies that were measured there; itself where either of the two is not known."""
+        if target_reference_ms is None or self.reference_ms is None:
+            return self
+        factor = target_reference_ms / self.reference_ms
+        scaled = {name: getattr(self, name) * factor for name in ("latency_ms", "low_ms", "high_ms", "bound_ms")}
+        return self.model_copy(update={**scaled, "reference_ms": target_reference_ms})
 
     @property
     def outside(self) -> str | None:
@@ -49,6 +61,8 @@ class Prediction(BaseModel):
             "low_ms": self.low_ms,
             "high_ms": self.high_ms,
             "level": self.level,
+            "bound_ms": self.bound_ms,
+            "bound_level": self.bound_level,
             "kind": self.kind,
             "target": self.target,
             "calibration": self.calibration.model_dump(),
