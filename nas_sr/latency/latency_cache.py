@@ -36,7 +36,6 @@ from nas_sr.target.job import FORMAT
 
 # A usual time needs a few measurements, and old ones must not outvote a machine that has changed for good.
 FEWEST_FOR_USUAL, MOST_FOR_USUAL = 3, 20
-REFERENCE_RUNS = 3  # fresh processes, at least, for what a study's latencies are relative to
 
 
 def cached_or_measured(
@@ -90,11 +89,8 @@ def measured_together(
 
 
 def measured_reference(profile: HardwareProfile, progress: Progress | None = None) -> Measurement:
-    """The reference network timed with care: run by run in turn with itself, in several fresh processes."""
-    protocol = profile.protocol
-    careful = protocol.model_copy(
-        update={"reference_share": 1.0, "final_builds": 1, "final_runs": max(REFERENCE_RUNS, protocol.final_runs)}
-    )
+    """The reference network timed with care: run by run in turn with itself, in as many fresh processes as a finalist."""
+    careful = profile.protocol.model_copy(update={"reference_share": 1.0, "final_builds": 1})
     network = Network(REFERENCE, reference_onnx(profile.lr_height, profile.lr_width))
     return measure([network], profile.model_copy(update={"protocol": careful}), final=True, progress=progress)[0]
 

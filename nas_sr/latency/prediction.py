@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 OUTSIDE = "outside the calibrated networks"  # begins the label that says in what a network is
 
@@ -39,6 +39,14 @@ class Prediction(BaseModel):
     reference_ms: float | None = None  # what the reference network takes where this was calibrated, if that is known
     calibration: Grounds
     labels: tuple[str, ...] = ()  # what a reader must know
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bound_of_version_1(cls, value: Any) -> Any:
+        """Version 0.1 had the interval only, and took its lower end for a bound."""
+        if isinstance(value, dict) and "bound_ms" not in value and "low_ms" in value:
+            return {**value, "bound_ms": value["low_ms"], "bound_level": (1 + value.get("level", 0.8)) / 2}
+        return value
 
     def relative_to(self, target_reference_ms: float | None) -> Prediction:
         """The same prediction for a target on which the reference network takes that long, so that it compares with
