@@ -98,17 +98,19 @@ def measure(
 
 def _of_spec(spec: ArchSpec, hw: str, final: bool, layers: bool, progress: Progress) -> Latency:
     """Measured; predicted where the device is silent and a calibration is known."""
+    from nas_sr.latency.calibration import predictor
     from nas_sr.latency.failure import MeasurementFailed
     from nas_sr.latency.latency_cache import cached_or_measured
-    from nas_sr.search.targets import target
+    from nas_sr.latency.profile import profile
 
-    asked = target(hw)
+    target = profile(hw)
     try:
-        return cached_or_measured(spec, asked.profile, final=final, per_layer=layers, progress=progress)
+        return cached_or_measured(spec, target, final=final, per_layer=layers, progress=progress)
     except MeasurementFailed as failure:
-        if failure.kind != "device" or asked.predictor is None:
+        known = predictor(target, hw) if failure.kind == "device" else None
+        if known is None:
             raise
-        return asked.predicted(spec, f"not measured: {failure.text}")
+        return known.predict(spec, f"not measured: {failure.text}")
 
 
 def _first_target(study: str | None, studies: Path) -> str:

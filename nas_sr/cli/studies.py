@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from nas_sr.config import StudyConfig
     from nas_sr.records import StudyRecord, TrialRecord
 
+NEW_EPOCH = typer.Option(
+    False, "--new-epoch", help="A device or its software has changed: measure every latency on it again."
+)
 REPORTS = typer.Option(Path("reports"), "--reports", help="Folder that holds the reports.")
 
 
@@ -54,6 +57,7 @@ def search(
     retry_failed: bool = typer.Option(
         False, "--retry-failed", help="Evaluate again what failed in earlier searches of this study."
     ),
+    new_epoch: bool = NEW_EPOCH,
     studies: Path = STUDIES,
     reports: Path = REPORTS,
     as_json: bool = JSON,
@@ -82,7 +86,9 @@ def search(
     folder, resolved = _study(name, studies, config, given, steps)
     console = error_console()
     packing = partial(counted, "packing images")
-    found = run_search(folder, resolved, budget, Resources(cpus, _gpus(gpus)), console, packing, retry_failed)
+    found = run_search(
+        folder, resolved, budget, Resources(cpus, _gpus(gpus)), console, packing, new_epoch, retry_failed
+    )
     study = found.studies[0]
     files = _write_report(found.studies, reports)
     counts = {state: _count(study, state) for state in ("complete", "pruned", "failed", "infeasible")}
@@ -114,6 +120,7 @@ def search(
 def retarget(
     study: str = typer.Argument(..., metavar="STUDY", help="A study's name or folder."),
     hw: str = typer.Option(..., "--hw", help="The further target: a hardware profile's name or file."),
+    new_epoch: bool = NEW_EPOCH,
     studies: Path = STUDIES,
     reports: Path = REPORTS,
     as_json: bool = JSON,
@@ -132,7 +139,7 @@ def retarget(
 
     folder = study_folder(study, studies)
     try:
-        found = run_retarget(folder, absolute(hw) or hw, error_console())
+        found = run_retarget(folder, absolute(hw) or hw, error_console(), new_epoch)
     except MeasurementFailed as failure:
         raise WorkError(f"{failure}; what was measured is kept") from None
     files = _write_report(StudyStore.open(folder).records(), reports)

@@ -17,9 +17,13 @@ _GAVE_WAY = re.compile(
     r"|NCCL error|DefaultCPUAllocator|can't allocate memory|cannot allocate memory",
     re.IGNORECASE,
 )
-# A path, hexadecimal digits, a number (or what a loss may be instead of one).
+# A path, an address, a number (or what a loss may be instead of one), a digest, a number inside a word.
 _VARIABLE = re.compile(
-    r"(?<![\w/])/[^\s:;,'\"]+|\b(?:0x)?(?=[a-f]*\d)[0-9a-f]{8,}\b|[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?|\b(?:nan|inf)\b",
+    r"(?<![\w/])/[^\s:;,'\"]+"
+    r"|\b0x[0-9a-f]+\b"
+    r"|[-+]?\b(?:\d+(?:\.\d+)?(?:e[-+]?\d+)?|nan|inf)\b"
+    r"|\b(?=[a-f]*\d)[0-9a-f]{8,}\b"
+    r"|\d+(?:\.\d+)?",
     re.IGNORECASE,
 )
 

@@ -36,6 +36,7 @@ class Proposals:
         self._waiting_for: dict[int, list[Trial]] = {}  # repeats of a network that is being evaluated
         self._numbers: dict[str, int] = {}  # digest -> the trial that evaluates or evaluated it
         self._outcomes: dict[int, Outcome] = {}
+        self.again: list[int] = []  # trials whose networks are to be evaluated after all: see wrongly_infeasible
         self._recover()
         self.failures = FailuresInARow()  # of this search
         self._enqueue_presets()
@@ -140,10 +141,13 @@ class Proposals:
 
     def _recover(self) -> None:
         """Learns what the journal holds, and settles what a killed search left running."""
-        self._outcomes = self.store.finished()
+        wrong = self.store.wrongly_infeasible()
+        self._outcomes = {number: found for number, found in self.store.finished().items() if number not in wrong}
         trials = {trial.number: trial for trial in self.store.study.get_trials(deepcopy=False)}
         self._numbers = {self.store.spec(trials[number]).digest: number for number in self._outcomes}
         self._resolve_running()
+        self.again = sorted(number for number in wrong if self.store.spec(trials[number]).digest not in self._numbers)
+        self._enqueue(trials[number].params for number in self.again)
 
     def _resolve_running(self) -> None:
         """Every trial that runs by the journal, which alone knows of one that was cut off while it was asked for."""
@@ -163,7 +167,8 @@ class Proposals:
     def _give_back(self, trial: Trial) -> None:
         """Marks a trial as interrupted; unless it was a repeat, its parameters are proposed again, first."""
         # Of one that was queued and had no time to take them up, only the queue's entry says them.
-        parameters = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
+        frozen = self.store.study.get_trials(deepcopy=False)[trial.number]
+        parameters = {**frozen.system_attrs.get("fixed_params", {}), **frozen.params}
         repeat = "repeats" in trial.user_attrs
         if parameters and not repeat and parameters not in self._queued():
             self.store.study.enqueue_trial(parameters)  # first: a kill may come between the two
@@ -176,9 +181,13 @@ class Proposals:
         return [trial.system_attrs.get("fixed_params", {}) for trial in waiting]
 
     def _enqueue_presets(self) -> None:
-        """Queues the paper's networks of this space that are neither evaluated nor queued yet."""
+        """Queues the paper's networks of this space."""
+        self._enqueue(self.space.presets().values())
+
+    def _enqueue(self, networks: Iterable[Params]) -> None:
+        """Queues those networks that are neither evaluated nor queued yet."""
         queued = self._queued()
-        for params in self.space.presets().values():
+        for params in networks:
             if self.space.spec(params).digest not in self._numbers and params not in queued:
                 self.store.study.enqueue_trial(params)
 

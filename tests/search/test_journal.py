@@ -89,9 +89,7 @@ for room in (0, 1, 100):
 def test_write_that_fails_half_way_leaves_a_whole_journal_and_says_why(tmp_path: Path) -> None:
     journal = tmp_path / "journal.log"
     _study(journal).add_trial(optuna.trial.create_trial(values=[30.0, 5.0]))
-    done = subprocess.run(
-        [sys.executable, "-c", _FILLS_UP, str(journal)], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", _FILLS_UP, str(journal)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout == 3 * (
         f"{journal}: cannot be written: File too large; nothing that it holds is lost: raise the limit on the size of"
