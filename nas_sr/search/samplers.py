@@ -15,7 +15,7 @@ def sampler(config: StudyConfig, trials: int) -> BaseSampler:
     Optuna keeps no sampler's state: with the study's seed alone each continued search would draw what the one before it
     has drawn. TPE is the default: it learns from infeasible candidates too, which NSGA-II ignores.
     """
-    seed = random.Random(f"{config.seed} {trials}").getrandbits(32)
+    seed = random.Random(f"{config.seed} {trials}").getrandbits(32) if trials else config.seed
     if config.sampler == "tpe":
         return TPESampler(seed=seed, multivariate=True, n_startup_trials=10)
     if config.sampler == "nsga2":

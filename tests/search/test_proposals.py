@@ -160,7 +160,7 @@ def test_failures_with_a_success_between_or_for_other_reasons_are_not(tmp_path: 
 
 def test_study_whose_first_five_failed_goes_on_once_the_cause_is_gone(tmp_path: Path) -> None:
     proposals = Proposals(_store(tmp_path), read_space("imdeception_x4"))
-    numbers = _told(proposals, *map(_failed, range(5)))
+    _told(proposals, *map(_failed, range(5)))
     specs = [trial.spec for trial in proposals.store.trials()]
     proposals.retry(proposals.failures.hopeless)
     assert proposals.evaluated == 0
