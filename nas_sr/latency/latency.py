@@ -36,6 +36,16 @@ def told(latency: Latency) -> str:
     return f"{latency.latency_ms:.2f} ms" + ("" if latency.stable else " (not stable)")
 
 
+def as_taken(latency: Measurement) -> str:
+    """What the clock said, where the figure is corrected for the device's drift; nothing where it is the same."""
+    if latency.target_reference_ms is None or not latency.reference_ms:
+        return ""
+    return (
+        f"taken as {latency.raw_latency_ms:.2f} ms while the reference network took"
+        f" {latency.reference_latency_ms:.2f} ms, corrected to its {latency.target_reference_ms:.2f} ms"
+    )
+
+
 def is_over(latency: Latency, limit_ms: float) -> bool:
     """Whether a latency rules a network out: a measured one, or a predicted one that is surely too slow."""
     return (latency.bound_ms if latency.kind == "predicted" else latency.latency_ms) > limit_ms

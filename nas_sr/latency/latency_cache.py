@@ -89,7 +89,7 @@ def measured_together(
 
 
 def measured_reference(profile: HardwareProfile, progress: Progress | None = None) -> Measurement:
-    """The reference network timed with care: run by run in turn with itself, in as many fresh processes as a finalist."""
+    """The reference network timed with care: run by run in turn with itself, in as many processes as a finalist."""
     careful = profile.protocol.model_copy(update={"reference_share": 1.0, "final_builds": 1})
     network = Network(REFERENCE, reference_onnx(profile.lr_height, profile.lr_width))
     return measure([network], profile.model_copy(update={"protocol": careful}), final=True, progress=progress)[0]

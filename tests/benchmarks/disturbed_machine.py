@@ -2,10 +2,10 @@
 
     python -m tests.benchmarks.disturbed_machine --rounds 3
 
-Ten networks of the x4 space. Their true order is that of long timing in turn on the machine left alone. Then a load comes
-and goes on no core, one core and every core, for a few seconds each, while every network is measured alone, one after
-the other as in a search, and then all of them in turn, as a front is. Counted are pairs in the wrong order, among pairs
-that truly lie more than 3 % apart. Run it on a machine that is otherwise quiet.
+Ten networks of the x4 space. Their true order is that of long timing in turn on the machine left alone. Then a load
+comes and goes on no core, one core and every core, for a few seconds each, while every network is measured alone, one
+after the other as in a search, and then all of them in turn, as a front is. Counted are pairs in the wrong order, among
+pairs that truly lie more than 3 % apart. Run it on a machine that is otherwise quiet.
 """
 
 from __future__ import annotations

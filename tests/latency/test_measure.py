@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from nas_sr.latency.failure import MeasurementFailed
-from nas_sr.latency.measure import Network, measure, reference_onnx
+from nas_sr.latency.measure import reference_onnx
 from tests.latency.conftest import heard_until, measured
 
 BURN = "while True: pass"

@@ -22,7 +22,7 @@ from nas_sr.latency import target_program
 from nas_sr.latency.failure import MeasurementFailed
 from nas_sr.latency.measure import job, reference_onnx
 from nas_sr.latency.probe import probe
-from tests.latency.conftest import measured, heard_until
+from tests.latency.conftest import heard_until, measured
 from tests.sshd import Server
 from tests.waiting import until
 
