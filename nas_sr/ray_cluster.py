@@ -15,6 +15,7 @@ import psutil
 import ray
 
 from nas_sr.errors import UsageError, WorkError
+from nas_sr.orphans import ended_with_this
 
 _TRIES = 3  # Ray waits 30 s for its own processes, which is short on a machine that is busy with other things
 
@@ -28,20 +29,23 @@ def ray_cluster(address: str | None = None) -> Iterator[None]:
         WorkError: Ray does not start on this machine, after three tries.
     """
     on_term = signal.getsignal(signal.SIGTERM)
+    before = _children()
     if address is None:
         _start()
     else:
         _join(address)
     signal.signal(signal.SIGTERM, on_term)  # Ray's own handler would leave without saving anything
-    try:
-        yield
-    finally:
-        ray.shutdown()
+    # Ray ends with its driver, but for two agents that wait a minute for a cluster which is gone.
+    with ended_with_this(_children() - before):
+        try:
+            yield
+        finally:
+            ray.shutdown()
 
 
 def _start() -> None:
     for last in (number == _TRIES for number in range(1, _TRIES + 1)):
-        children = set(psutil.Process().children(recursive=True))
+        children = _children()
         try:
             ray.init(
                 address="local",
@@ -53,13 +57,17 @@ def _start() -> None:
             return
         except Exception as error:  # where its time has passed, Ray raises just this
             ray.shutdown()
-            for process in set(psutil.Process().children(recursive=True)) - children:
+            for process in _children() - children:
                 with suppress(psutil.NoSuchProcess):
                     process.kill()
             if last:
                 raise WorkError(
                     f"Ray does not start on this machine, after {_TRIES} tries: {_reason(error)}"
                 ) from error
+
+
+def _children() -> set[psutil.Process]:
+    return set(psutil.Process().children(recursive=True))
 
 
 def _join(address: str) -> None:
