@@ -55,6 +55,18 @@ def test_brief_training_improves_on_its_start(sets: ImageSets) -> None:
     assert validation_psnr_rgb(state.network, sets.val) == state.best_psnr_db
 
 
+def test_young_average_forgets_its_start_faster_than_its_decay_says(sets: ImageSets) -> None:
+    """Else a brief training would be judged by what it began with."""
+    training = Training(phases=(Phase(steps=3, batch=2, crop_lr=16, ema=0.999, validate_every=1),))
+    state = _state(training)
+    expected = {name: tensor.clone() for name, tensor in state.network.state_dict().items()}
+    for step, _ in enumerate(train(state, sets.train, lambda network: 0.0)):
+        for name, tensor in state.network.state_dict().items():
+            expected[name].lerp_(tensor, 1 - (step + 1) / (step + 10))
+    for name, tensor in state.judged.state_dict().items():
+        torch.testing.assert_close(tensor, expected[name])
+
+
 def test_seed_decides_everything(sets: ImageSets) -> None:
     first, again = _run(_state(TWO_PHASES), sets), _run(_state(TWO_PHASES), sets)
     assert [point[:3] for point in first] == [point[:3] for point in again]
