@@ -143,7 +143,7 @@ def _safe_quantile(missed: NDArray[np.float64]) -> float:
     up to a twentieth."""
     count = len(missed)
     seen = float(np.sort(missed)[min(count, math.ceil((count + 1) * _BOTH_SIDES)) - 1])
-    return max(seen, _quantile(missed, _BOTH_SIDES)) * math.sqrt(1 + PRIOR_POINTS / count)
+    return max(seen, _quantile(missed, _BOTH_SIDES)) * math.sqrt(1 + 2 * PRIOR_POINTS / count)
 
 
 def _quantile(missed: NDArray[np.float64], level: float) -> float:
