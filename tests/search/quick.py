@@ -15,6 +15,7 @@ import yaml
 from nas_sr.cli.main import run
 from nas_sr.config import load_yaml
 from nas_sr.shipped import find
+from tests.search.without_ray import without_ray
 
 SPACE = {
     "title": "tiny networks",
@@ -81,3 +82,9 @@ def answered(arguments: list[str], status: int = 0) -> tuple[Any, str]:
         patch.setenv("COLUMNS", "120")
         assert run(arguments) == status, errors.getvalue()
     return json.loads(output.getvalue()) if output.getvalue().strip() else None, errors.getvalue()
+
+
+def searched(arguments: list[str], status: int = 0) -> tuple[Any, str]:
+    """Like `answered`, for a search: candidates are evaluated in this process one after another, without Ray."""
+    with without_ray():
+        return answered(arguments, status)

@@ -11,7 +11,7 @@ import yaml
 
 from nas_sr.records import StudyRecord
 from nas_sr.search.store import StudyStore
-from tests.search.quick import ONE_WORKER, answered, finished, start, write_configs
+from tests.search.quick import answered, finished, searched, start, write_configs
 
 
 def _record(folder: Path) -> StudyRecord:
@@ -71,7 +71,7 @@ def test_search_finds_a_front_and_continues(tmp_path: Path) -> None:
         }  # fmt: skip
     assert Path(first["report"]).is_file()
 
-    again, _ = finished(start([*options, "--budget", "3"], tmp_path))
+    again, _ = searched([*options, "--budget", "3"])
     assert again["complete"] == 3
     trials = {trial.number: trial for trial in _record(tmp_path).trials}
     assert all(trials[number].state == "complete" for number in (0, 1))
@@ -98,8 +98,7 @@ def test_too_slow_candidates_are_never_trained_and_a_space_without_further_netwo
     space = yaml.safe_load((tmp_path / "space.yaml").read_text())
     space["parameters"] = {"core": [2], "gidbs": [1], "groups": [1, 2]}
     (tmp_path / "space.yaml").write_text(yaml.safe_dump(space))
-    command = [*options, *ONE_WORKER, "--budget", "9", "--max-latency", "0.001"]
-    result, said = finished(start(command, tmp_path))
+    result, said = searched([*options, "--budget", "9", "--max-latency", "0.001"])
     assert (result["complete"], result["infeasible"], result["front"]) == (0, 2, [])
     assert "no further network" in said
     for trial in _record(tmp_path).trials:
@@ -114,7 +113,7 @@ def test_when_the_first_five_fail_the_search_stops_and_says_why(tmp_path: Path) 
     hardware = yaml.safe_load((tmp_path / "quick-cpu.yaml").read_text())
     hardware["protocol"]["iterations"] = 10**7
     (tmp_path / "quick-cpu.yaml").write_text(yaml.safe_dump(hardware))
-    _, said = finished(start([*options, "--budget", "9"], tmp_path), status=1)
+    _, said = searched([*options, "--budget", "9"], status=1)
     last = said.strip().splitlines()[-1]
     assert "the first 5 candidates all failed" in last
     assert "too slow to measure" in last

@@ -12,7 +12,7 @@ import yaml
 
 from nas_sr.latency.record import Measurement
 from nas_sr.search.store import StudyStore
-from tests.search.quick import ONE_WORKER, answered, finished, start, write_configs
+from tests.search.quick import answered, finished, searched, start, write_configs
 from tests.sshd import Server
 
 
@@ -76,8 +76,8 @@ def test_silent_device_is_predicted_for_and_measured_once_it_answers(
 
     monkeypatch.setenv("NAS_SR_CACHE", str(tmp_path / "cache"))  # what is known already is not predicted
     device.stop()
-    command = [*options, *ONE_WORKER, "--budget", "3"]
-    result, said = finished(start(command, tmp_path))
+    command = [*options, "--budget", "3"]
+    result, said = searched(command)
     assert "drone is not measured now" in said
     assert "PREDICTED" in said
     assert f"127.0.0.1:{device.port}" in said
@@ -89,7 +89,7 @@ def test_silent_device_is_predicted_for_and_measured_once_it_answers(
     assert "predicted" in page
 
     device.start()
-    result, said = finished(start(command, tmp_path))
+    result, said = searched(command)
     assert "that was predicted" in said
     assert (result["complete"], {point["latency_kind"] for point in result["front"]}) == (3, {"measured"})
     assert all(_measured_there(tmp_path))
@@ -100,7 +100,7 @@ def test_uncertain_measures_the_front_and_leaves_no_guess_unmarked(tmp_path: Pat
     hw = str(tmp_path / "quick-cpu.yaml")
     calibrate = ["hw", "calibrate", hw, "--space", str(tmp_path / "space.yaml"), "--probes", "6", "--json"]
     answered(calibrate)
-    result, _ = finished(start([*options, *ONE_WORKER, "--budget", "6", "--measure", "uncertain"], tmp_path))
+    result, _ = searched([*options, "--budget", "6", "--measure", "uncertain"])
     assert {point["latency_kind"] for point in result["front"]} == {"measured"}
     for trial in StudyStore.open(tmp_path / "studies" / "quick").record().trials:
         assert trial.latency is not None
