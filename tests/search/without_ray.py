@@ -4,8 +4,9 @@ of the work. All else is the product's: the searcher, the journal, the worker's 
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
@@ -23,7 +24,8 @@ def without_ray() -> Iterator[None]:
     on_term, threads = signal.getsignal(signal.SIGTERM), torch.get_num_threads()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(under_ray, "ray_cluster", nullcontext)
-        patch.setattr(under_ray, "tune", _Tune)
+        patch.setattr(under_ray, "refuse_too_large", lambda cpus, gpus: None)
+        patch.setattr(under_ray, "tune", SimpleNamespace(**(vars(tune) | _PLAYED)))
         try:
             yield
         finally:
@@ -67,11 +69,8 @@ class _Tuner:
             number += 1
 
 
-class _Tune:
-    """The names of `ray.tune` that a search uses."""
-
-    Tuner = _Tuner
-    TuneConfig, RunConfig = tune.TuneConfig, tune.RunConfig
-    FailureConfig, CheckpointConfig = tune.FailureConfig, tune.CheckpointConfig
-    with_parameters: Callable[..., _Trainable] = staticmethod(lambda kind, **parameters: _Trainable(kind, parameters))
-    with_resources: Callable[..., _Trainable] = staticmethod(lambda trainable, resources: trainable)
+_PLAYED = {
+    "Tuner": _Tuner,
+    "with_parameters": lambda kind, **parameters: _Trainable(kind, parameters),
+    "with_resources": lambda trainable, resources: trainable,
+}
