@@ -23,9 +23,6 @@ SPACE = {
     "parameters": {"core": [2, 4], "gidbs": [1, 2], "groups": [1, 2], "nla_after": [[], [1]]},
 }
 
-# On two cores each candidate then has the machine to itself, and only one worker spends seconds on importing.
-ONE_WORKER = ["--cpus-per-trial", str(min(2, os.cpu_count() or 1))]
-
 
 def quick_cpu() -> dict[str, Any]:
     """The profile of this CPU with a small input and a brief protocol that believes everything."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from pathlib import Path
 
 import psutil
@@ -12,7 +11,7 @@ import yaml
 
 from nas_sr.latency.record import Measurement
 from nas_sr.search.store import StudyStore
-from tests.search.quick import answered, finished, searched, start, write_configs
+from tests.search.quick import answered, searched, write_configs
 from tests.sshd import Server
 
 
@@ -37,13 +36,12 @@ def _measured_there(folder: Path) -> list[bool]:
 
 
 def test_search_survives_cut_connections_and_killed_programs(tmp_path: Path, device: Server, python38: Path) -> None:
-    process = start([*_options(tmp_path, device, python38), "--budget", "4"], tmp_path)
-    misfortunes = []
+    over, misfortunes = threading.Event(), []
 
     def befall() -> None:
-        while process.poll() is None and len(misfortunes) < 4:
+        while not over.is_set() and len(misfortunes) < 2:
             running = device.started() if StudyStore.exists(tmp_path / "studies" / "quick") else []
-            if running and len(misfortunes) % 2 == 0:
+            if running and not misfortunes:
                 device.cut()
                 misfortunes.append("cut")
             elif running:
@@ -52,14 +50,17 @@ def test_search_survives_cut_connections_and_killed_programs(tmp_path: Path, dev
                     misfortunes.append("killed")
                 except psutil.NoSuchProcess:
                     pass
-            time.sleep(1.5 if running else 0.1)
+            over.wait(1.5 if running else 0.1)
 
     fate = threading.Thread(target=befall)
     fate.start()
-    result, said = finished(process)
-    fate.join()
+    try:
+        result, said = searched([*_options(tmp_path, device, python38), "--budget", "2"])
+    finally:
+        over.set()
+        fate.join()
     assert misfortunes
-    assert (result["complete"], result["failed"]) == (4, 0), said
+    assert (result["complete"], result["failed"]) == (2, 0), said
     assert all(_measured_there(tmp_path))
     assert device.started() == []
 
