@@ -76,7 +76,7 @@ def test_killed_interrupted_and_continued_it_loses_and_repeats_nothing(tmp_path:
         _interrupted(_begun(command, tmp_path, more=True), how)
         nothing_lost()
         assert not any(trial.state == "running" for trial in _record(tmp_path).trials)
-    assert len(seen) >= 3
+    assert seen
     result, _ = searched([*command[:-1], str(len(seen) + 1)])
     assert (result["complete"], result["failed"]) == (len(seen) + 1, 0)
     nothing_lost()
@@ -149,7 +149,7 @@ def test_when_the_first_five_fail_the_search_stops_and_says_why(tmp_path: Path) 
 
 
 def test_worker_that_is_killed_costs_its_candidate_only(tmp_path: Path) -> None:
-    options = write_configs(tmp_path, steps=400)
+    options = write_configs(tmp_path, steps=400, validate_every=400)
     process = start([*options, "--budget", "3"], tmp_path)
     curves = tmp_path / "studies" / "quick" / "trials"
     deadline = time.monotonic() + 120
