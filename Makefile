@@ -4,18 +4,27 @@ VENV := .venv
 BIN := $(VENV)/bin
 BUDGET ?= 12
 
+# Python keeps what it compiled, or each of the many processes of a search or of the tests compiles PyTorch anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: install search test lint tests clean
 
 install: $(VENV)/installed
 
+# What a search needs, without the tools and packages of the tests.
+$(VENV)/installed-for-use: NEEDED := .
+$(VENV)/installed: NEEDED := .[dev]
+
 # --no-compile: Python compiles a module when it is first imported; all 17,000 of them would take a minute.
-$(VENV)/installed: pyproject.toml constraints.txt
+# Those that most processes import are compiled here, by one of them.
+$(VENV)/installed $(VENV)/installed-for-use: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "nas-sr needs Python 3.11 or newer; try: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --no-compile -c constraints.txt -e '.[dev]'
-	@touch $@
+	$(BIN)/python -m pip install --quiet --no-compile -c constraints.txt -e '$(NEEDED)'
+	$(BIN)/python -c 'import nas_sr.search.search, nas_sr.report.write'
+	@touch $(VENV)/installed-for-use $@
 
-search: install
+search: $(VENV)/installed-for-use
 	$(BIN)/nas-sr search --hw cpu --budget $(BUDGET)
 
 lint: install

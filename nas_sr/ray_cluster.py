@@ -23,11 +23,17 @@ _TRIES = 3  # Ray waits 30 s for its own processes, which is short on a machine 
 def ray_cluster(address: str | None = None) -> Iterator[None]:
     """Inside, Ray runs: with this machine's cores and GPUs, or those of the cluster at `address`.
 
+    Where Ray is initialised in this process already, as in a notebook, that one is used and goes on running.
+
     Raises:
-        UsageError: there is no cluster at this address.
+        UsageError: there is no cluster at this address, or this process is connected to another one.
         WorkError: Ray does not start on this machine, after three tries.
     """
     on_term = signal.getsignal(signal.SIGTERM)
+    if ray.is_initialized():
+        _refuse_other(address)
+        yield
+        return
     if address is None:
         _start()
     else:
@@ -37,6 +43,23 @@ def ray_cluster(address: str | None = None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def refuse_too_large(cpus: float, gpus: float) -> None:
+    """Refuses what no machine of the cluster that runs has: Ray would wait for it for ever."""
+    machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    if not any(machine.get("CPU", 0) >= cpus and machine.get("GPU", 0) >= gpus for machine in machines):
+        have = "; ".join(f"{machine.get('CPU', 0):g} cores, {machine.get('GPU', 0):g} GPUs" for machine in machines)
+        raise UsageError(f"{cpus:g} cores and {gpus:g} GPUs are needed at once, and Ray's machines have: {have}")
+
+
+def _refuse_other(address: str | None) -> None:
+    connected = ray.get_runtime_context().gcs_address
+    if address not in (None, "auto", connected):
+        raise UsageError(
+            f"--address {address}: Ray is initialised in this process already, at {connected};"
+            " leave the address out, or call ray.shutdown() before"
+        )
 
 
 def _start() -> None:

@@ -22,7 +22,7 @@ from ray.tune.search import Searcher
 
 from nas_sr.arch.spec import ArchSpec
 from nas_sr.errors import WorkError
-from nas_sr.ray_cluster import ray_cluster
+from nas_sr.ray_cluster import ray_cluster, refuse_too_large
 from nas_sr.search.candidate import Evaluation
 from nas_sr.search.outcome import Outcome, Reached
 from nas_sr.search.progress import Progress
@@ -152,6 +152,7 @@ def run_candidates(
     On an interrupt every running candidate is given back to the study, and KeyboardInterrupt goes on.
 
     Raises:
+        UsageError: no machine has these resources.
         WorkError: a device that nothing can predict for did not come back, and its candidates were given back too;
             or Ray does not start.
     """
@@ -160,6 +161,7 @@ def run_candidates(
     searcher = JournalSearcher(proposals, budget, progress)
     try:
         with ray_cluster():
+            refuse_too_large(resources.cpus, resources.gpus)
             signal.signal(signal.SIGTERM, _interrupt)
             tune.Tuner(
                 tune.with_resources(

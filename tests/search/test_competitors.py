@@ -10,13 +10,13 @@ from nas_sr.arch.network import build
 from nas_sr.arch.spec import ArchSpec
 from nas_sr.latency.onnx_export import export_onnx
 from nas_sr.search.store import StudyStore
-from tests.search.quick import ONE_WORKER, answered, finished, start, write_configs
+from tests.search.quick import answered, searched, write_configs
 
 RIVAL = ArchSpec(core=2, gidbs=1, depth=1, head=8)
 
 
 def test_competitor_is_measured_scored_and_shown(tmp_path: Path) -> None:
-    finished(start([*write_configs(tmp_path), *ONE_WORKER, "--budget", "2"], tmp_path))
+    searched([*write_configs(tmp_path), "--budget", "2"])
     onnx = tmp_path / "some one's network.onnx"
     export_onnx(build(RIVAL, seed=0), onnx)
     where = ["--studies", str(tmp_path / "studies")]
