@@ -55,6 +55,9 @@ def search(
     config: str = typer.Option(None, "--config", help="Study config: a shipped name or a file.  [default: default]"),
     cpus: float = typer.Option(1, "--cpus-per-trial", min=0.01, help="Cores for each candidate."),
     gpus: float = typer.Option(None, "--gpus-per-trial", min=0, help="GPUs (or a share of one) for each candidate."),
+    retry_failed: bool = typer.Option(
+        False, "--retry-failed", help="Evaluate again what failed in earlier searches of this study."
+    ),
     new_epoch: bool = NEW_EPOCH,
     studies: Path = STUDIES,
     reports: Path = REPORTS,
@@ -84,10 +87,14 @@ def search(
     folder, resolved = _study(name, studies, config, given, steps)
     console = error_console()
     packing = partial(counted, "packing images")
-    found = run_search(folder, resolved, budget, Resources(cpus, _gpus(gpus)), console, packing, new_epoch)
+    found = run_search(
+        folder, resolved, budget, Resources(cpus, _gpus(gpus)), console, packing, new_epoch, retry_failed
+    )
     study = found.studies[0]
     files = _write_report(found.studies, reports)
     counts = {state: _count(study, state) for state in ("complete", "pruned", "failed", "infeasible")}
+    if counts["failed"]:
+        console.print(f"{counts['failed']} failed; the same command with --retry-failed evaluates them again")
     if found.space_exhausted:
         console.print("the space holds no further network", style="yellow")
     if as_json:
