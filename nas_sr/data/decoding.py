@@ -38,6 +38,7 @@ _UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     8: lambda stored: np.rot90(stored),
 }
 
+warnings.filterwarnings("ignore", module="PIL")  # what matters of them is caught and said in our words
 Image.MAX_IMAGE_PIXELS = None  # our own limit is the same for every file, and an error instead of a warning
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # a broken file becomes our one line instead
 

@@ -111,3 +111,15 @@ def test_demonstration_set_is_honest_about_itself() -> None:
     assert len(sets.train) == len(demonstration("train"))
     for scale in (2, 3):
         assert image_sets(None, None, scale, 24).val.names == sets.val.names
+
+
+def test_images_of_one_colour_are_not_validated_on(tmp_path: Path) -> None:
+    """Restored exactly, they have an infinite PSNR, and with it the mean that candidates are compared by."""
+    folder = write_images(tmp_path / "photos", ["a.png", "c.png"], (80, 80))
+    for name, colour in (("b.png", 0), ("d.png", 255)):
+        write_png(folder / name, np.full((80, 80, 3), colour, np.uint8))
+    sets = image_sets(str(folder), None, 4, 16)
+    assert set(sets.val.names) <= {"a.png", "c.png"}
+    given = image_sets(str(write_images(tmp_path / "train", ["1.png"], (80, 80))), str(folder), 4, 16)
+    assert given.val.names == ("a.png", "c.png")
+    assert [problem.split(",")[0] for problem in given.problems] == ["b.png: of one colour", "d.png: of one colour"]

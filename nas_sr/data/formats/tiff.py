@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import warnings
 from io import BytesIO
 
 from PIL import ExifTags, Image
@@ -26,11 +27,15 @@ def parts(data: bytes) -> Parts:
         BadPixels: its directory is cut short, or there are several images.
     """
     pixels, notes = _without_metadata(data)
-    try:
-        with Image.open(BytesIO(data), formats=("TIFF",)) as image:
-            found = pillows_metadata(image, _exif)
-    except Exception:  # broken tags fail in many ways inside Pillow
-        return Parts(pixels, Metadata(), ("metadata left out: it is broken", *notes))
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        try:
+            with Image.open(BytesIO(data), formats=("TIFF",)) as image:
+                found = pillows_metadata(image, _exif)
+        except Exception:  # broken tags fail in many ways inside Pillow
+            return Parts(pixels, Metadata(), ("metadata left out: it is broken", *notes))
+    if warned and not found.notes:
+        notes.append("metadata not kept whole: some of it is broken")
     return Parts(pixels, found.metadata, (*found.notes, *notes))
 
 
