@@ -114,7 +114,7 @@ def upscale(
         nas-sr upscale bundles/camera/model.onnx 'photos/*.webp' large/
     """
     from nas_sr.errors import UsageError, WorkError
-    from nas_sr.evaluate.jobs import plan_jobs
+    from nas_sr.evaluate.jobs import not_read, plan_jobs
     from nas_sr.evaluate.upscale import upscale_files
 
     if overwrite and skip_existing:
@@ -123,6 +123,8 @@ def upscale(
     existing: Any = "overwrite" if overwrite else "skip" if skip_existing else "refuse"
     jobs = plan_jobs(sources, target, output_format, existing)
     with _UpscalingView(len(jobs), quiet=as_json) as view:
+        for line in not_read(sources):
+            view.said(line)
         done = upscale_files(
             upscaler,
             jobs,

@@ -9,7 +9,7 @@ from nas_sr.data.formats.parts import BadPixels, Metadata, Parts, behind_the_end
 SIGNATURE, NAME = b"RIFF", b"WEBP"  # at 0 and at 8
 _PIXELS = (b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF")
 _IMAGE = (b"VP8 ", b"VP8L", b"ANMF")
-_METADATA = {b"EXIF": "exif", b"XMP ": "xmp", b"ICCP": "icc"}
+_METADATA = (b"EXIF", b"XMP ", b"ICCP")
 _METADATA_FLAGS = 0x20 | 0x08 | 0x04  # in VP8X: profile, EXIF, XMP
 
 
@@ -20,7 +20,7 @@ def parts(data: bytes) -> Parts:
         BadPixels: a chunk of pixels is missing or cut short.
     """
     pixels: list[bytes] = []
-    found: dict[str, bytes] = {}
+    found: dict[bytes, bytes] = {}
     notes: list[str] = []
     at, last = 12, min(len(data), 8 + int(struct.unpack_from("<I", data, 4)[0]))
     has_image = False
@@ -38,9 +38,11 @@ def parts(data: bytes) -> Parts:
         elif not whole:
             notes.append(f"WebP chunk {kind.decode('ascii', 'backslashreplace').strip()} left out: it is cut short")
         elif kind in _METADATA:
-            found.setdefault(_METADATA[kind], content)
+            found.setdefault(kind, content)
     if not has_image:
         raise BadPixels("cut short or corrupt")
+    exif, xmp, icc = (found.get(kind, b"") for kind in _METADATA)
+    metadata = Metadata(exif=exif, xmp=xmp, icc=icc)
     body = NAME + b"".join(pixels)
     notes += behind_the_end(max(0, len(data) - max(at, last)))
-    return Parts(SIGNATURE + struct.pack("<I", len(body)) + body, Metadata(**found), tuple(notes))
+    return Parts(SIGNATURE + struct.pack("<I", len(body)) + body, metadata, tuple(notes))
