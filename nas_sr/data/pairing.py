@@ -9,6 +9,8 @@ from typing import NamedTuple
 from nas_sr.data.marks import Role, mark_of
 from nas_sr.errors import UsageError
 
+_ANY_CASE = 3  # the last of the ways in which names are compared
+
 
 class Paired(NamedTuple):
     """What became of the images of one or two folders; those in none of the lists are passed over."""
@@ -97,11 +99,13 @@ def _is_result(stem: str, keys: list[str]) -> bool:
 def _partners(hr: list[Path], lr: list[Path], scale: int) -> dict[Path, Path]:
     """LR by HR: by whole name, by stem, by stem without marks, and by that in any case, the surest first."""
     found: dict[Path, Path] = {}
-    for level in range(4):
+    for level in range(_ANY_CASE + 1):
         taken = {*found.values()}
-        claims = _by_name((path for path in hr if path not in found), "HR", level)
         # Of one name, a factor in it is no mark; else it must be the right one.
-        free = (path for path in lr if path not in taken and (level < 2 or _fits(path, scale)))
+        free = [path for path in lr if path not in taken and (level < 2 or _fits(path, scale))]
+        if not free:
+            break
+        claims = _by_name((path for path in hr if path not in found), "HR", level)
         for name, offered in _by_name(free, "LR", level).items():
             claiming = claims.get(name, [])
             if len(claiming) > 1 or (claiming and len(offered) > 1):
@@ -117,9 +121,10 @@ def _partners(hr: list[Path], lr: list[Path], scale: int) -> dict[Path, Path]:
 def _by_name(paths: Iterable[Path], role: Role, level: int) -> dict[str, list[Path]]:
     grouped: dict[str, list[Path]] = {}
     for path in paths:
-        mark = mark_of(path.stem)
-        key = mark.key if mark.role == role else path.stem
-        grouped.setdefault((path.name, path.stem, key, key.casefold())[level], []).append(path)
+        name = path.stem if level else path.name
+        if level > 1 and (mark := mark_of(name)).role == role:
+            name = mark.key
+        grouped.setdefault(name.casefold() if level == _ANY_CASE else name, []).append(path)
     return grouped
 
 
