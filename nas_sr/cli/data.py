@@ -113,7 +113,8 @@ def check(
     """Names every file that is broken or does not match; exit status 1 if there is one.
 
     Folders: unreadable files, HR and LR without each other, sizes, LR images that show another picture, pictures that
-    are there twice. A pack: cut short, changed pixels, pictures both trained and validated on.
+    are there twice. A pack: cut short, changed pixels, pictures both trained and validated on. Notes, which may be
+    intended: files and folders that are passed over, metadata that is broken, LR images that are not bicubic.
 
     \b
         nas-sr data check DIV2K Flickr2K
