@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import shlex
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from nas_sr.cli.names import STUDIES, absolute, study_record
+from nas_sr.cli.names import STUDIES, absolute, new_study_folder, study_record
 from nas_sr.cli.output import JSON, counted, error_console, print_json
+from nas_sr.command_line import DEFAULT_REPORTS, command
 
 if TYPE_CHECKING:
     from nas_sr.config import StudyConfig
     from nas_sr.records import StudyRecord, TrialRecord
 
-REPORTS = typer.Option(Path("reports"), "--reports", help="Folder that holds the reports.")
+REPORTS = typer.Option(DEFAULT_REPORTS, "--reports", help="Folder that holds the reports.")
 
 
 def register(app: typer.Typer) -> None:
@@ -103,7 +103,7 @@ def search(
     for each in found.studies:
         _print_front(each)
     print(f"report: {files['html']}")
-    print(f"next:   nas-sr export {shlex.quote(study.name)} --knee")
+    _print_next(study)
 
 
 def retarget(
@@ -130,13 +130,13 @@ def retarget(
         found = run_retarget(folder, absolute(hw) or hw, error_console())
     except MeasurementFailed as failure:
         raise WorkError(f"{failure}; what was measured is kept") from None
-    files = _write_report(StudyStore.open(folder).records(), reports)
+    files = _write_report(StudyStore.read(folder).records(), reports)
     if as_json:
         print_json({"study": found.name, "target": found.target, "front": _front(found), "report": files["html"]})
         return
     _print_front(found)
     print(f"report: {files['html']}")
-    print(f"next:   nas-sr export {shlex.quote(found.name)} --hw {found.target} --knee")
+    _print_next(found)
 
 
 def report(
@@ -154,7 +154,7 @@ def report(
     """
     from nas_sr.search.store import StudyStore, study_folder
 
-    records = StudyStore.open(study_folder(study, studies)).records()
+    records = StudyStore.read(study_folder(study, studies)).records()
     files = _write_report(records, reports)
     if as_json:
         print_json({**files, "front": _front(records[0]), "fronts": {each.target: _front(each) for each in records}})
@@ -218,7 +218,7 @@ def export(
             " smallest training image is no larger; a larger crop_lr leaves small images out (of a pack: --min-lr of"
             " `nas-sr data prepare`)"
         )
-    print(f"next: nas-sr train {shlex.quote(str(folder))}")
+    print(f"next: {command('train', folder)}")
 
 
 def _study(
@@ -233,9 +233,9 @@ def _study(
     changes = {key: value for key, value in given.items() if value is not None}
     named = {**base.model_dump(), **changes}
     targets = "+".join(Path(each).stem for each in named["hw"])
-    folder = studies / (name or f"{targets}-{Path(named['space']).stem}")
+    folder = new_study_folder(f"{targets}-{Path(named['space']).stem}" if name is None else name, studies)
     if StudyStore.exists(folder) and config is None:
-        base = StudyStore.open(folder).config
+        base = StudyStore.read(folder).config
     values = {**base.model_dump(), **changes}
     if given["seed"] is not None:
         values["training"]["seed"] = given["seed"]
@@ -296,6 +296,13 @@ def _print_front(study: StudyRecord) -> None:
             f"not measured on {study.target}: {', '.join(predicted)}. The same command measures them"
             " once the device answers"
         )
+
+
+def _print_next(study: StudyRecord) -> None:
+    from nas_sr.report.info import export_command
+
+    if study.front:
+        print(f"next:   {export_command(study, None)}")
 
 
 def _kind(trial: TrialRecord) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
 from optuna.storages.journal._file import BaseJournalFileLock
 
 
@@ -48,3 +51,27 @@ def _drop_unfinished_line(path: Path) -> None:
         whole = content.rfind(b"\n") + 1
         if whole < len(content):
             file.truncate(whole)
+
+
+def read_journal(path: Path) -> JournalStorage:
+    """The journal at `path` as it is now, for reading only: no lock is taken and nothing is written.
+
+    A last line without its end was never acknowledged, or is being written at this moment: it is left out.
+    """
+    return JournalStorage(_Snapshot(path.read_bytes()))
+
+
+class _Snapshot(BaseJournalBackend):
+    """What a journal held at one moment."""
+
+    def __init__(self, content: bytes) -> None:
+        self._lines = content.split(b"\n")[:-1]
+
+    def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
+        """The entries from this number on."""
+        for line in self._lines[log_number_from:]:
+            yield json.loads(line)
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Refused: a reader that writes is a mistake in the program."""
+        raise RuntimeError("this journal was opened for reading only")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import os
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.storages import JournalStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
@@ -19,7 +22,7 @@ from nas_sr.files import held_alone, replacing, writable_folder, write_json
 from nas_sr.front import hypervolume, pareto_front
 from nas_sr.latency.profile import HardwareProfile
 from nas_sr.records import Competitor, StudyRecord, TrialRecord
-from nas_sr.search.journal import open_journal
+from nas_sr.search.journal import open_journal, read_journal
 from nas_sr.search.outcome import Outcome
 from nas_sr.search.samplers import sampler
 from nas_sr.search.trial_record import Place, latency_file, told_outcome, trial_record
@@ -62,18 +65,31 @@ class StudyStore:
 
     @classmethod
     def open(cls, folder: Path) -> StudyStore:
-        """An existing study.
+        """An existing study, to go on with.
 
         Raises:
             UsageError: no study there, or one without its journal.
         """
+        return cls._existing(folder, open_journal)
+
+    @classmethod
+    def read(cls, folder: Path) -> StudyStore:
+        """An existing study as it is now; nothing is written, so its folder may be read-only, or be searched meanwhile.
+
+        Raises:
+            UsageError: no study there, or one without its journal.
+        """
+        return cls._existing(folder, read_journal)
+
+    @classmethod
+    def _existing(cls, folder: Path, journal: Callable[[Path], JournalStorage]) -> StudyStore:
         if not (folder / CONFIG).is_file():
             raise UsageError(f"{folder}: no study there ({CONFIG} is missing){_studies_beside(folder)}")
         if not (folder / JOURNAL).is_file():
             raise UsageError(f"{folder}: the study has no {JOURNAL}; its trials cannot be read")
         config = read_yaml(folder / CONFIG, StudyConfig)
         try:
-            study = optuna.load_study(study_name=_NAME, storage=open_journal(folder / JOURNAL), sampler=sampler(config))
+            study = optuna.load_study(study_name=_NAME, storage=journal(folder / JOURNAL), sampler=sampler(config))
         except (KeyError, ValueError) as error:
             raise UsageError(f"{folder / JOURNAL}: not a readable journal: {error}") from None
         return cls(folder, config, study)
@@ -244,7 +260,12 @@ def _finished(trial: TrialRecord) -> tuple[str, float, int]:
 def study_folder(study: str, root: Path) -> Path:
     """A study by name under `root`, or by the path of its folder."""
     path = Path(study)
-    return path if len(path.parts) > 1 or StudyStore.exists(path) else root / study
+    if path.name in ("", ".."):  # a study's name is that of its folder
+        path = Path(os.path.abspath(path))
+    if len(path.parts) > 1:
+        return path
+    named = root / study
+    return path if StudyStore.exists(path) and not StudyStore.exists(named) else named
 
 
 def find_trial(record: StudyRecord, number: int) -> TrialRecord:
