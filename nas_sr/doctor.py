@@ -47,7 +47,9 @@ def _gpu(seen_by_torch: list[str], seen_by_driver: str | None) -> Check:
         return Check("GPU", "ok", f"{', '.join(seen_by_torch)}: trains")
     if seen_by_driver:
         remedy = "install a torch with CUDA that this driver supports (pytorch.org says which)"
-        return Check("GPU", "missing", f"{seen_by_driver} is there, but torch does not see it: training uses the CPU", remedy)
+        return Check(
+            "GPU", "missing", f"{seen_by_driver} is there, but torch does not see it: training uses the CPU", remedy
+        )
     return Check("GPU", "missing", "none", "training works without; with an NVIDIA GPU: its driver, and a CUDA torch")
 
 

@@ -1,4 +1,4 @@
-"""Says what a file is, by its content: its first bytes, and in an archive the names inside. Its suffix counts nothing."""
+"""Says what a file is, by its content: its first bytes, and in an archive the names inside; never by its suffix."""
 
 from __future__ import annotations
 
@@ -66,7 +66,9 @@ def file_kind(path: Path) -> FileKind:
     if head.startswith(_LFS):
         return FileKind("other", "a Git LFS pointer, not the file that it stands for", "fetch that with `git lfs pull`")
     if _ANNEX.match(head):
-        return FileKind("other", "a git-annex pointer, not the file that it stands for", "fetch that with `git annex get`")
+        return FileKind(
+            "other", "a git-annex pointer, not the file that it stands for", "fetch that with `git annex get`"
+        )
     if head.startswith(b"PK"):
         return _zip(path)
     if head.startswith(OLD_TORCH):

@@ -54,12 +54,14 @@ def refuse_long_folder() -> None:
     if variable is None:
         return
     folder = os.environ[variable]
-    longest = Path(folder, "ray", f"session_{datetime.now():%Y-%m-%d_%H-%M-%S_%f}_{os.getpid()}", "sockets/plasma_store")
+    longest = Path(
+        folder, "ray", f"session_{datetime.now():%Y-%m-%d_%H-%M-%S_%f}_{os.getpid()}", "sockets/plasma_store"
+    )
     excess = len(os.fsencode(longest)) - _LONGEST_SOCKET
     if excess > 0:
         raise UsageError(
-            f"{variable} is too long for Ray, whose sockets have paths of at most {_LONGEST_SOCKET} bytes in it: shorten it"
-            f" by {excess} or more, for instance {variable}=/tmp, but got {folder}"
+            f"{variable} is too long for Ray, whose sockets have paths of at most {_LONGEST_SOCKET} bytes in it:"
+            f" shorten it by {excess} or more, for instance {variable}=/tmp, but got {folder}"
         )
 
 

@@ -35,7 +35,9 @@ _GPU = "it needs an NVIDIA GPU and its driver (`nvidia-smi` shows both)"
 _RUNTIMES = (
     _Runtime("ONNX Runtime", "onnxruntime", "onnxruntime", "pip install onnxruntime"),
     _Runtime("TensorRT", "tensorrt", "tensorrt", "pip install 'nas-sr[tensorrt]'; on a Jetson JetPack brings it"),
-    _Runtime("trtexec", "trtexec", None, "install TensorRT's archive or package, and set TRTEXEC to the program's path"),
+    _Runtime(
+        "trtexec", "trtexec", None, "install TensorRT's archive or package, and set TRTEXEC to the program's path"
+    ),
     _Runtime("TensorRT for RTX", "tensorrt-rtx", RTX_PACKAGE, "pip install 'nas-sr[tensorrt-rtx]'"),
 )
 
@@ -74,7 +76,9 @@ def _measuring(runtime: _Runtime, there: Mapping[str, Any], loading: _Loading | 
         return Check(runtime.name, missing, f"installed, but does not load: {loading.error}; {used}", runtime.remedy)
     if loading is not None and loading.version:
         remedy = _GPU if "GPU" in lacks or "driver" in lacks else "install what is named there"
-        return Check(runtime.name, missing, f"{loading.version} is installed, but cannot measure here: {lacks}; {used}", remedy)
+        return Check(
+            runtime.name, missing, f"{loading.version} is installed, but cannot measure here: {lacks}; {used}", remedy
+        )
     found = "not installed" if loading is not None else lacks.split("; ")[0]
     return Check(runtime.name, missing, f"{found}; {used}", runtime.remedy)
 
@@ -100,7 +104,12 @@ def _load(module: str) -> _Loading:
     program = f"import {module}; print({module}.__version__)"
     try:
         done = subprocess.run(
-            [sys.executable, "-c", program], capture_output=True, text=True, timeout=_LOADING_S, errors="replace", check=False
+            [sys.executable, "-c", program],
+            capture_output=True,
+            text=True,
+            timeout=_LOADING_S,
+            errors="replace",
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return _Loading(error=f"importing it took more than {_LOADING_S} s")

@@ -8,7 +8,7 @@ import warnings
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import torch
 
@@ -79,7 +79,7 @@ def read_torch_file(path: Path, kind: FileKind | None = None) -> Any:
             raise NotLoadable(_BROKEN, _COPY) from None
 
 
-def _zipped(file: BinaryIO, size: int) -> Iterator[BinaryIO]:
+def _zipped(file: IO[bytes], size: int) -> Iterator[IO[bytes]]:
     """The pickle in an archive, of which nothing is larger than it says: torch writes without compression."""
     with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
@@ -94,13 +94,13 @@ def _zipped(file: BinaryIO, size: int) -> Iterator[BinaryIO]:
             yield member
 
 
-def _leading(file: BinaryIO) -> Iterator[BinaryIO]:
+def _leading(file: IO[bytes]) -> Iterator[IO[bytes]]:
     """The four pickles that the old format begins with: magic number, protocol, system, and the value."""
     for _ in range(4):
         yield file
 
 
-def _look_through(pickles: Iterator[BinaryIO]) -> _Pickle:
+def _look_through(pickles: Iterator[IO[bytes]]) -> _Pickle:
     objects: dict[str, None] = {}
     storages: list[int] = []
     is_object = lightning = False
@@ -142,7 +142,7 @@ def _objects(found: _Pickle) -> NotLoadable:
     return NotLoadable(what, f"save its weights alone: torch.save({weights}, FILE)")
 
 
-def _name(path: Path, file: BinaryIO) -> str:
+def _name(path: Path, file: IO[bytes]) -> str:
     """A name of an open file that is valid UTF-8, as torch needs it."""
     try:
         str(path).encode()

@@ -23,8 +23,8 @@ from nas_sr.files import replacing
 
 WEIGHTS = "weights.safetensors"  # in a bundle and in a trial's folder
 EXPECTED = (
-    "expected is a bundle, its weights.safetensors, or a checkpoint (.pth, .ckpt, .safetensors) that holds the weights of"
-    " an IMDeception network"
+    "expected is a bundle, its weights.safetensors, or a checkpoint (.pth, .ckpt, .safetensors) that holds the weights"
+    " of an IMDeception network"
 )
 _PAPERS_ATTENTION = (2, 4)  # the only places that the published network has it at
 
@@ -49,7 +49,9 @@ def load_network(path: Path) -> Network:
     if path.is_dir():
         path = _inside(path)
     if not path.is_file():
-        raise UsageError(f"{path}: {'neither a file nor a folder' if path.exists() else 'no weights there'}; {EXPECTED}")
+        raise UsageError(
+            f"{path}: {'neither a file nor a folder' if path.exists() else 'no weights there'}; {EXPECTED}"
+        )
     try:
         spec, state = _read(path)
     except OSError as error:
@@ -136,8 +138,8 @@ def _spec_of(found: FoundNetwork, path: Path) -> ArchSpec:
         if found.published or preset_name(papers.at_scale(PRESETS["imdeception-c16-nla"].scale)):
             return papers
     raise NotLoadable(
-        f"a checkpoint with an IMDeception network {spec.label()} and {number} attentions{where}, of which the weights do"
-        " not tell the places",
+        f"a checkpoint with an IMDeception network {spec.label()} and {number} attentions{where}, of which the weights"
+        " do not tell the places",
         "put its spec.json beside the file",
     )
 

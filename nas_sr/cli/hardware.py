@@ -119,14 +119,11 @@ def _first_target(study: str | None, studies: Path) -> str:
 
 
 def _compared(network: str, target: HardwareProfile, name: str, study: str, studies: Path, as_json: bool) -> Latency:
-    from nas_sr.files import writable_folder
     from nas_sr.search.competitors import add_competitor
     from nas_sr.search.store import StudyStore, study_folder
 
     folder = study_folder(study, studies)
-    store = StudyStore.open(folder)
-    writable_folder(folder)  # before minutes are spent on what could not be kept
-    found = add_competitor(store, name, Path(network), target)
+    found = add_competitor(StudyStore.open(folder), name, Path(network), target)
     if not as_json:
         report = command("report", folder.name, options=studies_option(folder))
         print(f"{name}: {found.psnr_db:.3f} dB on the study's validation images; `{report}` shows it")

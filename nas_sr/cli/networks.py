@@ -118,7 +118,11 @@ def _trained(
                 " it would diverge again: lower learning_rate in train.yaml and begin anew with --overwrite"
             ) from None
         except Interrupted:
-            options: dict[str, Value] = {"--resume": True, "--workers": workers if workers > 1 else None, "--address": address}
+            options: dict[str, Value] = {
+                "--resume": True,
+                "--workers": workers if workers > 1 else None,
+                "--address": address,
+            }
             again = command("train", bundle, options=options)
             console.print(f"checkpoint written; continue with: {again}", soft_wrap=True)
             raise KeyboardInterrupt from None

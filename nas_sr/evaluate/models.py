@@ -20,7 +20,7 @@ def model_upscaler(path: Path, runtime: str = "torch", device: str = "cpu", tile
     Raises:
         UsageError: it cannot be loaded, or has no form for that runtime.
     """
-    if path.is_file() and (path.suffix == ".onnx" or file_kind(path).kind == "onnx"):
+    if path.suffix == ".onnx" or (path.is_file() and file_kind(path).kind == "onnx"):
         return _onnx_upscaler(path, tile)
     if runtime == "onnxruntime":
         if not path.is_dir():

@@ -89,7 +89,7 @@ def front_info(study: StudyRecord) -> FrontInfo:
 def unmeasured(study: StudyRecord, reports: Path = DEFAULT_REPORTS) -> Unmeasured | None:
     """What of the front is only predicted; None where all of it was measured.
 
-    The command measures and searches no further: its budget is what the study has evaluated already. It writes its report
+    The command measures and searches no further: its budget is what the study has evaluated already. Its report goes
     into `reports`.
     """
     found = predictions(study)

@@ -68,8 +68,10 @@ class StudyStore:
         """An existing study, to go on with.
 
         Raises:
-            UsageError: no study there, or one without its journal.
+            UsageError: no study there, one without its journal, or one that cannot be written to.
         """
+        if cls.exists(folder):
+            writable_folder(folder)
         return cls._existing(folder, open_journal)
 
     @classmethod
@@ -90,7 +92,7 @@ class StudyStore:
         config = read_yaml(folder / CONFIG, StudyConfig)
         try:
             study = optuna.load_study(study_name=_NAME, storage=journal(folder / JOURNAL), sampler=sampler(config))
-        except (KeyError, ValueError) as error:
+        except (KeyError, ValueError, TypeError, AssertionError) as error:
             raise UsageError(f"{folder / JOURNAL}: not a readable journal: {error}") from None
         return cls(folder, config, study)
 
@@ -262,7 +264,7 @@ def study_folder(study: str, root: Path) -> Path:
     path = Path(study)
     if path.name in ("", ".."):  # a study's name is that of its folder
         path = Path(os.path.abspath(path))
-    if len(path.parts) > 1:
+    if path.is_absolute() or "/" in study:
         return path
     named = root / study
     return path if StudyStore.exists(path) and not StudyStore.exists(named) else named

@@ -133,7 +133,9 @@ def read_checkpoint(path: Path) -> Checkpoint:
         if not {"network", "position"} <= checkpoint.values.keys():
             raise KeyError("values")
     except (KeyError, AttributeError, ValidationError):
-        raise UsageError(f"{path}: a checkpoint whose contents are not those of format {_FORMAT}; {_EXPECTED}") from None
+        raise UsageError(
+            f"{path}: a checkpoint whose contents are not those of format {_FORMAT}; {_EXPECTED}"
+        ) from None
     return checkpoint
 
 
