@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 import time
 from collections import Counter
@@ -16,6 +15,7 @@ import torch
 from rich.console import Console
 
 from nas_sr.arch.presets import preset
+from nas_sr.command_line import command
 from nas_sr.config import StudyConfig, flat, parse
 from nas_sr.data.image_sets import ImageSets, image_sets
 from nas_sr.data.packing import Progress as PackingProgress
@@ -24,6 +24,7 @@ from nas_sr.errors import UsageError, WorkError
 from nas_sr.evaluate.evaluate import bicubic, evaluate
 from nas_sr.files import writable_folder
 from nas_sr.latency.device_lock import SharedDevice
+from nas_sr.ray_cluster import refuse_long_folder
 from nas_sr.records import StudyRecord
 from nas_sr.search.candidate import Evaluation, evaluate_candidate
 from nas_sr.search.progress import Progress
@@ -168,9 +169,7 @@ def _answers(target: Target, hw: str, config: StudyConfig, console: Console) -> 
         text = f"{name} is not measured now: {silent}. Its latencies are PREDICTED: {target.predictor.grounds}"
         console.print(text, style="yellow", soft_wrap=True, highlight=False)
     elif config.measure == "uncertain" and target.predictor is None:
-        text = (
-            f"{name} has no calibration (`nas-sr hw calibrate {shlex.quote(hw)}`), so every candidate is measured on it"
-        )
+        text = f"{name} has no calibration (`{command('hw calibrate', hw)}`), so every candidate is measured on it"
         console.print(text, style="yellow", soft_wrap=True, highlight=False)
     return silent is None
 
@@ -187,6 +186,7 @@ def _counts(proposals: Proposals) -> str:
 
 def _check_there(resources: Resources) -> None:
     """A candidate that asks for more than the machine has would wait for ever."""
+    refuse_long_folder()
     cores, gpus = os.cpu_count() or 1, torch.cuda.device_count()
     if resources.cpus > cores:
         raise UsageError(f"--cpus-per-trial {resources.cpus:g}: this machine has {cores} cores")
