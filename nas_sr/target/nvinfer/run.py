@@ -133,7 +133,7 @@ def measure(trt: Any, cuda: Cuda, candidate: Path, reference: Path, settings: Se
     if median(taken["enqueue_ms"]) > ENQUEUE_BOUND * median(taken["samples_ms"]):
         try:
             taken["cuda_graph_ms"] = engine.graph_ms(plan.iterations)
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:  # the samples are taken already
             taken["cuda_graph_error"] = str(error)
     if settings.per_layer:
         taken["per_layer_ms"] = engine.layers_ms(trt, max(plan.warmup_iterations, 10))
