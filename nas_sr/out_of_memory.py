@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-# Only the caching allocator raises an exception of its own. The CUDA runtime, cuDNN, cuBLAS and the CPU's allocator, when
-# they ask for memory themselves, raise a RuntimeError that can be told by its words alone.
+# Only the caching allocator raises an exception of its own. The CUDA runtime, cuDNN and cuBLAS where they take memory
+# themselves, and the CPU's allocator, raise a RuntimeError that can be told by its words alone.
 _WORDS = ("out of memory", "can't allocate memory", "cudnn_status_alloc_failed", "cublas_status_alloc_failed")
 
 

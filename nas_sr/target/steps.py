@@ -120,7 +120,7 @@ def _kept_reference(job: Job, backend: str, versions: dict[str, str]) -> Path:
 
 
 def _cudas_gpu() -> Any:
-    """The readings of the GPU that CUDA computes on, where a binding of it tells which: the driver has another order."""
+    """The GPU that CUDA computes on, where a binding of it tells which: the driver numbers them in another order."""
     try:
         return gpu(open_cuda().device.pci_bus_id)
     except (Failure, ImportError):
