@@ -22,10 +22,9 @@ STARTS_S = 180.0  # importing torch takes a minute on a busy machine
 
 
 class Beside(NamedTuple):
-    """One network timed alone and beside trainings that step aside."""
+    """One network timed beside trainings that step aside."""
 
-    alone: Measurement
-    beside: Measurement
+    taken: Measurement
     steps_before: int
     steps_within: int  # that began inside the window: none may
     steps_after: int
@@ -33,8 +32,7 @@ class Beside(NamedTuple):
 
 
 def beside(hardware: HardwareProfile, spec: ArchSpec, device: str, folder: Path) -> Beside:
-    """Times a network alone and again beside two trainings on the device."""
-    alone = timed(spec, hardware)
+    """Times a network beside two trainings on the device."""
     stages: dict[str, float] = {}
     with _trainings(device, folder) as trainings:
         until(lambda: all(len(_began(log)) > 5 for log in trainings.values()), STARTS_S)
@@ -46,7 +44,6 @@ def beside(hardware: HardwareProfile, spec: ArchSpec, device: str, folder: Path)
     # The program's word of it comes a moment after the window has begun.
     window = stages["window"], stages["window"] + 0.9 * taken.conditions["window_s"]
     return Beside(
-        alone,
         taken,
         sum(at < window[0] for at in began),
         sum(window[0] <= at < window[1] for at in began),

@@ -25,6 +25,7 @@ def _checked(taken: Measurement, product: str) -> Sampled:
     assert min(taken.samples_ms) > 0
     assert taken.iqr_ms < taken.latency_ms
     seen = Sampled(taken.conditions["gpu"]["facts"], taken.conditions["gpu"]["readings"])
+    assert seen.readings, "no reading of the window: the GPU was read idle each time, or not at all"
     assert implausible(seen) == []
     return seen
 

@@ -62,6 +62,51 @@ def test_without_a_gpu_all_is_skipped_with_what_is_missing() -> None:
     assert not (here.CHECKOUT / "gpu-figures.json").exists()
 
 
+FAILING = """
+import sys, pytest
+from tests.gpu import here
+here.no_gpu = lambda: ""
+sys.exit(pytest.main())
+"""
+
+
+@without_gpu
+def test_figures_and_reasons_are_left_and_named_though_tests_fail(tmp_path: Path) -> None:
+    """As on a machine whose GPU is there but does not work."""
+    own = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
+    said = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            FAILING,
+            "-p",
+            "no:cacheprovider",
+            "--rootdir",
+            str(tmp_path),
+            "-c",
+            "pyproject.toml",
+            "tests/gpu/test_readings.py::test_this_process_is_none_of_the_others",
+            "tests/gpu/test_sharing.py",
+        ],
+        cwd=here.CHECKOUT,
+        env={**own, "COLUMNS": "999"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert said.returncode == 1, said.stdout + said.stderr
+    path = tmp_path / "gpu-figures.json"
+    assert f"figures: {path} and {path.with_suffix('.md')}" in said.stdout
+    kept = json.loads(path.read_text())
+    assert kept["about"]["torch"] == torch.__version__
+    failed, *skipped = kept["tests"]
+    assert failed["test"] == "test_readings.py::test_this_process_is_none_of_the_others"
+    assert failed["outcome"] == "failed"
+    assert "CUDA" in failed["reason"]
+    assert {each["outcome"] for each in skipped} == {"skipped"}
+    assert all("cannot be used here" in each["reason"] or "finds no GPU" in each["reason"] for each in skipped)
+
+
 def test_what_is_missing_is_said_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tensorrt", None)
     monkeypatch.setitem(sys.modules, "pycuda", None)
@@ -258,4 +303,4 @@ def test_trainings_beside_a_measurement(tmp_path: Path) -> None:
     assert done.steps_after > 0
     assert done.steps_within == 0
     assert done.were_visitors
-    assert done.alone.latency_ms > 0
+    assert done.taken.latency_ms > 0
