@@ -93,7 +93,8 @@ def _stages(evaluation: Evaluation, folder: Path, spec: ArchSpec) -> Iterator[Re
             yield Outcome("infeasible", None, _figures(latencies), reason)
             return
     yield Reached("training", 0, evaluation.training.steps, latencies_ms=_figures(latencies))
-    state = TrainingState(build(spec, evaluation.training.seed), evaluation.training, evaluation.execution)
+    with SharedDevice("cpu", evaluation.execution.device):  # a GPU's context and first memory disturb measurements too
+        state = TrainingState(build(spec, evaluation.training.seed), evaluation.training, evaluation.execution)
     curve: list[CurvePoint] = []
     for point in _train(evaluation, state):
         curve.append(point)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from nas_sr.arch.network import build
@@ -18,6 +17,7 @@ from nas_sr.data.pack import Pack
 from nas_sr.errors import UsageError, WorkError
 from nas_sr.evaluate.evaluate import validation_psnr_rgb
 from nas_sr.latency.device_lock import SharedDevice
+from nas_sr.out_of_memory import is_out_of_memory
 from nas_sr.records import CurvePoint
 from nas_sr.train.checkpoint import Checkpoint, Run, described
 from nas_sr.train.execution import Execution, choose_execution, default_device, explained, resumed_execution
@@ -128,7 +128,9 @@ def carry_out(job: Job, watch: Watch, group: Group | None = None, *, shares_devi
 def _psnr(network: nn.Module, validation: Pack) -> float:
     try:
         return validation_psnr_rgb(network, validation)
-    except torch.OutOfMemoryError:
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
         raise WorkError(
             f"{validation.folder}: out of memory on a validation image; free the device, or give smaller ones by --val"
         ) from None
