@@ -12,7 +12,7 @@ import yaml
 
 from nas_sr.arch.presets import PRESETS
 from nas_sr.arch.spec import ArchSpec
-from nas_sr.latency.measure import measure
+from nas_sr.latency.measure import Network, measure
 from nas_sr.latency.onnx_export import export_untrained
 from nas_sr.latency.profile import HardwareProfile, profile
 from nas_sr.latency.record import Measurement
@@ -71,4 +71,4 @@ def timed(spec: ArchSpec, hardware: HardwareProfile, **how: Any) -> Measurement:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.onnx"
         export_untrained(spec, path, (hardware.lr_height, hardware.lr_width))
-        return measure(spec.digest, path, hardware, **how)
+        return measure([Network(spec.digest, path)], hardware, **how)[0]
