@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 import time
@@ -32,6 +31,7 @@ from nas_sr.search.store import StudyStore
 from nas_sr.search.targets import Target, first_contact, target
 from nas_sr.search.tune import Resources, run_candidates
 from nas_sr.space import read_space
+from nas_sr.target.cores import usable_cpus
 from nas_sr.train.execution import Execution, choose_execution, default_device
 
 
@@ -142,9 +142,9 @@ def _tell_of_contact(target: Target, hw: str, config: StudyConfig, console: Cons
 
 def _check_there(resources: Resources) -> None:
     """A candidate that asks for more than the machine has would wait for ever."""
-    cores, gpus = os.cpu_count() or 1, torch.cuda.device_count()
+    cores, gpus = usable_cpus(), torch.cuda.device_count()
     if resources.cpus > cores:
-        raise UsageError(f"--cpus-per-trial {resources.cpus:g}: this machine has {cores} cores")
+        raise UsageError(f"--cpus-per-trial {resources.cpus:g}: this process may use {cores} cores")
     if resources.gpus > gpus:
         raise UsageError(f"--gpus-per-trial {resources.gpus:g}: torch sees {gpus} GPUs on this machine")
 

@@ -15,6 +15,7 @@ import yaml
 from nas_sr.cli.main import run
 from nas_sr.config import load_yaml
 from nas_sr.shipped import find
+from nas_sr.target.cores import usable_cpus
 
 SPACE = {
     "title": "tiny networks",
@@ -23,7 +24,7 @@ SPACE = {
 }
 
 # On two cores each candidate then has the machine to itself, and only one worker spends seconds on importing.
-ONE_WORKER = ["--cpus-per-trial", str(min(2, os.cpu_count() or 1))]
+ONE_WORKER = ["--cpus-per-trial", str(min(2, usable_cpus()))]
 
 
 def quick_cpu() -> dict[str, Any]:
