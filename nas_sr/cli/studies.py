@@ -66,6 +66,7 @@ def search(
     """
     from nas_sr.search.search import search as run_search
     from nas_sr.search.tune import Resources
+    from nas_sr.stages import recording
 
     given = {
         "hw": [absolute(each) for each in hw or ()] or None,
@@ -79,7 +80,8 @@ def search(
     folder, resolved = _study(name, studies, config, given, steps)
     console = error_console()
     packing = partial(counted, "packing images")
-    found = run_search(folder, resolved, budget, Resources(cpus, _gpus(gpus)), console, packing)
+    with recording(folder / "stages.json"):
+        found = run_search(folder, resolved, budget, Resources(cpus, _gpus(gpus)), console, packing)
     study = found.studies[0]
     files = _write_report(found.studies, reports)
     counts = {state: _count(study, state) for state in ("complete", "pruned", "failed", "infeasible")}
@@ -269,6 +271,7 @@ def _front(study: StudyRecord) -> list[dict[str, Any]]:
         {
             "trial": trial.number,
             "psnr_db": trial.psnr_db,
+            "full_psnr_db": trial.full_validation.psnr_db if trial.full_validation else None,
             "latency_ms": trial.latency_ms,
             "latency_kind": trial.latency.kind if trial.latency else None,
             "low_ms": trial.latency.low_ms if trial.latency else None,
@@ -288,7 +291,7 @@ def _print_front(study: StudyRecord) -> None:
         name = f"{trial.preset}  " if trial.preset else ""
         print(
             f"{trial.number:>5}  {trial.psnr_db:>7.3f} dB  {trial.latency_ms:>9.2f} ms  {name}{trial.spec.label()}"
-            f"  ({_kind(trial)})"
+            f"  ({_kind(trial)})" + (f"  {trial.full_validation}" if trial.full_validation else "")
         )
     predicted = [str(trial.number) for trial in front if trial.latency and trial.latency.kind == "predicted"]
     if predicted:

@@ -3,7 +3,8 @@
 One row a trial and target, target by target: rows of one trial share everything but `target`, `state`, `on_front`,
 `knee`, `reason` and what begins with `latency_`, `reference_` and `calibration_`. `latency_low_ms` and
 `latency_high_ms` are p5 and p95 of a measured latency's samples and the ends of a predicted one's interval; the columns
-that only one kind has are empty for the other.
+that only one kind has are empty for the other. `psnr_db` is on the study's validation pixels, `full_psnr_db` on all
+validation images, where those are more: it is known of trials that were on the front, and decides nothing.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ TYPES = {
     "params": "int64",
     "convs": "int64",
     "psnr_db": "Float64",
+    "full_psnr_db": "Float64",
+    "full_bicubic_psnr_db": "Float64",
     "latency_ms": "Float64",
     "latency_low_ms": "Float64",
     "latency_high_ms": "Float64",
@@ -69,6 +72,7 @@ COLUMNS = [
     *["trial", "target", "state", "on_front", "knee", "preset", "architecture"],
     *["core", "groups", "gidbs", "depth", "split", "nla_after", "head"],
     *["params", "macs_g", "ntire_flops_g", "activations_m", "convs", "psnr_db"],
+    *["full_psnr_db", "full_bicubic_psnr_db"],
     *["latency_ms", "latency_kind", "latency_low_ms", "latency_high_ms", "latency_labels"],
     # measured
     *["latency_stable", "latency_p5_ms", "latency_p95_ms", "latency_iqr_ms", "latency_runs"],
@@ -89,7 +93,7 @@ def _rows(study: StudyRecord) -> list[dict[str, Any]]:
 
 
 def _row(trial: TrialRecord, on_front: bool, knee: bool) -> dict[str, Any]:
-    spec = trial.spec
+    spec, full = trial.spec, trial.full_validation
     return {
         "trial": trial.number,
         "state": trial.state,
@@ -106,6 +110,8 @@ def _row(trial: TrialRecord, on_front: bool, knee: bool) -> dict[str, Any]:
         "head": spec.head,
         **trial.counts._asdict(),
         "psnr_db": trial.psnr_db,
+        "full_psnr_db": full.psnr_db if full else None,
+        "full_bicubic_psnr_db": full.bicubic_psnr_db if full else None,
         **_latency(trial),
         "reason": reason(trial),
         "repeats_trial": trial.repeats,

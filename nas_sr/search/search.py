@@ -19,11 +19,13 @@ from nas_sr.data.image_sets import ImageSets, image_sets
 from nas_sr.data.packing import Progress as PackingProgress
 from nas_sr.environment import environment
 from nas_sr.errors import UsageError, WorkError
-from nas_sr.evaluate.evaluate import bicubic, evaluate
+from nas_sr.evaluate.evaluate import bicubic
+from nas_sr.evaluate.validation import ValidationSet, bounded, mean_psnr_rgb
 from nas_sr.files import writable_folder
 from nas_sr.latency.device_lock import SharedDevice
 from nas_sr.records import StudyRecord
 from nas_sr.search.candidate import Evaluation, evaluate_candidate
+from nas_sr.search.full_validation import validate_front
 from nas_sr.search.progress import Progress
 from nas_sr.search.proposals import Proposals
 from nas_sr.search.settle import settle
@@ -31,6 +33,7 @@ from nas_sr.search.store import StudyStore
 from nas_sr.search.targets import Target, first_contact, target
 from nas_sr.search.tune import Resources, run_candidates
 from nas_sr.space import read_space
+from nas_sr.stages import stage
 from nas_sr.target.cores import usable_cpus
 from nas_sr.train.execution import Execution, choose_execution, default_device
 
@@ -76,13 +79,15 @@ def search(
         raise UsageError(f"targets must have different names, but got {', '.join(names)}")
     for hw, each in zip(config.hw, targets, strict=True):
         _tell_of_contact(each, hw, config, console)
-    with packing() as packed:
+    with packing() as packed, stage("images"):
         images = image_sets(config.data, config.val, space.scale, _largest_crop(config), packed)
+    looked_at = bounded(images.val, config.validation_megapixels)
     frozen = {
         "space": space.model_dump(mode="json"),
         "hw": {each.name: each.frozen() for each in profiles},
         "train_images": images.train.digest,
         "validation_images": images.val.digest,
+        "validation_crops": looked_at.digest,
     }
     if StudyStore.exists(folder):
         store = StudyStore.open(folder)
@@ -91,10 +96,12 @@ def search(
     else:
         writable_folder(folder)
         console.print("measuring how a training step runs fastest here ...", style="dim")
-        store = StudyStore.create(folder, config, _environment(config, images, frozen, space.scale))
+        store = StudyStore.create(folder, config, _environment(config, images, looked_at, frozen))
     for problem in images.problems:
         console.print(f"left out: {problem}", style="dim", highlight=False)
-    console.print(f"study {folder}: {images.description}", style="dim", highlight=False, soft_wrap=True)
+    console.print(
+        f"study {folder}: {images.description}; {_looked_at(looked_at)}", style="dim", highlight=False, soft_wrap=True
+    )
 
     with store.searching():
         proposals = Proposals(store, space)
@@ -103,6 +110,7 @@ def search(
             hw=config.hw,
             train_pack=str(images.train.folder),
             val_pack=str(images.val.folder),
+            validation_megapixels=config.validation_megapixels,
             training=config.training,
             execution=Execution.model_validate(store.environment()["execution"]),
             limits_ms=config.limits_ms,
@@ -112,7 +120,8 @@ def search(
         exhausted = False
         if proposals.evaluated < budget:
             # Ray prints what goes wrong with its workers on standard output, which is for the answer alone.
-            with redirect_stdout(sys.stderr), Progress(console, budget, proposals.outcomes) as progress:
+            shown = Progress(console, budget, proposals.outcomes)
+            with redirect_stdout(sys.stderr), shown as progress, stage("candidates"):
                 exhausted = not run_candidates(proposals, budget, evaluation, evaluate_candidate, resources, progress)
         failures = proposals.first_failures()
         if failures:
@@ -121,7 +130,9 @@ def search(
                 f" the first: {failures[0]}"
             )
         for each in targets:
-            settle(store, each, config.measure, lambda text: console.print(text, style="dim", soft_wrap=True))
+            with stage("settling"):
+                settle(store, each, config.measure, lambda text: console.print(text, style="dim", soft_wrap=True))
+        validate_front(store, looked_at, evaluation.execution.device, lambda text: console.print(text, style="dim"))
         return Found(store.records(), exhausted, time.monotonic() - start)
 
 
@@ -153,10 +164,17 @@ def _largest_crop(config: StudyConfig) -> int:
     return max(phase.crop_lr for phase in config.training.phases)
 
 
-def _environment(config: StudyConfig, images: ImageSets, frozen: dict[str, Any], scale: int) -> dict[str, Any]:
+def _looked_at(images: ValidationSet) -> str:
+    return f"every candidate is validated on {images}"
+
+
+def _environment(
+    config: StudyConfig, images: ImageSets, looked_at: ValidationSet, frozen: dict[str, Any]
+) -> dict[str, Any]:
     """What decides or explains the study's figures besides its config; measured once, when it begins."""
+    scale = images.val.scale
     middle = preset("imdeception-c8").at_scale(scale)
-    with SharedDevice("cpu", default_device()):  # another study may be measuring
+    with SharedDevice("cpu", default_device()), stage("execution"):  # another study may be measuring
         # Never compiled: that takes longer than a brief training, for each candidate anew.
         brief = config.training.model_copy(update={"compile": "off"})
         execution, measured = choose_execution(middle, brief)
@@ -164,9 +182,9 @@ def _environment(config: StudyConfig, images: ImageSets, frozen: dict[str, Any],
         **environment(),
         "execution": execution.model_dump(),
         "execution_measured": measured,
-        "bicubic_psnr_db": evaluate(bicubic(scale), images.val, scale).psnr_rgb_db,
+        "bicubic_psnr_db": mean_psnr_rgb(bicubic(scale), looked_at),
         "data": {
-            "description": images.description,
+            "description": f"{images.description}; {_looked_at(looked_at)}",
             "smallest_lr": images.train.smallest_lr,
             "training_images": list(images.train.names),
             "validation_images": list(images.val.names),
