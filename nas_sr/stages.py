@@ -26,6 +26,9 @@ Name = Literal[
 ]
 
 
+_LEAST_S = 1e-3  # a lock that is free takes microseconds, and is nothing to be told of
+
+
 class Stage(NamedTuple):
     """A stretch of one process's time. Stretches of one process do not overlap."""
 
@@ -50,7 +53,7 @@ class _Record:
     def turn(self) -> None:
         """The innermost stage ends here, or goes on for another one."""
         now = time.time()
-        if self.inside and now > self._since:
+        if self.inside and now - self._since > _LEAST_S:
             self.done.append(Stage(self.inside[-1], self._since, now))
         self._since = now
 

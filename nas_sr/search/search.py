@@ -81,6 +81,7 @@ def search(
         _tell_of_contact(each, hw, config, console)
     with packing() as packed, stage("images"):
         images = image_sets(config.data, config.val, space.scale, _largest_crop(config), packed)
+    threads = max(1, int(resources.cpus))
     looked_at = bounded(images.val, config.validation_megapixels)
     frozen = {
         "space": space.model_dump(mode="json"),
@@ -96,7 +97,7 @@ def search(
     else:
         writable_folder(folder)
         console.print("measuring how a training step runs fastest here ...", style="dim")
-        store = StudyStore.create(folder, config, _environment(config, images, looked_at, frozen))
+        store = StudyStore.create(folder, config, _environment(config, images, looked_at, threads, frozen))
     for problem in images.problems:
         console.print(f"left out: {problem}", style="dim", highlight=False)
     console.print(
@@ -115,7 +116,7 @@ def search(
             execution=Execution.model_validate(store.environment()["execution"]),
             limits_ms=config.limits_ms,
             measure=config.measure,
-            threads=max(1, int(resources.cpus)),
+            threads=threads,
         )
         exhausted = False
         if proposals.evaluated < budget:
@@ -169,15 +170,21 @@ def _looked_at(images: ValidationSet) -> str:
 
 
 def _environment(
-    config: StudyConfig, images: ImageSets, looked_at: ValidationSet, frozen: dict[str, Any]
+    config: StudyConfig, images: ImageSets, looked_at: ValidationSet, threads: int, frozen: dict[str, Any]
 ) -> dict[str, Any]:
-    """What decides or explains the study's figures besides its config; measured once, when it begins."""
+    """What decides or explains the study's figures besides its config; measured once, when it begins.
+
+    Steps are timed with the `threads` of a candidate.
+    """
     scale = images.val.scale
     middle = preset("imdeception-c8").at_scale(scale)
     with SharedDevice("cpu", default_device()), stage("execution"):  # another study may be measuring
         # Never compiled: that takes longer than a brief training, for each candidate anew.
         brief = config.training.model_copy(update={"compile": "off"})
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
         execution, measured = choose_execution(middle, brief)
+        torch.set_num_threads(before)
     return {
         **environment(),
         "execution": execution.model_dump(),
