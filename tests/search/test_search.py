@@ -93,7 +93,7 @@ def test_search_finds_a_front_and_continues(tmp_path: Path) -> None:
         assert point["latency_kind"] == "measured"
         folder = tmp_path / "studies" / "quick" / "trials" / str(point["trial"])
         assert {path.name for path in folder.iterdir()} == {
-            "spec.json", "latency.json", "curve.csv", "weights.safetensors", "result.json",
+            "spec.json", "latency.json", "curve.csv", "weights.safetensors", "result.json", "stages.json",
         }  # fmt: skip
     assert Path(first["report"]).is_file()
 
@@ -103,7 +103,7 @@ def test_search_finds_a_front_and_continues(tmp_path: Path) -> None:
     assert all(trials[number].state == "complete" for number in (0, 1))
     assert trials[0].latency is not None
     assert len(trials[0].latency.samples_ms) >= 5
-    assert [point.step for point in trials[0].curve] == [0, 3, 6]
+    assert [point.step for point in trials[0].curve] == [3, 6]
 
     # The same name with another config is refused, and what differs is said; nothing is changed.
     _, said = answered([*options, "--budget", "4", "--seed", "5"], status=2)
