@@ -17,8 +17,8 @@ from nas_sr.config import Phase, Training
 from nas_sr.data.batches import Batches
 from nas_sr.data.pack import Pack
 from nas_sr.data.resident import ResidentPixels
-from nas_sr.evaluate.evaluate import validation_psnr_rgb
 from nas_sr.evaluate.upscalers import full_precision
+from nas_sr.evaluate.validation import validation_psnr_rgb
 from nas_sr.train.execution import Execution, choose_execution
 from nas_sr.train.gradients import gradients
 from nas_sr.train.loop import train
