@@ -134,26 +134,22 @@ def test_too_slow_candidates_are_never_trained_and_a_space_without_further_netwo
 
 
 def test_when_five_in_a_row_fail_for_one_reason_the_search_stops_says_why_and_charges_nothing(tmp_path: Path) -> None:
-    """No network can be run ten million times within the profile's limit."""
-    options = write_configs(tmp_path)
-    hardware = yaml.safe_load((tmp_path / "quick-cpu.yaml").read_text())
-    hardware["protocol"]["iterations"] = 10**7
-    (tmp_path / "quick-cpu.yaml").write_text(yaml.safe_dump(hardware))
-    _, said = searched([*options, "--budget", "9"], status=1)
+    """Whatever the network, its first steps throw its weights out of all range."""
+    _, said = searched([*write_configs(tmp_path, learning_rate=1.0, steps=200), "--budget", "9"], status=1)
     last = said.strip().splitlines()[-1]
     assert "candidates in a row failed for one reason" in last
-    assert "too slow to measure" in last
+    assert "training: loss became" in last
     assert "0 complete, 0 infeasible, 0 failed" in last
     trials = [trial for trial in _record(tmp_path).trials if trial.repeats is None]
     assert 5 <= len(trials) <= 7  # those already running end too
-    assert all(trial.state == "interrupted" and "too slow to measure" in trial.reason for trial in trials)
+    assert all(trial.state == "interrupted" and "training: loss became" in trial.reason for trial in trials)
 
 
 def test_candidate_whose_worker_is_killed_is_tried_once_more(tmp_path: Path) -> None:
-    options = write_configs(tmp_path, steps=400, validate_every=400)
+    options = write_configs(tmp_path, steps=400, validate_every=20)
     process = start([*options, "--budget", "3"], tmp_path)
     curves = tmp_path / "studies" / "quick" / "trials"
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline and not list(curves.glob("*/curve.csv")):
         time.sleep(0.1)
     workers: list[psutil.Process] = []
@@ -169,10 +165,10 @@ def test_candidate_whose_worker_is_killed_is_tried_once_more(tmp_path: Path) -> 
 
 def test_killed_driver_leaves_nothing_running_and_nothing_lost(tmp_path: Path) -> None:
     """SIGKILL to the search alone: Ray, its workers and what they measure end by themselves."""
-    command = [*write_configs(tmp_path, steps=4000), "--budget", "3"]
+    command = [*write_configs(tmp_path, steps=4000, validate_every=20), "--budget", "3"]
     process = start(command, tmp_path)
     curves = tmp_path / "studies" / "quick" / "trials"
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline and not list(curves.glob("*/curve.csv")):
         time.sleep(0.1)
     tree = psutil.Process(process.pid).children(recursive=True)
