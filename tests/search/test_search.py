@@ -6,9 +6,12 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
 import yaml
 
+from nas_sr.arch.spec import ArchSpec
 from nas_sr.records import StudyRecord
+from nas_sr.search import candidate
 from nas_sr.search.store import StudyStore
 from tests.search.quick import answered, finished, searched, start, write_configs
 
@@ -133,16 +136,25 @@ def test_too_slow_candidates_are_never_trained_and_a_space_without_further_netwo
         assert trial.curve == ()
 
 
-def test_when_five_in_a_row_fail_for_one_reason_the_search_stops_says_why_and_charges_nothing(tmp_path: Path) -> None:
-    """Whatever the network, its first steps throw its weights out of all range."""
-    _, said = searched([*write_configs(tmp_path, learning_rate=1.0, steps=200), "--budget", "9"], status=1)
+def test_when_five_in_a_row_fail_for_one_reason_the_search_stops_says_why_and_charges_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(spec: ArchSpec, seed: int) -> None:
+        raise ValueError(f"{spec.core} channels cannot be built")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(candidate, "build", build)
+        _, said = searched([*write_configs(tmp_path), "--budget", "9"], status=1)
     last = said.strip().splitlines()[-1]
-    assert "candidates in a row failed for one reason" in last
-    assert "training: loss became" in last
+    assert "5 candidates in a row failed for one reason" in last
+    assert "channels cannot be built" in last
     assert "0 complete, 0 infeasible, 0 failed" in last
     trials = [trial for trial in _record(tmp_path).trials if trial.repeats is None]
-    assert 5 <= len(trials) <= 7  # those already running end too
-    assert all(trial.state == "interrupted" and "training: loss became" in trial.reason for trial in trials)
+    assert len(trials) == 5
+    assert all(trial.state == "interrupted" and "cannot be built" in trial.reason for trial in trials)
+    # Once the cause is gone, the same command works.
+    result, _ = searched([*write_configs(tmp_path), "--budget", "2"])
+    assert (result["complete"], result["failed"]) == (2, 0)
 
 
 def test_candidate_whose_worker_is_killed_is_tried_once_more(tmp_path: Path) -> None:
