@@ -32,7 +32,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self._depth == DEEPEST:
-            raise _Mistake(problem=f"nested more than {DEEPEST} deep", problem_mark=self.peek_event().start_mark)
+            raise _Mistake(problem=f"nested more than {DEEPEST} deep", problem_mark=self.peek_event().start_mark)  # type: ignore[no-untyped-call]
         self._depth += 1
         node = super().compose_node(parent, index)
         self._depth -= 1
@@ -72,7 +72,7 @@ _Loader.add_constructor(_FLOAT, _Loader.finite_float)
 for _name in _NOT_IN_JSON:
     _Loader.add_constructor(f"tag:yaml.org,2002:{_name}", _Loader.not_in_json)
 for _each in (_Loader, _Dumper):
-    _each.add_implicit_resolver(_FLOAT, _WITH_EXPONENT, list("-+0123456789."))  # type: ignore[no-untyped-call]
+    _each.add_implicit_resolver(_FLOAT, _WITH_EXPONENT, list("-+0123456789."))
 
 
 def load_yaml(path: Path) -> Any:

@@ -14,14 +14,18 @@ from typing import Any
 import nas_sr
 from nas_sr.arch.presets import preset
 from nas_sr.cache import cache_folder
+from nas_sr.errors import UsageError
+from nas_sr.image_format import Layout
 from nas_sr.latency import target_program
 from nas_sr.latency.device_lock import measuring, visitors
 from nas_sr.latency.failure import MeasurementFailed
 from nas_sr.latency.onnx_export import export_untrained
 from nas_sr.latency.onnx_fp16 import write_fp16
+from nas_sr.latency.onnx_static import write_static
 from nas_sr.latency.profile import HardwareProfile
 from nas_sr.latency.record import Measurement, Repeat
 from nas_sr.latency.stability import cautions, conditions, doubts, spread_doubts
+from nas_sr.onnx_input import ImageInput
 from nas_sr.target.job import FORMAT
 from nas_sr.target.protocol import Plan
 
@@ -40,6 +44,7 @@ def measure(
     onnx_path: Path,
     profile: HardwareProfile,
     *,
+    layout: Layout | None = None,
     final: bool = False,
     per_layer: bool = False,
     usual_reference_ms: float | None = None,
@@ -52,8 +57,9 @@ def measure(
 
     Args:
         network_digest: what the measurement is filed under.
-        onnx_path: one fp32 input (1, 3, h, w), static at the profile's LR size or dynamic.
+        onnx_path: takes one image, of the profile's LR size or of any: see onnx_input.
         profile: the target and its protocol.
+        layout: of the image, where the file does not say it.
         final: with the protocol's fresh builds and fresh processes, for a network that may be chosen.
         per_layer: with the time of each layer, afterwards, where the backend can tell.
         usual_reference_ms: what the reference network usually takes there, to notice a device that is slow today.
@@ -68,7 +74,7 @@ def measure(
         with measuring(*(unit.device for unit in units), when_waiting=lambda: tell(WAITING)) as index:
             try:
                 asked = job(units[index], final=final, per_layer=per_layer)
-                return _measured_on(units[index], network_digest, onnx_path, asked, usual_reference_ms, tell)
+                return _measured_on(units[index], network_digest, onnx_path, layout, asked, usual_reference_ms, tell)
             except MeasurementFailed as failure:
                 if failure.kind != "device" or len(units) == 1:
                     raise
@@ -93,6 +99,7 @@ def _measured_on(
     profile: HardwareProfile,
     network_digest: str,
     onnx_path: Path,
+    layout: Layout | None,
     asked: dict[str, Any],
     usual_reference_ms: float | None,
     tell: Progress,
@@ -101,7 +108,7 @@ def _measured_on(
     attempts: list[tuple[Measurement, list[str]]] = []
     cut_off = False
     with tempfile.TemporaryDirectory(prefix="nas-sr-job-") as folder:
-        files = _files(onnx_path, profile, Path(folder))
+        files, image = _files(onnx_path, layout, profile, Path(folder))
         for number in range(1, protocol.retries + 2):
             if number > 1:  # what disturbs is often gone after a while
                 time.sleep(protocol.retry_pause_s * 2 ** (number - 2))
@@ -128,7 +135,8 @@ def _measured_on(
             tell("; ".join(found))
     best, found = min(attempts, key=lambda attempt: (len(attempt[1]), attempt[0].iqr_ms / attempt[0].latency_ms))
     labels = [*found, *cautions(best, profile)]
-    return best.model_copy(update={"stable": not found, "labels": tuple(labels), "attempts": number})
+    taken_of = {"layout": image.layout, "dtype": image.dtype}
+    return best.model_copy(update={"stable": not found, "labels": tuple(labels), "attempts": number, **taken_of})
 
 
 def job(profile: HardwareProfile, *, final: bool = False, per_layer: bool = False) -> dict[str, Any]:
@@ -150,15 +158,23 @@ def job(profile: HardwareProfile, *, final: bool = False, per_layer: bool = Fals
     }
 
 
-def _files(onnx_path: Path, profile: HardwareProfile, folder: Path) -> dict[str, Path]:
-    """What travels with a job, by its name there."""
-    files = {"candidate.onnx": onnx_path, "reference.onnx": reference_onnx(profile.lr_height, profile.lr_width)}
+def _files(
+    onnx_path: Path, layout: Layout | None, profile: HardwareProfile, folder: Path
+) -> tuple[dict[str, Path], ImageInput]:
+    """What travels with a job, by its name there, and the image that the candidate takes."""
+    size = profile.lr_height, profile.lr_width
+    candidate = folder / "candidate.onnx"
+    try:
+        image = write_static(onnx_path, candidate, size, layout)
+    except UsageError as error:
+        raise MeasurementFailed("candidate", str(error)) from None
+    files = {candidate.name: candidate, "reference.onnx": reference_onnx(*size)}
     if profile.precision == "fp16":
         for name, path in list(files.items()):
             half = name.replace(".onnx", "-fp16.onnx")
             write_fp16(path, folder / half)
             files[half] = folder / half
-    return files
+    return files, image
 
 
 def _judged(

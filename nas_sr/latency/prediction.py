@@ -51,6 +51,8 @@ class Prediction(BaseModel):
             "level": self.level,
             "kind": self.kind,
             "target": self.target,
+            "lr_height": self.lr_height,
+            "lr_width": self.lr_width,
             "calibration": self.calibration.model_dump(),
             "stable": None,
             "labels": list(self.labels),

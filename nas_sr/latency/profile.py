@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from nas_sr import shipped
-from nas_sr.config import Config, Positive, Share, load_yaml, parse
+from nas_sr.config import Config, Positive, Share, parse
 from nas_sr.errors import UsageError
 from nas_sr.latency.facts import Facts
+from nas_sr.yaml_file import load_yaml
 
 Seconds = Annotated[float, Field(gt=0)]
 Tolerance = Annotated[float, Field(gt=0)]

@@ -325,4 +325,3 @@ def test_only_the_standard_library_is_imported():
                 candidates = [base.with_suffix(".py"), *(base / f"{alias.name}.py" for alias in node.names)]
                 waiting += [each for each in candidates if each.is_file() and each not in seen]
     assert package / "nvinfer/timing_cache.py" in seen
-    assert package / "onnx_size.py" in seen
