@@ -68,7 +68,7 @@ def _take_in(tensor: onnx.TensorProto, path: Path) -> None:
         raise UsageError(
             f"{path}: weights of '{tensor.name}' are in another file, {beside}: {error.strerror}"
         ) from None
-    if len(content) < length or not content:
+    if len(content) < length or (length < 0 and not content):
         there = f"{beside.stat().st_size:,} bytes"
         raise UsageError(f"{beside}: {there}; weights of '{tensor.name}' in {path} go on to byte {offset + length:,}")
     tensor.raw_data = content

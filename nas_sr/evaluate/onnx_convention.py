@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from nas_sr.data.pack import Pack
+from collections.abc import Sequence
+
 from nas_sr.errors import WorkError
-from nas_sr.evaluate.evaluate import bicubic, evaluate_images, pack_sources
+from nas_sr.evaluate.evaluate import ReadablePair, bicubic, evaluate_images
 from nas_sr.evaluate.onnx_network import Convention, OnnxNetwork
 from nas_sr.evaluate.onnx_upscaler import whole_image_upscaler
 
@@ -13,25 +14,26 @@ _BETTER_DB = 0.5  # that another convention must gain
 _TRIED_ON = 2  # images
 
 
-def convention_of(network: OnnxNetwork, pack: Pack, scale: int, value_range: int | None) -> tuple[Convention, str]:
+def convention_of(
+    network: OnnxNetwork, images: Sequence[ReadablePair], value_range: int | None = None
+) -> tuple[Convention, str]:
     """The convention by which a network is scored, and what a reader of the score must know of it ("": nothing).
 
     Args:
         network: the network.
-        pack: images it is scored on; the first few serve.
-        scale: its factor.
+        images: what it is scored on; the first few serve.
         value_range: the value of white, where the user says it.
 
     Raises:
         WorkError: it cannot upscale these images.
     """
     likeliest, *others = network.conventions(value_range)
-    usual, bicubic_db = _psnr_db(network, [likeliest], pack, scale)
+    usual, bicubic_db = _psnr_db(network, [likeliest], images[:_TRIED_ON])
     here_db = usual[likeliest]
     if here_db >= bicubic_db - FAR_DB:
         return likeliest, ""
-    far = f"as {likeliest} it has {here_db:.2f} dB on {_images(pack)}, bicubic {bicubic_db:.2f} dB"
-    found, _ = _psnr_db(network, others, pack, scale)
+    far = f"as {likeliest} it has {here_db:.2f} dB on {_count(images)}, bicubic {bicubic_db:.2f} dB"
+    found, _ = _psnr_db(network, others, images[:_TRIED_ON])
     best = max(found, key=lambda each: found[each], default=likeliest)
     if best != likeliest and found[best] > here_db + _BETTER_DB:
         return best, f"its values are read as {best}, which has {found[best]:.2f} dB: {far}"
@@ -41,17 +43,16 @@ def convention_of(network: OnnxNetwork, pack: Pack, scale: int, value_range: int
 
 
 def _psnr_db(
-    network: OnnxNetwork, conventions: list[Convention], pack: Pack, scale: int
+    network: OnnxNetwork, conventions: Sequence[Convention], images: Sequence[ReadablePair]
 ) -> tuple[dict[Convention, float], float]:
-    """RGB PSNR by each convention and of bicubic, on the first images."""
+    """RGB PSNR by each convention, and of bicubic."""
     upscalers = {str(each): whole_image_upscaler(network, each) for each in conventions}
-    scores = evaluate_images({**upscalers, "bicubic": bicubic(scale)}, pack_sources(pack)[:_TRIED_ON], scale)
+    scores = evaluate_images({**upscalers, "bicubic": bicubic(network.scale)}, images, network.scale)
     for label, each in scores.items():
         if each.problems:
             raise WorkError(f"{network.path}: {label}: {each.problems[0]}")
     return {each: scores[str(each)].psnr_rgb_db for each in conventions}, scores["bicubic"].psnr_rgb_db
 
 
-def _images(pack: Pack) -> str:
-    count = min(_TRIED_ON, len(pack))
-    return "one image" if count == 1 else f"{count} images"
+def _count(images: Sequence[ReadablePair]) -> str:
+    return "one image" if len(images) == 1 else f"{min(_TRIED_ON, len(images))} images"

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 import nas_sr
-from nas_sr.errors import WorkError
+from nas_sr.errors import UsageError, WorkError
 from nas_sr.image_format import Layout
 from nas_sr.latency.onnx_fp16 import write_fp16
 from nas_sr.latency.onnx_static import write_static
@@ -82,7 +82,6 @@ def build_ahead(
         limit_s: longest time for the build.
 
     Raises:
-        UsageError: the file is not such a network.
         BuildFailed: the network cannot be built for that GPU, or nothing can be built here.
     """
     if importlib.util.find_spec(PACKAGE) is None:
@@ -92,7 +91,10 @@ def build_ahead(
     )
     with tempfile.TemporaryDirectory(prefix="nas-sr-build-") as folder:
         fp32, fp16 = Path(folder) / "fp32.onnx", Path(folder) / "fp16.onnx"
-        write_static(onnx_path, fp32, (lr_height, lr_width), layout)
+        try:
+            write_static(onnx_path, fp32, (lr_height, lr_width), layout)
+        except UsageError as error:
+            raise BuildFailed("candidate", str(error)) from None
         if precision == "fp16":
             write_fp16(fp32, fp16)
         asked = {

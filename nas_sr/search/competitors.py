@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nas_sr.data.image_sets import image_sets
 from nas_sr.errors import UsageError, WorkError
-from nas_sr.evaluate.evaluate import evaluate
+from nas_sr.evaluate.evaluate import evaluate, pack_sources
 from nas_sr.evaluate.onnx_convention import convention_of
 from nas_sr.evaluate.onnx_network import OnnxNetwork
 from nas_sr.evaluate.onnx_upscaler import check_scale, whole_image_upscaler
@@ -51,7 +51,7 @@ def add_competitor(
     network = OnnxNetwork(onnx, layout)
     check_scale(network, scale, "as is compared here")
     images = image_sets(config.data, config.val, scale, max(phase.crop_lr for phase in config.training.phases))
-    convention, note = convention_of(network, images.val, scale, value_range)
+    convention, note = convention_of(network, pack_sources(images.val), value_range)
     latency = cached_or_measured_file(onnx, profile, layout=layout)
     scores = evaluate(whole_image_upscaler(network, convention), images.val, scale)
     if scores.problems:
