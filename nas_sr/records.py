@@ -77,6 +77,8 @@ class Competitor(BaseModel):
     file_digest: str
     psnr_db: float  # on the study's validation images
     latency: Latency = Field(discriminator="kind")
+    convention: str = "RGB, 0..1"  # by which its values were read
+    note: str = ""  # what must be known of its PSNR
 
 
 class StudyRecord(BaseModel):

@@ -12,12 +12,39 @@ from nas_sr.command_line import DEFAULT_STUDIES, STUDIES_VARIABLE
 
 if TYPE_CHECKING:
     from nas_sr.arch.spec import ArchSpec
+    from nas_sr.image_format import Layout
     from nas_sr.records import StudyRecord, TrialRecord
 
 ARCH_HELP = "A preset's name, a spec file, a bundle, or STUDY:TRIAL."
 _TRIAL = re.compile(r"(.+):([0-9]{1,9})", re.DOTALL)  # the study's name may have colons of its own
 _LONGEST_NAME = 200  # bytes; what is written beside a folder has a longer name
 STUDIES = typer.Option(DEFAULT_STUDIES, "--studies", envvar=STUDIES_VARIABLE, help="Folder that holds the studies.")
+
+LAYOUT = typer.Option(
+    None, "--layout", help="Of an ONNX file's image, where the file leaves it open: nchw, or nhwc for channels last."
+)
+RANGE = typer.Option(
+    None, "--range", metavar="WHITE", help="Value of white in an ONNX file's image: 1 or 255.  [default: 1]"
+)
+
+
+def layout_named(text: str | None) -> Layout | None:
+    """The layout that --layout names."""
+    from nas_sr.errors import unknown_name
+    from nas_sr.image_format import LAYOUTS
+
+    if text is not None and text not in LAYOUTS:
+        raise unknown_name("layout", text, LAYOUTS)
+    return LAYOUTS[text] if text else None
+
+
+def white_named(value: int | None) -> int | None:
+    """The value of white that --range names."""
+    from nas_sr.errors import UsageError
+
+    if value not in (None, 1, 255):
+        raise UsageError(f"--range must be 1 or 255, but got {value}")
+    return value
 
 
 def absolute(name_or_path: str | None) -> str | None:

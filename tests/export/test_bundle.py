@@ -15,7 +15,7 @@ from nas_sr.arch.network import build
 from nas_sr.arch.spec import ArchSpec
 from nas_sr.arch.weights import load_network, save_weights
 from nas_sr.cli.main import run
-from nas_sr.config import FullTraining, StudyConfig, load_yaml, read_yaml
+from nas_sr.config import FullTraining, StudyConfig, read_yaml
 from nas_sr.export.bundle import record_training, training_alone
 from nas_sr.export.card import card
 from nas_sr.latency.latency import write_latency
@@ -24,6 +24,7 @@ from nas_sr.search.outcome import Outcome
 from nas_sr.search.proposals import Proposals
 from nas_sr.search.store import StudyStore
 from nas_sr.space import parse_space
+from nas_sr.yaml_file import load_yaml
 from tests.report.study_records import finalist, measurement, prediction, study, trial
 from tests.search.quick import answered, finished, start
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from nas_sr.arch.spec import ArchSpec
@@ -12,7 +14,9 @@ from nas_sr.latency.latency_cache import (
     measured_together,
     usual_reference_ms,
 )
+from tests.onnx_files import BYTES, HALF, OPEN_LAST, enlarger, saved
 
+CASES = Path(__file__).parents[3] / "shared" / "cases" / "onnx"
 SMALL = ArchSpec(core=4, gidbs=2, depth=2)
 
 
@@ -132,6 +136,53 @@ def test_file_is_measured_at_its_own_size_or_the_profiles(quick, relu_onnx, stat
     assert (dynamic.lr_height, dynamic.lr_width) == (16, 24)
     assert (static.lr_height, static.lr_width) == (8, 12)
     assert dynamic.network != static.network
+
+
+@pytest.mark.parametrize(
+    ("made", "layout", "size", "dtype"),
+    [
+        ({"shape": OPEN_LAST, "last": True}, "nhwc", (16, 24), "fp32"),
+        ({"shape": (-1, 3, 0, -1)}, "nchw", (16, 24), "fp32"),
+        ({"shape": (1, 8, 12, 3), "last": True, "kind": BYTES}, "nhwc", (8, 12), "uint8"),
+        ({"shape": ("b", 3, 8, "w"), "kind": HALF}, "nchw", (8, 24), "fp16"),
+    ],
+)
+def test_file_is_timed_as_what_it_is_and_says_so(quick, measured, tmp_path, made, layout, size, dtype):
+    path = saved(enlarger(**made), tmp_path / "n.onnx", beside=True)
+    found = cached_or_measured_file(path, quick())
+    assert (found.layout, (found.lr_height, found.lr_width), found.dtype) == (layout, size, dtype)
+    summary = found.summary()
+    assert [summary[key] for key in ("layout", "lr_height", "lr_width", "dtype")] == [layout, *size, dtype]
+    assert cached_or_measured_file(path, quick(), layout=layout) == found
+    assert len(measured) == 1
+
+
+def test_figure_is_never_that_of_another_reading_of_the_file(quick, measured, tmp_path):
+    """A file that can be read either way has a figure for each; other weights beside it are another network."""
+    square = enlarger((1, 3, "w", 3))
+    path = saved(square, tmp_path / "n.onnx", beside=True)
+    with pytest.raises(UsageError, match="--layout nchw"):
+        cached_or_measured_file(path, quick())
+    found = {layout: cached_or_measured_file(path, quick(), layout=layout) for layout in ("nchw", "nhwc")}
+    assert {layout: (each.layout, each.lr_height, each.lr_width) for layout, each in found.items()} == {
+        "nchw": ("nchw", 16, 3),
+        "nhwc": ("nhwc", 3, 24),
+    }
+    data = tmp_path / "n.onnx.data"
+    data.write_bytes(data.read_bytes()[:-4] + b"\0\0\0\0")
+    before = len(measured)
+    cached_or_measured_file(path, quick(), layout="nchw")
+    assert len(measured) == before + 1
+
+
+@pytest.mark.parametrize("name", ["nhwc-open", "nchw-open", "espcn", "inline"])
+def test_case_files_are_measured_as_what_they_are(quick, name):
+    path = CASES / f"{name}.onnx"
+    if not path.is_file():
+        pytest.skip("../shared/cases is not beside this checkout")
+    found = cached_or_measured_file(path, quick())
+    assert (found.lr_height, found.lr_width) == (16, 24)
+    assert found.layout == ("nhwc" if name == "nhwc-open" else "nchw")
 
 
 def test_what_is_no_network_is_refused(quick, tmp_path):

@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from nas_sr.cli.main import run
-from nas_sr.config import load_yaml
 from nas_sr.shipped import find
+from nas_sr.yaml_file import load_yaml
 from tests.search.without_ray import without_ray
 
 SPACE = {

@@ -32,12 +32,13 @@ def _no_binding():
 @pytest.fixture
 def job(tmp_path: Path) -> SimpleNamespace:
     """What a probe and a build ask of a job."""
-    for name in ("reference.onnx", "candidate.onnx"):
+    for name in ("reference.onnx", "candidate-0.onnx"):
         (tmp_path / name).write_bytes(name.encode())
     return SimpleNamespace(
         folder=tmp_path,
         backends=["tensorrt"],
         tensorrt=[],
+        networks=1,
         settings=Settings(8, 12, cache_folder=str(tmp_path / "cache")),
         onnx=lambda name: OnnxFiles(tmp_path / f"{name}.onnx", None),
     )
@@ -67,7 +68,7 @@ def test_reference_engine_of_another_gpu_is_not_used(monkeypatch, job):
     monkeypatch.setattr(steps, "open_cuda", StandInCuda)
     steps.build(job, 0)
     steps.build(job, 1)
-    assert built == ["reference", "candidate", "candidate"]
+    assert built == ["reference", "candidate-0", "candidate-0"]
     monkeypatch.setattr(steps, "gpu", lambda pci_bus_id: _gpu(None))
     steps.build(job, 2)
     assert built == ["reference", "candidate", "candidate", "reference", "candidate"]
