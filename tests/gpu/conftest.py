@@ -119,7 +119,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     report: pytest.TestReport = yield
     kept = item.config.stash.get(_FIGURES, None)
     if kept is not None and item.get_closest_marker("gpu") and (report.when == "call" or not report.passed):
-        kept.ended(item.nodeid.partition("tests/gpu/")[2], report.outcome, _reason(report))
+        kept.ended(f"{item.path.name}::{item.name}", report.outcome, _reason(report))
     return report  # type: ignore[return-value]
 
 

@@ -28,8 +28,9 @@ def test_search_of_four_candidates(figures: Figures, found: dict[str, Any], tmp_
     assert result["front"]
     study = Path(result["study_dir"])
     assert json.loads((study / "environment.json").read_text())["execution"]["device"] == "cuda"
-    for number in range(4):
-        latency = json.loads((study / "trials" / str(number) / "latency.json").read_text())
+    latencies = [json.loads(path.read_text()) for path in study.glob("trials/*/latency.json")]
+    assert len(latencies) == 4  # not one for each number: a network that is proposed again is a number without one
+    for latency in latencies:
         assert latency["backend"] == usable[0]
         assert not [label for label in latency["labels"] if "other processes computed" in label]
     figures.record("search of four small candidates on this GPU", result["wall_s"], "s", usable[0])
