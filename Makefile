@@ -4,18 +4,27 @@ VENV := .venv
 BIN := $(VENV)/bin
 BUDGET ?= 12
 
-.PHONY: install search test lint tests clean
+# Python keeps what it compiled, or each of the many processes of a search or of the tests compiles PyTorch anew.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: install search test lint tests test-gpu clean
 
 install: $(VENV)/installed
 
+# What a search needs, without the tools and packages of the tests.
+$(VENV)/installed-for-use: NEEDED := .
+$(VENV)/installed: NEEDED := .[dev]
+
 # --no-compile: Python compiles a module when it is first imported; all 17,000 of them would take a minute.
-$(VENV)/installed: pyproject.toml constraints.txt
+# Those that most processes import are compiled here, by one of them.
+$(VENV)/installed $(VENV)/installed-for-use: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "nas-sr needs Python 3.11 or newer; try: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --no-compile -c constraints.txt -e '.[dev]'
-	@touch $@
+	$(BIN)/python -m pip install --quiet --no-compile -c constraints.txt -e '$(NEEDED)'
+	$(BIN)/python -c 'import nas_sr.search.search, nas_sr.report.write'
+	@touch $(VENV)/installed-for-use $@
 
-search: install
+search: $(VENV)/installed-for-use
 	$(BIN)/nas-sr search --hw cpu --budget $(BUDGET)
 
 lint: install
@@ -30,6 +39,13 @@ test: install
 
 tests: install
 	$(BIN)/pytest -n 3 --dist worksteal
+
+# On a machine with an NVIDIA GPU; installs nothing. PY: a Python that has a CUDA torch and TensorRT or TensorRT for RTX.
+PY ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
+
+test-gpu:
+	@PYTHONPATH=$(CURDIR)$${PYTHONPATH:+:$$PYTHONPATH} $(PY) -m tests.gpu.here
+	PYTHONPATH=$(CURDIR)$${PYTHONPATH:+:$$PYTHONPATH} $(PY) -m pytest -p no:cacheprovider -rsf --durations=10 -m gpu tests/gpu
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

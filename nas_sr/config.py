@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from nas_sr.errors import UsageError
 from nas_sr.validation import explain
+from nas_sr.yaml_file import dump_yaml, load_yaml
 
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -166,6 +167,11 @@ class StudyConfig(Config):
     )
     data: str | None = Field(None, description="training images; none: photographs inside ordinary packages")
     val: str | None = Field(None, description="validation images; none: a part of the training images")
+    validation_megapixels: Annotated[float, Field(gt=0)] = Field(
+        2.0,
+        description="millions of HR pixels that every candidate is validated on: the same crops, spread over the"
+        " images, or all images where they fit; the front is validated on everything at the end",
+    )
     max_latency_ms: tuple[Annotated[float, Field(gt=0)], ...] = Field(
         (), description="a limit for each of hw, in its order; empty: no limit"
     )
@@ -181,7 +187,7 @@ class StudyConfig(Config):
     def _one_or_several(cls, value: Any) -> Any:
         if value is None:
             return ()
-        return value if isinstance(value, (list, tuple)) else (value,)
+        return tuple(value) if isinstance(value, (list, tuple)) else (value,)
 
     @model_validator(mode="after")
     def _a_limit_for_each(self) -> StudyConfig:
@@ -216,28 +222,21 @@ def read_yaml(path: Path, model: type[Model]) -> Model:
     """A config file as its typed model.
 
     Raises:
-        UsageError: unreadable, not YAML (with the line), or a wrong key (with the allowed ones).
+        UsageError: unreadable, not YAML (with the line), or a wrong key (with the allowed ones). See `parse`.
     """
     return parse(load_yaml(path), model, str(path))
 
 
-def load_yaml(path: Path) -> Any:
-    """The plain values in a YAML file."""
-    try:
-        return yaml.safe_load(path.read_text())
-    except yaml.MarkedYAMLError as error:
-        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise UsageError(f"{path}{line}: not valid YAML: {error.problem}") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"{path}: cannot be read: {error}") from None
-
-
 def parse(value: Any, model: type[Model], where: str) -> Model:
-    """Plain values as their typed model; a wrong key becomes a UsageError that begins with `where`."""
+    """Plain values as their typed model; a wrong key or value becomes a UsageError that begins with `where`.
+
+    Nothing is converted but a whole number to a real one: 8.0, "8" and true are no whole numbers, 1 is not true.
+    """
     if not isinstance(value, dict):
         raise UsageError(f"{where}: expected keys and values, but got {type(value).__name__}")
     try:
-        return model.model_validate(value)
+        # By way of JSON, where a strict model takes a list for a tuple.
+        return model.model_validate_json(json.dumps(value), strict=True)
     except ValidationError as error:
         raise UsageError(f"{where}: {explain(error, model)}") from None
 
@@ -245,7 +244,7 @@ def parse(value: Any, model: type[Model], where: str) -> Model:
 def write_yaml(path: Path, model: BaseModel, comment: str = "") -> None:
     """Writes a config so that `read_yaml` gives it back equal; `comment` heads the file."""
     head = "".join(f"# {line}".rstrip() + "\n" for line in comment.splitlines())
-    path.write_text(head + yaml.safe_dump(model.model_dump(mode="json"), sort_keys=False))
+    path.write_text(head + dump_yaml(model.model_dump(mode="json")))
 
 
 def flat(value: Any, prefix: str = "") -> dict[str, Any]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
@@ -16,7 +19,9 @@ import ray
 
 from nas_sr.errors import UsageError, WorkError
 from nas_sr.orphans import ended_with_this
+from nas_sr.target.cores import usable_cpus
 
+_LONGEST_SOCKET = 107 if sys.platform == "linux" else 103  # bytes of a socket's path
 _TRIES = 3  # Ray waits 30 s for its own processes, which is short on a machine that is busy with other things
 
 
@@ -24,13 +29,21 @@ _TRIES = 3  # Ray waits 30 s for its own processes, which is short on a machine 
 def ray_cluster(address: str | None = None) -> Iterator[None]:
     """Inside, Ray runs: with this machine's cores and GPUs, or those of the cluster at `address`.
 
+    Where Ray is initialised in this process already, as in a notebook, that one is used and goes on running.
+
     Raises:
-        UsageError: there is no cluster at this address.
+        UsageError: there is no cluster at this address, this process is connected to another one, or TMPDIR is too long
+            for Ray's sockets.
         WorkError: Ray does not start on this machine, after three tries.
     """
     on_term = signal.getsignal(signal.SIGTERM)
+    if ray.is_initialized():
+        _refuse_other(address)
+        yield
+        return
     before = _children()
     if address is None:
+        refuse_long_folder()
         _start()
     else:
         _join(address)
@@ -43,6 +56,44 @@ def ray_cluster(address: str | None = None) -> Iterator[None]:
             ray.shutdown()
 
 
+def refuse_too_large(cpus: float, gpus: float) -> None:
+    """Refuses what no machine of the cluster that runs has: Ray would wait for it for ever."""
+    machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    if not any(machine.get("CPU", 0) >= cpus and machine.get("GPU", 0) >= gpus for machine in machines):
+        have = "; ".join(f"{machine.get('CPU', 0):g} cores, {machine.get('GPU', 0):g} GPUs" for machine in machines)
+        raise UsageError(f"{cpus:g} cores and {gpus:g} GPUs are needed at once, and Ray's machines have: {have}")
+
+
+def _refuse_other(address: str | None) -> None:
+    connected = ray.get_runtime_context().gcs_address
+    if address not in (None, "auto", connected):
+        raise UsageError(
+            f"--address {address}: Ray is initialised in this process already, at {connected};"
+            " leave the address out, or call ray.shutdown() before"
+        )
+
+
+def refuse_long_folder() -> None:
+    """Checks, before Ray or any work begins, that Ray's sockets can be made in the folder for temporary files.
+
+    Raises:
+        UsageError: their paths would be longer than the system allows.
+    """
+    variable = next((name for name in ("RAY_TMPDIR", "TMPDIR") if name in os.environ), None)  # in Ray's own order
+    if variable is None:
+        return
+    folder = os.environ[variable]
+    longest = Path(
+        folder, "ray", f"session_{datetime.now():%Y-%m-%d_%H-%M-%S_%f}_{os.getpid()}", "sockets/plasma_store"
+    )
+    excess = len(os.fsencode(longest)) - _LONGEST_SOCKET
+    if excess > 0:
+        raise UsageError(
+            f"{variable} is too long for Ray, whose sockets have paths of at most {_LONGEST_SOCKET} bytes in it:"
+            f" shorten it by {excess} or more, for instance {variable}=/tmp, but got {folder}"
+        )
+
+
 def _start() -> None:
     for last in (number == _TRIES for number in range(1, _TRIES + 1)):
         children = _children()
@@ -52,7 +103,7 @@ def _start() -> None:
                 include_dashboard=False,
                 log_to_driver=False,
                 logging_level="error",
-                num_cpus=os.cpu_count(),
+                num_cpus=usable_cpus(),
             )
             return
         except Exception as error:  # where its time has passed, Ray raises just this

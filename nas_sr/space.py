@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
 
 from nas_sr import shipped
 from nas_sr.arch.presets import PRESETS
 from nas_sr.arch.spec import ArchSpec
-from nas_sr.config import Config, load_yaml, parse
+from nas_sr.config import Config, parse
 from nas_sr.errors import UsageError, unknown_name
+from nas_sr.yaml_file import load_yaml
 
 Params = dict[str, str | int | float]
 
@@ -58,16 +59,19 @@ class Space(Config):
         for key in [*self.parameters, *self.fixed]:
             if key not in fields:
                 raise ValueError(str(unknown_name("parameter", key, fields)))
-        for key in self.parameters:
+        for key, value in self.fixed.items():
+            _check_choice(f"fixed.{key}", value)
+        for key, given in self.parameters.items():
             if key in self.fixed:
                 raise ValueError(f"'{key}' is both a parameter and fixed")
+            # Of a range its ends, before it is written out: `high` may be anything.
+            for value in (given.low, given.high) if isinstance(given, Range) else given:
+                _check_choice(f"parameters.{key}", value)
             values = self.values(key)
             if not values:
                 raise ValueError(f"parameters.{key}: no choices")
             if len({str(value) for value in values}) != len(values):
                 raise ValueError(f"parameters.{key}: a choice is listed twice")
-            for value in values:
-                _check_choice(key, value)
         return self
 
     @model_validator(mode="after")
@@ -164,13 +168,30 @@ def parse_space(value: Any, path: Path) -> Space:
     return parse(value, Space, str(path))
 
 
-def _check_choice(key: str, value: Any) -> None:
-    """A placement is a list of GIDB numbers, everything else a number."""
-    numbers = value if key == "nla_after" and isinstance(value, tuple) else (value,)
-    expected = (key == "nla_after") == isinstance(value, tuple)
+def _check_choice(where: str, value: Any) -> None:
+    """Raises a ValueError where no network at all has this value, whatever its other parameters."""
+    field = where.partition(".")[2]
+    is_placement = field == "nla_after"
+    numbers = value if is_placement and isinstance(value, list) else (value,)
+    expected = is_placement == isinstance(value, list)
     if not expected or any(isinstance(number, bool) or not isinstance(number, (int, float)) for number in numbers):
-        wanted = "lists of GIDB numbers such as [2, 4]" if key == "nla_after" else "numbers"
-        raise ValueError(f"parameters.{key}: choices are {wanted}, but got {value!r}")
+        wanted = "lists of GIDB numbers such as [2, 4]" if is_placement else "numbers"
+        raise ValueError(f"{where}: choices are {wanted}, but got {value!r}")
+    try:
+        _type_of(field).validate_python(value)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise ValueError(f"{where}: {problem['msg']}, but got {problem['input']!r}") from None
+
+
+@functools.cache
+def _type_of(field: str) -> TypeAdapter[Any]:
+    """What an ArchSpec takes for one of its fields."""
+    info = ArchSpec.model_fields[field]
+    kind: Any = info.annotation
+    for rule in info.metadata:
+        kind = Annotated[kind, rule]
+    return TypeAdapter(kind, config=ConfigDict(strict=True))
 
 
 def _sampled(value: Any) -> str | int | float:

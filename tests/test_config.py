@@ -63,6 +63,17 @@ def test_shortened_training_keeps_its_proportions() -> None:
         ("max_latency_ms: -1", ["max_latency_ms", "greater than 0"]),
         ("a: [", ["line", "YAML"]),
         ("just words", ["expected keys and values"]),
+        ("training: {phases: [{steps: 8.5}]}", ["training.phases.0.steps", "integer", "8.5"]),
+        ("training: {phases: [{steps: 8.0}]}", ["training.phases.0.steps", "integer", "8.0"]),
+        ("training: {phases: [{steps: '8'}]}", ["training.phases.0.steps", "integer", "'8'"]),
+        ("training: {phases: [{steps: true}]}", ["training.phases.0.steps", "integer", "True"]),
+        ("training: {phases: [{steps: 8, learning_rate: '0.1'}]}", ["learning_rate", "number", "'0.1'"]),
+        ("training: {phases: [{steps: 8, learning_rate: yes}]}", ["learning_rate", "number", "True"]),
+        ("seed: 1.0", ["seed", "integer", "1.0"]),
+        ("space: 4", ["space", "string", "4"]),
+        ("hw: [cpu, 4]", ["hw", "string", "4"]),
+        ("max_latency_ms: '20'", ["max_latency_ms", "number", "'20'"]),
+        ("max_latency_ms: .inf", ["line 1", "finite", ".inf"]),
     ],
 )
 def test_wrong_config_is_refused_with_file_and_key(tmp_path: Path, text: str, words: list[str]) -> None:

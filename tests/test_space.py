@@ -60,6 +60,19 @@ def test_presets_take_the_scale_of_the_space() -> None:
         ("parameters: {core: [4, 4]}", ["parameters.core", "twice"]),
         ("parameters: {core: ['4']}", ["parameters.core", "numbers", "'4'"]),
         ("parameters: {core: 4}", ["core", "list of choices", "4"]),
+        ("parameters: {core: [4, 8.5]}", ["parameters.core", "integer", "8.5"]),
+        ("parameters: {core: [4, 8.0]}", ["parameters.core", "integer", "8.0"]),
+        ("parameters: {core: [4, true]}", ["parameters.core", "numbers", "True"]),
+        ("parameters: {core: [4, 257]}", ["parameters.core", "256", "257"]),
+        ("parameters: {core: [4, 0]}", ["parameters.core", "greater than or equal to 1", "0"]),
+        ("parameters: {core: {low: 4, high: 1000000000}}", ["parameters.core", "256", "1000000000"]),
+        ("parameters: {core: {low: 4.0, high: 8}}", ["parameters.core", "low", "integer", "4.0"]),
+        ("parameters: {split: [3, 17.5]}", ["parameters.split", "16", "17.5"]),
+        ("parameters: {nla_after: [[], [2.5]]}", ["parameters.nla_after", "integer", "2.5"]),
+        ("parameters: {core: [4]}\nfixed: {head: 8.5}", ["fixed.head", "integer", "8.5"]),
+        ("scale: 4.0\nparameters: {core: [4]}", ["scale", "integer", "4.0"]),
+        ("scale: '4'\nparameters: {core: [4]}", ["scale", "integer", "'4'"]),
+        ("parameters: {core: [4, 8], core: [12]}", ["line 1", "key 'core' is given twice"]),
         ("parameters: {core: {low: 8, high: 4}}", ["parameters.core", "low=8, high=4"]),
         ("parameters: {core: {low: 4, high: 9, step: 4}}", ["parameters.core", "4 to 9 by 4"]),
         ("parameters: {nla_after: [2]}", ["parameters.nla_after", "lists", "2"]),
@@ -80,6 +93,11 @@ def test_mistake_is_named_with_its_file_and_key(tmp_path: Path, text: str, words
     assert "\n" not in message
     for word in words:
         assert word in message
+
+
+def test_whole_numbers_serve_where_any_number_does() -> None:
+    space = parse_space({"fixed": {"split": 3}, "parameters": {"core": [4], "nla_after": [[], [2]]}}, HERE)
+    assert space.combinations() == len(space.architectures) == 2
 
 
 def test_unknown_space_lists_the_shipped_ones() -> None:

@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from nas_sr.cli.names import ARCH_HELP, STUDIES, absolute, arch
+from nas_sr.cli.names import ARCH_HELP, LAYOUT, RANGE, STUDIES, absolute, arch, layout_named, white_named
 from nas_sr.cli.output import JSON, error_console, print_json
+from nas_sr.command_line import command, studies_option
 
 if TYPE_CHECKING:
     from nas_sr.arch.spec import ArchSpec
+    from nas_sr.image_format import Layout
     from nas_sr.latency.latency import Latency
     from nas_sr.latency.measure import Progress
     from nas_sr.latency.profile import HardwareProfile
     from nas_sr.latency.record import Measurement
+    from nas_sr.records import Competitor
 
 hw_app = typer.Typer(help="Targets whose latency counts.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -44,12 +47,16 @@ def measure(
     again: bool = typer.Option(
         False, "--again", help="Measure again what --study is in doubt about; names no network."
     ),
+    layout: str = LAYOUT,
+    value_range: int = RANGE,
     studies: Path = STUDIES,
     as_json: bool = JSON,
 ) -> None:
     """Latency of one network, really measured; predicted, and called so, where the device does not answer.
 
-    A stable earlier measurement of the same network on the same target is reused.
+    A stable earlier measurement of the same network on the same target is reused. An ONNX file takes one RGB image,
+    fp32, fp16 or uint8, channels first or last; a size that it leaves open is the profile's. With --as, a file whose
+    output is far below bicubic is tried with values in 0..255 and with BGR, unless --range says.
 
     \b
         nas-sr measure imdeception-c8 --hw cpu
@@ -75,12 +82,16 @@ def measure(
     is_file = network.endswith(".onnx")
     if (as_name is None) != (study is None) or (as_name is not None and not is_file):
         raise UsageError("--as NAME goes with --study STUDY and an ONNX file")
+    if not is_file and (layout or value_range):
+        raise UsageError("--layout and --range go with an ONNX file")
+    as_stored, white = layout_named(layout), white_named(value_range)
     if (sm is None) == build_only:
         raise UsageError("--sm CC goes with --build-only: a latency is measured on the GPU that is there")
     if build_only:
-        _build_only(network, sm, profile(hw) if hw else None, studies, as_json)
+        _build_only(network, sm, profile(hw) if hw else None, as_stored, studies, as_json)
         return
     target = profile(hw or _first_target(study, studies))
+    beside: dict[str, Any] = {}
     try:
         with error_console().status(f"{target.name}: measuring") as shown:  # on a terminal only
 
@@ -88,15 +99,18 @@ def measure(
                 shown.update(f"{target.name}: {escape(text)}")
 
             if as_name is not None and study is not None:
-                found = _compared(network, target, as_name, study, studies, as_json)
+                competitor = _compared(network, target, as_name, study, studies, as_stored, white, as_json)
+                found, beside = competitor.latency, competitor.model_dump(exclude={"latency"})
             elif is_file:
-                found = cached_or_measured_file(Path(network), target, final=final, per_layer=layers, progress=progress)
+                found = cached_or_measured_file(
+                    Path(network), target, layout=as_stored, final=final, per_layer=layers, progress=progress
+                )
             else:
                 found = _of_spec(arch(network, studies), hw or "cpu", final, layers, progress)
     except MeasurementFailed as error:
         raise WorkError(f"{network} on {target.name}: {error}") from None
     if as_json:
-        print_json({**found.summary(), **(found.extra if found.kind == "measured" else {})})
+        print_json({**found.summary(), **(found.extra if found.kind == "measured" else {}), **beside})
     elif found.kind == "predicted":
         print(
             f"{found.latency_ms:.3f} ms PREDICTED for {found.target}, {found.low_ms:.3f} to {found.high_ms:.3f} ms"
@@ -146,29 +160,46 @@ def _of_spec(spec: ArchSpec, hw: str, final: bool, layers: bool, progress: Progr
 def _first_target(study: str | None, studies: Path) -> str:
     from nas_sr.search.store import StudyStore, study_folder
 
-    return StudyStore.open(study_folder(study, studies)).config.hw[0] if study else "cpu"
+    return StudyStore.read(study_folder(study, studies)).config.hw[0] if study else "cpu"
 
 
-def _compared(network: str, target: HardwareProfile, name: str, study: str, studies: Path, as_json: bool) -> Latency:
+def _compared(
+    network: str,
+    target: HardwareProfile,
+    name: str,
+    study: str,
+    studies: Path,
+    layout: Layout | None,
+    value_range: int | None,
+    as_json: bool,
+) -> Competitor:
     from nas_sr.search.competitors import add_competitor
     from nas_sr.search.store import StudyStore, study_folder
 
-    found = add_competitor(StudyStore.open(study_folder(study, studies)), name, Path(network), target)
+    folder = study_folder(study, studies)
+    store = StudyStore.open(folder)
+    found = add_competitor(store, name, Path(network), target, layout=layout, value_range=value_range)
+    if found.note:
+        error_console().print(f"{name}: {found.note}", markup=False, highlight=False, soft_wrap=True)
     if not as_json:
-        print(f"{name}: {found.psnr_db:.3f} dB on the study's validation images; `nas-sr report {study}` shows it")
-    return found.latency
+        report = command("report", folder.name, options=studies_option(folder))
+        print(f"{name}: {found.psnr_db:.3f} dB on the study's validation images; `{report}` shows it")
+    return found
 
 
-def _build_only(network: str, sm: str, target: HardwareProfile | None, studies: Path, as_json: bool) -> None:
+def _build_only(
+    network: str, sm: str, target: HardwareProfile | None, layout: Layout | None, studies: Path, as_json: bool
+) -> None:
     """For the GPU of that compute capability, at the profile's size and precision or at the paper's."""
     import re
     import tempfile
 
     from nas_sr.errors import UsageError
     from nas_sr.latency.ahead_of_time import build_ahead
-    from nas_sr.latency.latency_cache import input_size
     from nas_sr.latency.onnx_export import export_untrained
     from nas_sr.latency.profile import profile
+    from nas_sr.onnx_file import read_onnx
+    from nas_sr.onnx_input import image_input
 
     capability = sm if "." in sm else f"{sm[:-1]}.{sm[-1:]}"
     if not re.fullmatch(r"\d+\.\d", capability):
@@ -178,12 +209,12 @@ def _build_only(network: str, sm: str, target: HardwareProfile | None, studies: 
     with tempfile.TemporaryDirectory(prefix="nas-sr-build-") as folder:
         path = Path(network)
         if network.endswith(".onnx"):
-            height, width = input_size(path)
-            size = height or size[0], width or size[1]
+            image = image_input(read_onnx(path).model, network, layout)
+            size = image.height or size[0], image.width or size[1]
         else:
             path = Path(folder) / "network.onnx"
             export_untrained(arch(network, studies), path, size)
-        built = build_ahead(path, capability, target.precision, *size)
+        built = build_ahead(path, capability, target.precision, *size, layout=layout)
     if as_json:
         print_json({"kernels": built.kernels, **built.model_dump(mode="json")})
         return
@@ -196,12 +227,17 @@ def _build_only(network: str, sm: str, target: HardwareProfile | None, studies: 
         print(f"  {warning}")
 
 
+def _format(found: Measurement) -> str:
+    """Of the image, where it is not that of our own networks."""
+    return "" if (found.layout, found.dtype) == ("nchw", "fp32") else f" {found.layout.upper()} {found.dtype}"
+
+
 def _print_measurement(found: Measurement) -> None:
     from nas_sr.latency.latency import as_taken
 
     print(
         f"{found.latency_ms:.3f} ms measured ({found.backend} on {found.target},"
-        f" LR input {found.lr_width}x{found.lr_height}, {found.machine['threads']} threads)"
+        f" LR input {found.lr_width}x{found.lr_height}{_format(found)}, {found.machine['threads']} threads)"
     )
     print(
         f"  p5 {found.percentile(5):.3f}  p95 {found.percentile(95):.3f}  IQR {found.iqr_ms:.3f} ms"

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from nas_sr.cli.names import STUDIES, model_path
+from nas_sr.cli.names import LAYOUT, RANGE, STUDIES, layout_named, model_path, white_named
 from nas_sr.cli.output import JSON, counted, error_console, print_json
+
+if TYPE_CHECKING:
+    from nas_sr.image_format import Layout
 
 MODEL_HELP = "A bundle folder, a .safetensors, published .pth or .onnx file, STUDY:TRIAL, or `bicubic`."
 SCALE = typer.Option(4, "--scale", min=2, max=4, help="For bicubic; a network knows its own.")
@@ -37,6 +40,8 @@ def evaluate(
     runtime: str = RUNTIME,
     device: str = DEVICE,
     tile: int = TILE,
+    layout: str = LAYOUT,
+    value_range: int = RANGE,
     studies: Path = STUDIES,
     as_json: bool = JSON,
 ) -> None:
@@ -50,6 +55,12 @@ def evaluate(
         nas-sr evaluate bundles/camera --data Set5
         nas-sr evaluate camera:3 camera:7 --data Set5 --data Urban100 --csv figures.csv --pictures pictures
         nas-sr evaluate bicubic --data Set5 --json
+
+    Where the output equals HR, PSNR and its mean are infinite: `inf` in the table and the CSV, "inf" in JSON.
+
+    JSON: model, data, scale, y (float or rounded), n, psnr_y_db, ssim_y, psnr_rgb_db, ssim_rgb (means; null without
+    images), identical (names of images whose PSNR is infinite), per_image, problems, notes, and bicubic, which has the
+    same keys. Of several models or image sets: results, a list of such objects, bicubic's among them.
     """
     from nas_sr.errors import UsageError, WorkError
     from nas_sr.evaluate.compare import compare
@@ -58,7 +69,8 @@ def evaluate(
 
     if csv and csv.is_dir():
         raise UsageError(f"{csv}: is a folder; --csv takes a file")
-    upscalers = {model: _upscaler(model, scale, runtime, device, tile, studies) for model in models}
+    convention = layout_named(layout), white_named(value_range)
+    upscalers = {model: _upscaler(model, scale, runtime, device, tile, *convention, studies) for model in models}
     for folder in filter(None, (csv and csv.parent, pictures)):
         writable_folder(folder)
     with counted("evaluating") as progress:
@@ -94,6 +106,8 @@ def upscale(
     runtime: str = RUNTIME,
     device: str = DEVICE,
     tile: int = TILE,
+    layout: str = LAYOUT,
+    value_range: int = RANGE,
     studies: Path = STUDIES,
     as_json: bool = JSON,
 ) -> None:
@@ -108,15 +122,18 @@ def upscale(
         nas-sr upscale bundles/camera/model.onnx 'photos/*.webp' large/
     """
     from nas_sr.errors import UsageError, WorkError
-    from nas_sr.evaluate.jobs import plan_jobs
+    from nas_sr.evaluate.jobs import not_read, plan_jobs
     from nas_sr.evaluate.upscale import upscale_files
 
     if overwrite and skip_existing:
         raise UsageError("--overwrite and --skip-existing exclude each other")
-    upscaler = _upscaler(model, scale, runtime, device, tile, studies)
+    convention = layout_named(layout), white_named(value_range)
+    upscaler = _upscaler(model, scale, runtime, device, tile, *convention, studies)
     existing: Any = "overwrite" if overwrite else "skip" if skip_existing else "refuse"
     jobs = plan_jobs(sources, target, output_format, existing)
     with _UpscalingView(len(jobs), quiet=as_json) as view:
+        for line in not_read(sources):
+            view.said(line)
         done = upscale_files(
             upscaler,
             jobs,
@@ -179,7 +196,16 @@ class _UpscalingView:
         self._console.print(line, style="dim", markup=False, soft_wrap=True)
 
 
-def _upscaler(model: str, scale: int, runtime: str, device: str | None, tile: int, studies: Path) -> Any:
+def _upscaler(
+    model: str,
+    scale: int,
+    runtime: str,
+    device: str | None,
+    tile: int,
+    layout: Layout | None,
+    value_range: int | None,
+    studies: Path,
+) -> Any:
     """What MODEL means."""
     from nas_sr.errors import unknown_name
     from nas_sr.evaluate.models import RUNTIMES, model_upscaler
@@ -194,4 +220,4 @@ def _upscaler(model: str, scale: int, runtime: str, device: str | None, tile: in
         import torch
 
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    return model_upscaler(model_path(model, studies), runtime, device, tile)
+    return model_upscaler(model_path(model, studies), runtime, device, tile, layout, value_range)

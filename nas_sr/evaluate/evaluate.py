@@ -1,7 +1,8 @@
-"""Scores of upscalers on image pairs, and the one number that training watches."""
+"""Scores of upscalers on image pairs."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -9,15 +10,13 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-import torch
-from torch import nn
 
 from nas_sr.data.images import UnreadableImage
 from nas_sr.data.pack import Pack
 from nas_sr.data.resize import upscale
-from nas_sr.evaluate.metrics import luma, psnr_db, ssim, to_samples
+from nas_sr.evaluate.metrics import luma, psnr_db, ssim
 from nas_sr.evaluate.tiles import Tiling
-from nas_sr.evaluate.upscalers import CannotUpscale, Upscaler, full_precision, to_batch
+from nas_sr.evaluate.upscalers import CannotUpscale, Upscaler
 
 ReadablePair = tuple[str, Callable[[], tuple[np.ndarray, np.ndarray]]]  # a name, and what reads its LR and HR
 Seen = Callable[[str, np.ndarray, Mapping[str, np.ndarray]], None]  # name, HR, outputs by upscaler
@@ -72,12 +71,18 @@ class Scores(NamedTuple):
         """By the names of `ImageScores`."""
         return {key: self._mean(key) for key in ImageScores._fields[1:]}
 
+    @property
+    def identical(self) -> tuple[str, ...]:
+        """Images whose PSNR is infinite: their output equals HR, in its Y at least. They make the mean infinite."""
+        return tuple(image.name for image in self.per_image if math.inf in (image.psnr_y_db, image.psnr_rgb_db))
+
     def to_json(self) -> dict[str, Any]:
-        """The keys that other programs rely on."""
+        """The keys that other programs rely on; an infinite PSNR is the string `inf`, as JSON has no such number."""
         return {
             "n": self.n,
-            **self.means(),
-            "per_image": [image._asdict() for image in self.per_image],
+            **_finite(self.means()),
+            "identical": list(self.identical),
+            "per_image": [_finite(image._asdict()) for image in self.per_image],
             "problems": list(self.problems),
         }
 
@@ -153,21 +158,8 @@ def evaluate_images(
     return {label: Scores(tuple(scores[label]), tuple(problems[label])) for label in upscalers}
 
 
-@torch.inference_mode()
-def validation_psnr_rgb(network: nn.Module, pack: Pack) -> float:
-    """Mean RGB PSNR [dB] over a pack, of the rounded output, borders of `scale` pixels cropped; always in fp32.
-
-    NaN when an output is not finite: rounding to 8 bits would hide it.
-    """
-    device = next(network.parameters()).device
-    scores = []
-    for index in range(len(pack)):
-        with full_precision():
-            output = network(to_batch(pack.lr(index)).to(device))
-        if not torch.isfinite(output).all():
-            return float("nan")
-        scores.append(psnr_db(to_samples(output, np.dtype(np.uint8)), pack.hr(index), pack.scale))
-    return float(np.mean(scores))
+def _finite(figures: dict[str, Any]) -> dict[str, Any]:
+    return {key: "inf" if value == math.inf else value for key, value in figures.items()}
 
 
 def _pair(pack: Pack, index: int) -> tuple[np.ndarray, np.ndarray]:

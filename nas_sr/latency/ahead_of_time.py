@@ -14,8 +14,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 import nas_sr
-from nas_sr.errors import WorkError
+from nas_sr.errors import UsageError, WorkError
+from nas_sr.image_format import Layout
 from nas_sr.latency.onnx_fp16 import write_fp16
+from nas_sr.latency.onnx_static import write_static
 from nas_sr.target import ahead_of_time
 from nas_sr.target.said import heard
 from nas_sr.target.settings import Settings
@@ -65,16 +67,18 @@ def build_ahead(
     lr_height: int,
     lr_width: int,
     *,
+    layout: Layout | None = None,
     limit_s: float = LIMIT_S,
 ) -> BuiltEngine:
     """Builds the engine of an ONNX file in a fresh process that is ended after `limit_s`; the engine is not kept.
 
     Args:
-        onnx_path: one fp32 input (1, 3, h, w), of this size or open.
+        onnx_path: takes one image, of this size or of any: see onnx_input.
         compute_capability: of the GPU, "7.5" or newer.
         precision: of weights and arithmetic.
         lr_height: in LR pixels.
         lr_width: in LR pixels.
+        layout: of the image, where the file does not say it.
         limit_s: longest time for the build.
 
     Raises:
@@ -86,11 +90,15 @@ def build_ahead(
         lr_height=lr_height, lr_width=lr_width, precision=precision, compute_capability=compute_capability
     )
     with tempfile.TemporaryDirectory(prefix="nas-sr-build-") as folder:
-        fp16 = Path(folder) / "fp16.onnx"
+        fp32, fp16 = Path(folder) / "fp32.onnx", Path(folder) / "fp16.onnx"
+        try:
+            write_static(onnx_path, fp32, (lr_height, lr_width), layout)
+        except UsageError as error:
+            raise BuildFailed("candidate", str(error)) from None
         if precision == "fp16":
-            write_fp16(onnx_path, fp16)
+            write_fp16(fp32, fp16)
         asked = {
-            "fp32": str(onnx_path.resolve()),
+            "fp32": str(fp32),
             "fp16": str(fp16) if precision == "fp16" else None,
             "engine": str(Path(folder) / "engine"),
             "settings": settings._asdict(),

@@ -14,15 +14,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import onnx
 import onnxruntime
-from google.protobuf.message import DecodeError
 from pydantic import ValidationError
 
 from nas_sr.arch.spec import ArchSpec
 from nas_sr.cache import cache_folder
-from nas_sr.errors import UsageError
 from nas_sr.files import write_json
+from nas_sr.image_format import Layout
 from nas_sr.latency.device_lock import SharedDevice
 from nas_sr.latency.failure import MeasurementFailed
 from nas_sr.latency.measure import REFERENCE, Network, Progress, file_digest, measure, reference_onnx
@@ -31,6 +29,8 @@ from nas_sr.latency.probe import backend_there, probe
 from nas_sr.latency.profile import HardwareProfile
 from nas_sr.latency.record import Measurement
 from nas_sr.latency.stability import disturbances
+from nas_sr.onnx_file import read_onnx
+from nas_sr.onnx_input import image_input
 from nas_sr.target.conditions import machine
 from nas_sr.target.job import FORMAT
 
@@ -99,23 +99,27 @@ def cached_or_measured_file(
     path: Path,
     profile: HardwareProfile,
     *,
+    layout: Layout | None = None,
     final: bool = False,
     per_layer: bool = False,
     progress: Progress | None = None,
 ) -> Measurement:
-    """The latency of any ONNX file: at its own size where that is static, else at the profile's.
+    """The latency of any ONNX file: at its own size where it fixes one, else at the profile's.
 
     Raises:
-        UsageError: not an ONNX file with one fp32 image (1, 3, h, w) as input.
+        UsageError: not an ONNX file that takes one RGB image, or its layout is neither said in the file nor given.
         MeasurementFailed: no figure.
     """
-    height, width = input_size(path)
+    model, content = read_onnx(path)
+    image = image_input(model, str(path), layout)
     profile = profile.model_copy(
-        update={"lr_height": height or profile.lr_height, "lr_width": width or profile.lr_width}
+        update={"lr_height": image.height or profile.lr_height, "lr_width": image.width or profile.lr_width}
     )
-    digest = file_digest(path)
+    digest = _digest([content, image])  # what the same file is timed as depends on the layout, too
     known = None if per_layer else cached(digest, profile, final=final)
-    return known or _measured_and_kept(digest, path, profile, progress, final=final, per_layer=per_layer)
+    return known or _measured_and_kept(
+        digest, path, profile, progress, layout=image.layout, final=final, per_layer=per_layer
+    )
 
 
 def cached(network_digest: str, profile: HardwareProfile, *, final: bool = False) -> Measurement | None:
@@ -153,9 +157,10 @@ def _measured_and_kept(
     *,
     final: bool,
     per_layer: bool,
+    layout: Layout | None = None,
 ) -> Measurement:
     usual = usual_reference_ms(profile)
-    network = Network(network_digest, path)
+    network = Network(network_digest, path, layout)
     (taken,) = measure(
         [network], profile, final=final, per_layer=per_layer, usual_reference_ms=usual, progress=progress
     )
@@ -224,19 +229,3 @@ def _read(path: Path) -> Measurement | None:
         return Measurement.model_validate_json(path.read_bytes())
     except (FileNotFoundError, ValidationError):  # never taken, or kept by a version with other records
         return None
-
-
-def input_size(path: Path) -> tuple[int, int]:
-    """Height and width of an ONNX file's input; 0 where dynamic."""
-    try:
-        graph = onnx.load(path, load_external_data=False).graph
-    except (OSError, DecodeError) as error:
-        raise UsageError(f"{path}: not a readable ONNX file: {error}") from None
-    constants = {constant.name for constant in graph.initializer}
-    inputs = [value for value in graph.input if value.name not in constants]
-    types = [value.type.tensor_type for value in inputs]
-    shapes = [[dimension.dim_value for dimension in each.shape.dim] for each in types]
-    image = len(shapes) == 1 and len(shapes[0]) == 4 and shapes[0][0] in (0, 1) and shapes[0][1] in (0, 3)
-    if not image or types[0].elem_type != onnx.TensorProto.FLOAT:
-        raise UsageError(f"{path}: one fp32 input of shape (1, 3, h, w) is needed, but it takes {shapes or 'none'}")
-    return shapes[0][2], shapes[0][3]

@@ -14,14 +14,18 @@ from typing import Any, NamedTuple
 import nas_sr
 from nas_sr.arch.presets import preset
 from nas_sr.cache import cache_folder
+from nas_sr.errors import UsageError
+from nas_sr.image_format import Layout
 from nas_sr.latency import target_program
 from nas_sr.latency.device_lock import measuring, visitors
 from nas_sr.latency.failure import MeasurementFailed
 from nas_sr.latency.onnx_export import export_untrained
 from nas_sr.latency.onnx_fp16 import write_fp16
+from nas_sr.latency.onnx_static import write_static
 from nas_sr.latency.profile import HardwareProfile
 from nas_sr.latency.record import Measurement, Repeat
 from nas_sr.latency.stability import cautions, conditions, doubts, spread_doubts
+from nas_sr.onnx_input import ImageInput
 from nas_sr.target.job import FORMAT
 from nas_sr.target.protocol import Plan
 
@@ -36,11 +40,12 @@ _SAMPLES = ("samples_ms", "reference_ms", "reference_after")
 
 
 class Network(NamedTuple):
-    """What is timed: `digest` is what its measurement is filed under; `onnx` has one fp32 input (1, 3, h, w), static at
-    the profile's LR size or dynamic."""
+    """What is timed: `digest` is what its measurement is filed under; `onnx` takes one image, of the profile's LR size
+    or of any (see onnx_input); `layout` is that of the image, where the file does not say it."""
 
     digest: str
     onnx: Path
+    layout: Layout | None = None
 
 
 def measure(
@@ -79,7 +84,7 @@ def measure(
     # Of all its attempts: one whose connection is cut finds its engines there.
     asked = job(profile, len(networks), final=final, per_layer=per_layer)
     with tempfile.TemporaryDirectory(prefix="nas-sr-job-") as folder:
-        files = _files([network.onnx for network in networks], profile, Path(folder))
+        files, images = _files(networks, profile, Path(folder))
         for number in range(1, retries + 2):
             if number > 1:  # what disturbs is often gone after a while
                 sleep(pause_s * 2 ** (number - 2))
@@ -108,9 +113,11 @@ def measure(
                 "labels": (*found, *cautions(taken, profile)),
                 "attempts": number,
                 "window": window,
+                "layout": image.layout,
+                "dtype": image.dtype,
             }
         )
-        for taken, found in best.networks
+        for (taken, found), image in zip(best.networks, images, strict=True)
     ]
 
 
@@ -199,16 +206,26 @@ def _attempt(
     )
 
 
-def _files(networks: Sequence[Path], profile: HardwareProfile, folder: Path) -> dict[str, Path]:
-    """What travels with a job, by its name there."""
-    files = {f"candidate-{place}.onnx": path for place, path in enumerate(networks)}
-    files["reference.onnx"] = reference_onnx(profile.lr_height, profile.lr_width)
+def _files(
+    networks: Sequence[Network], profile: HardwareProfile, folder: Path
+) -> tuple[dict[str, Path], list[ImageInput]]:
+    """What travels with a job, by its name there, and the image that each network takes."""
+    size = profile.lr_height, profile.lr_width
+    files, images = {}, []
+    for place, network in enumerate(networks):
+        path = folder / f"candidate-{place}.onnx"
+        try:
+            images.append(write_static(network.onnx, path, size, network.layout))
+        except UsageError as error:
+            raise MeasurementFailed("candidate", str(error)) from None
+        files[path.name] = path
+    files["reference.onnx"] = reference_onnx(*size)
     if profile.precision == "fp16":
         for name, path in list(files.items()):
             half = name.replace(".onnx", "-fp16.onnx")
             write_fp16(path, folder / half)
             files[half] = folder / half
-    return files
+    return files, images
 
 
 def _judged(

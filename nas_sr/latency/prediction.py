@@ -73,6 +73,8 @@ class Prediction(BaseModel):
             "bound_level": self.bound_level,
             "kind": self.kind,
             "target": self.target,
+            "lr_height": self.lr_height,
+            "lr_width": self.lr_width,
             "calibration": self.calibration.model_dump(),
             "stable": None,
             "labels": list(self.labels),

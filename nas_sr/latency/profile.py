@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from nas_sr import shipped
-from nas_sr.config import Config, Positive, Share, load_yaml, parse
+from nas_sr.config import Config, Positive, Share, parse
 from nas_sr.errors import UsageError
 from nas_sr.latency.facts import Facts
+from nas_sr.yaml_file import load_yaml
 
 Seconds = Annotated[float, Field(gt=0)]
 Tolerance = Annotated[float, Field(gt=0)]
@@ -108,13 +109,15 @@ class HardwareProfile(Config):
     @field_validator("ssh", mode="before")
     @classmethod
     def _one_or_several(cls, value: Any) -> Any:
-        return [value] if isinstance(value, dict) else value or ()
+        if isinstance(value, list):
+            return tuple(value)
+        return (value,) if isinstance(value, dict) else value or ()
 
     @field_validator("threads", mode="before")
     @classmethod
     def _number_or_physical(cls, value: Any) -> Any:
         # pydantic reports a value that fits no member of a union once for each member.
-        if value != "physical" and not (isinstance(value, int) and value >= 1):
+        if value != "physical" and not (type(value) is int and value >= 1):
             raise ValueError("must be a number of threads, at least 1, or 'physical'")
         return value
 

@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from nas_sr.image_format import Dtype, Layout
+
 
 class Repeat(BaseModel):
     """One of several runs, each in a fresh process, of one of several fresh builds of the same network."""
@@ -45,6 +47,8 @@ class Measurement(BaseModel):
     network: str  # digest of the spec, or of the ONNX file where there is no spec
     lr_height: int
     lr_width: int
+    layout: Layout = "nchw"  # of the image that it took, and its type
+    dtype: Dtype = "fp32"
     samples_ms: tuple[float, ...]
     reference_ms: tuple[float, ...]  # the fixed reference network, interleaved with the samples
     reference_after: tuple[int, ...] = ()  # number of samples taken before each of them
@@ -178,8 +182,6 @@ class Measurement(BaseModel):
         return {
             "latency_ms": self.latency_ms,
             "raw_latency_ms": self.raw_latency_ms,
-            "lr_height": self.lr_height,
-            "lr_width": self.lr_width,
             "p5_ms": self.percentile(5),
             "p90_ms": self.percentile(90),
             "p95_ms": self.percentile(95),
@@ -196,6 +198,10 @@ class Measurement(BaseModel):
             "backend": self.backend,
             "kind": self.kind,
             "target": self.target,
+            "lr_height": self.lr_height,
+            "lr_width": self.lr_width,
+            "layout": self.layout,
+            "dtype": self.dtype,
             "stable": self.stable,
             "labels": list(self.labels),
         }

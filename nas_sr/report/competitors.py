@@ -52,8 +52,11 @@ def _row(compared: Compared) -> str:
     kind = f'<span class="predicted">{latency.kind}</span>' if latency.kind == "predicted" else latency.kind
     if is_unstable(latency):
         kind += f', <span class="warning" title="{escape("; ".join(latency.labels))}">not stable</span>'
+    psnr = decibels(competitor.psnr_db)
+    if competitor.note:
+        psnr += f' <span class="warning" title="{escape(competitor.note)}">({escape(competitor.convention)})</span>'
     cells = [
-        decibels(competitor.psnr_db),
+        psnr,
         f"{significant(latency.latency_ms)} ms",
         kind,
         spread(latency),

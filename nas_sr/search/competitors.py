@@ -5,11 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from nas_sr.data.image_sets import image_sets
-from nas_sr.errors import UsageError
-from nas_sr.evaluate.evaluate import evaluate
-from nas_sr.evaluate.onnx_upscaler import whole_image_upscaler
+from nas_sr.errors import UsageError, WorkError
+from nas_sr.evaluate.evaluate import pack_sources
+from nas_sr.evaluate.onnx_convention import convention_of
+from nas_sr.evaluate.onnx_network import OnnxNetwork
+from nas_sr.evaluate.onnx_upscaler import check_scale, whole_image_upscaler
+from nas_sr.evaluate.upscalers import CannotUpscale
+from nas_sr.evaluate.validation import bounded, mean_psnr_rgb
+from nas_sr.image_format import Layout
 from nas_sr.latency.latency_cache import cached_or_measured_file
-from nas_sr.latency.measure import file_digest
 from nas_sr.latency.profile import HardwareProfile
 from nas_sr.records import Competitor
 from nas_sr.search.latency_epochs import LatencyEpochs
@@ -17,17 +21,28 @@ from nas_sr.search.store import StudyStore
 from nas_sr.space import read_space
 
 
-def add_competitor(store: StudyStore, name: str, onnx: Path, profile: HardwareProfile) -> Competitor:
+def add_competitor(
+    store: StudyStore,
+    name: str,
+    onnx: Path,
+    profile: HardwareProfile,
+    *,
+    layout: Layout | None = None,
+    value_range: int | None = None,
+) -> Competitor:
     """Measures an ONNX file, scores it and keeps both in the study, for its report.
 
     Args:
         store: the study.
         name: what the report calls it; a file that is there already gets the new name.
-        onnx: one fp32 image (1, 3, h, w) of any size -> one that is the study's scale as large.
+        onnx: one RGB image of any size -> one that is the study's scale as large.
         profile: a target that the study has latencies for, at whose LR size it is measured.
+        layout: of its image, where the file does not say it.
+        value_range: the value of white, 1 or 255; None: found out (see convention_of).
 
     Raises:
         UsageError: not such a file, or the study has no latencies on that target.
+        WorkError: it cannot upscale the study's validation images.
         MeasurementFailed: no figure.
     """
     if profile.name not in store.targets:
@@ -36,11 +51,24 @@ def add_competitor(store: StudyStore, name: str, onnx: Path, profile: HardwarePr
         )
     config = store.config
     scale = read_space(config.space).scale
-    upscaler = whole_image_upscaler(onnx, scale)
-    epoch = LatencyEpochs(store.folder, profile).current_or_begun()
-    latency = cached_or_measured_file(onnx, profile).relative_to(epoch.reference_ms, epoch.id)
+    network = OnnxNetwork(onnx, layout)
+    check_scale(network, scale, "as is compared here")
     images = image_sets(config.data, config.val, scale, max(phase.crop_lr for phase in config.training.phases))
-    scores = evaluate(upscaler, images.val, scale)
-    found = Competitor(name=name, file_digest=file_digest(onnx), psnr_db=scores.psnr_rgb_db, latency=latency)
+    convention, note = convention_of(network, pack_sources(images.val), value_range)
+    epoch = LatencyEpochs(store.folder, profile).current_or_begun()
+    latency = cached_or_measured_file(onnx, profile, layout=layout).relative_to(epoch.reference_ms, epoch.id)
+    looked_at = bounded(images.val, config.validation_megapixels)
+    try:
+        psnr_db = mean_psnr_rgb(whole_image_upscaler(network, convention), looked_at)
+    except CannotUpscale as error:
+        raise WorkError(f"{onnx}: a validation image of the study could not be scored: {error}") from None
+    found = Competitor(
+        name=name,
+        file_digest=network.digest,
+        psnr_db=psnr_db,
+        latency=latency,
+        convention=str(convention),
+        note=note,
+    )
     store.add_competitor(found)
     return found

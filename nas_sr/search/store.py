@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import math
+import os
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -67,11 +68,26 @@ class StudyStore:
 
     @classmethod
     def open(cls, folder: Path) -> StudyStore:
-        """An existing study.
+        """An existing study, to go on with.
+
+        Raises:
+            UsageError: no study there, one without its journal, or one that cannot be written to.
+        """
+        if cls.exists(folder):
+            writable_folder(folder)
+        return cls._existing(folder)
+
+    @classmethod
+    def read(cls, folder: Path) -> StudyStore:
+        """An existing study as it is now; nothing is written, so its folder may be read-only, or be searched meanwhile.
 
         Raises:
             UsageError: no study there, or one without its journal.
         """
+        return cls._existing(folder)
+
+    @classmethod
+    def _existing(cls, folder: Path) -> StudyStore:
         if not (folder / CONFIG).is_file():
             raise UsageError(f"{folder}: no study there ({CONFIG} is missing){_studies_beside(folder)}")
         if not (folder / JOURNAL).is_file():
@@ -79,7 +95,7 @@ class StudyStore:
         config = read_yaml(folder / CONFIG, StudyConfig)
         try:
             study = optuna.load_study(study_name=_NAME, storage=open_journal(folder / JOURNAL))
-        except (KeyError, ValueError) as error:
+        except (KeyError, ValueError, TypeError, AssertionError) as error:
             raise UsageError(f"{folder / JOURNAL}: not a readable journal: {error}") from None
         study.sampler = sampler(config, len(study.get_trials(deepcopy=False)))
         return cls(folder, config, study)
@@ -102,7 +118,7 @@ class StudyStore:
         return _read_json(self.folder / ENVIRONMENT) or {}
 
     def trial_folder(self, number: int) -> Path:
-        """Where a trial keeps spec.json, latency.json, curve.csv, result.json and weights.safetensors."""
+        """Where a trial keeps spec.json, latency.json, curve.csv, stages.json, result.json and weights.safetensors."""
         return self.folder / TRIALS / str(number)
 
     def finished(self) -> dict[int, Outcome]:
@@ -297,7 +313,12 @@ def _interrupted(failed: FrozenTrial) -> FrozenTrial:
 def study_folder(study: str, root: Path) -> Path:
     """A study by name under `root`, or by the path of its folder."""
     path = Path(study)
-    return path if len(path.parts) > 1 or StudyStore.exists(path) else root / study
+    if path.name in ("", ".."):  # a study's name is that of its folder
+        path = Path(os.path.abspath(path))
+    if path.is_absolute() or "/" in study:
+        return path
+    named = root / study
+    return path if StudyStore.exists(path) and not StudyStore.exists(named) else named
 
 
 def find_trial(record: StudyRecord, number: int) -> TrialRecord:

@@ -24,7 +24,7 @@ from ray.tune.search import Searcher
 
 from nas_sr.arch.spec import ArchSpec
 from nas_sr.errors import WorkError
-from nas_sr.ray_cluster import ray_cluster
+from nas_sr.ray_cluster import ray_cluster, refuse_too_large
 from nas_sr.search.candidate import Evaluation
 from nas_sr.search.outcome import Outcome, Reached
 from nas_sr.search.progress import Progress
@@ -186,6 +186,7 @@ def run_candidates(
     KeyboardInterrupt goes on. A candidate whose worker dies (killed, out of memory) is tried once more.
 
     Raises:
+        UsageError: no machine has these resources.
         WorkError: something gave way that is no candidate's fault (a device that nothing can predict for, a disk, a
             GPU), and the candidates it struck were given back too; the journal cannot be written; Ray does not start.
     """
@@ -194,6 +195,7 @@ def run_candidates(
     searcher = JournalSearcher(proposals, budget, progress)
     try:
         with ray_cluster():
+            refuse_too_large(resources.cpus, resources.gpus)
             signal.signal(signal.SIGTERM, _interrupt)
             tune.Tuner(
                 tune.with_resources(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Sequence
+
+from .failure import Failure
 
 
 class OnnxFiles(NamedTuple):
@@ -26,3 +28,14 @@ class Settings(NamedTuple):
     fresh: bool = False  # build from an empty timing cache, whatever lies there, and leave that as it is
     compute_capability: str | None = None  # build for another GPU than the one that is there
     per_layer: bool = False
+
+    def check_shape(self, shape: Sequence[object]) -> None:
+        """Whether a network's input is one image of the size that is measured, channels first or last.
+
+        Raises:
+            Failure: kind candidate; a figure would be that of another size than it says.
+        """
+        size = [self.lr_height, self.lr_width]
+        allowed = [1, 3, *size], [1, *size, 3]
+        if list(shape) not in allowed:
+            raise Failure("candidate", "the network takes {}, but {} is measured".format(list(shape), allowed[0]))

@@ -80,6 +80,8 @@ def test_engine_is_built_for_a_gpu_that_is_not_there(capsys: pytest.CaptureFixtu
         (["--build-only"], "--sm CC goes with --build-only"),
         (["--build-only", "--sm", "turing"], "--sm must be a compute capability such as 75 or 8.6"),
         (["--as", "X"], "--as NAME goes with --study STUDY and an ONNX file"),
+        (["--layout", "nhwc"], "--layout and --range go with an ONNX file"),
+        (["--range", "255"], "--layout and --range go with an ONNX file"),
         (["--hw", "xaveir"], "xavier"),
     ],
 )
@@ -88,3 +90,20 @@ def test_calls_that_make_no_sense(capsys: pytest.CaptureFixture[str], arguments:
     said = capsys.readouterr().err
     assert text in said
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (["--layout", "hwc"], "unknown layout 'hwc'; known: nhwc, nchw"),
+        (["--range", "2"], "must be 1 or 255, but got 2"),
+    ],
+)
+def test_image_of_an_onnx_file_is_said_in_known_words(
+    capsys: pytest.CaptureFixture[str], options: list[str], text: str
+) -> None:
+    for verb in (["measure", "n.onnx"], ["evaluate", "n.onnx", "--data", "d"], ["upscale", "n.onnx", "a", "b"]):
+        assert run([*verb, *options]) == 2
+        said = capsys.readouterr().err
+        assert text in said
+        assert said.count("\n") == 1

@@ -15,7 +15,7 @@ from nas_sr.arch.network import build
 from nas_sr.arch.spec import ArchSpec
 from nas_sr.arch.weights import load_network, save_weights
 from nas_sr.cli.main import run
-from nas_sr.config import FullTraining, StudyConfig, load_yaml, read_yaml
+from nas_sr.config import FullTraining, StudyConfig, read_yaml
 from nas_sr.export.bundle import record_training, training_alone
 from nas_sr.export.card import card
 from nas_sr.latency.latency import write_latency
@@ -24,6 +24,7 @@ from nas_sr.search.outcome import Outcome
 from nas_sr.search.proposals import Proposals
 from nas_sr.search.store import StudyStore
 from nas_sr.space import parse_space
+from nas_sr.yaml_file import load_yaml
 from tests.report.study_records import finalist, measurement, prediction, study, trial
 from tests.search.quick import answered, finished, start
 
@@ -242,10 +243,10 @@ def test_wrong_bundles_are_refused(studies: Path, capsys: pytest.CaptureFixture[
     assert "nothing to resume" in capsys.readouterr().err
     (bundle / "training" / "last.ckpt").write_bytes(b"broken")
     assert run(["train", str(bundle), "--resume"]) == 2
-    assert "not a usable checkpoint" in capsys.readouterr().err
+    assert "expected is the last.ckpt" in capsys.readouterr().err
     (bundle / "train.yaml").write_text("training: {phases: [{steps: 3}]}\ntrainin: 3")
     assert run(["train", str(bundle)]) == 2
     assert "unknown key 'trainin'" in capsys.readouterr().err
     (bundle / "weights.safetensors").write_bytes(b"")
     assert run(["evaluate", str(bundle), "--data", str(studies)]) == 2
-    assert "not a readable safetensors file" in capsys.readouterr().err
+    assert "weights.safetensors: an empty file; expected is" in capsys.readouterr().err

@@ -17,6 +17,7 @@ from onnx import TensorProto, helper
 
 from nas_sr.latency import target_program
 from nas_sr.latency.measure import Network, job, measure
+from nas_sr.latency.onnx_static import write_static
 from nas_sr.latency.profile import HardwareProfile, Protocol
 from nas_sr.latency.record import Measurement
 from tests.sshd import Server, skip_without_server
@@ -106,7 +107,9 @@ def ask(tmp_path: Path, relu_onnx: Path) -> Iterator[Callable[[HardwareProfile],
     def start(profile: HardwareProfile) -> subprocess.Popen:
         folder = tmp_path / f"asker {len(started)}"
         folder.mkdir()
-        files = {"candidate-0.onnx": relu_onnx, "reference.onnx": relu_onnx}
+        static = folder / "static.onnx"
+        write_static(relu_onnx, static, (profile.lr_height, profile.lr_width))
+        files = {"candidate-0.onnx": static, "reference.onnx": static}
         asked = {"job": job(profile), "files": files, "profile": profile.model_dump(mode="json")}
         process = subprocess.Popen(
             [sys.executable, "-c", ASKER, json.dumps(asked, default=str)],

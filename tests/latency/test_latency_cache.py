@@ -1,12 +1,22 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from nas_sr.arch.spec import ArchSpec
 from nas_sr.errors import UsageError
 from nas_sr.latency import latency_cache
-from nas_sr.latency.latency_cache import cached, cached_or_measured, cached_or_measured_file, usual_reference_ms
+from nas_sr.latency.latency_cache import (
+    cached,
+    cached_or_measured,
+    cached_or_measured_file,
+    measured_together,
+    usual_reference_ms,
+)
+from tests.onnx_files import BYTES, HALF, OPEN_LAST, enlarger, saved
 
+CASES = Path(__file__).parents[3] / "shared" / "cases" / "onnx"
 SMALL = ArchSpec(core=4, gidbs=2, depth=2)
 
 
@@ -48,6 +58,38 @@ def test_what_changes_the_figure_makes_a_new_measurement(quick, measured, monkey
     with monkeypatch.context() as patch:
         patch.setattr(latency_cache.onnxruntime, "__version__", "0.0.1")
         assert cached(SMALL.digest, quick()) is None
+
+
+def test_another_reference_network_makes_a_new_measurement(quick, measured, relu_onnx, monkeypatch):
+    cached_or_measured(SMALL, quick())
+    monkeypatch.setattr(latency_cache, "reference_onnx", lambda height, width: relu_onnx)
+    assert cached(SMALL.digest, quick()) is None
+
+
+def test_usual_reference_is_that_of_the_latest_measurements(quick, relu_onnx, monkeypatch):
+    profile = quick()
+    taken = cached_or_measured_file(relu_onnx, profile)
+    monkeypatch.setattr(latency_cache, "MOST_FOR_USUAL", 3)
+    for number in range(6):  # slower and slower
+        later = {"reference_ms": (float(10 + number),) * 3, "measured_at": f"2999-01-0{number + 1}T00:00:00+00:00"}
+        path = latency_cache._target_folder(profile) / f"{number}.json"
+        latency_cache.write_json(path, taken.model_copy(update=later).model_dump(mode="json"))
+    assert usual_reference_ms(profile) == 14
+
+
+def test_doubtful_measurement_does_not_replace_a_stable_one(quick, measured):
+    stable = cached_or_measured(SMALL, quick())
+    latency_cache._keep(stable.model_copy(update={"stable": False}), quick())
+    assert cached(SMALL.digest, quick()) == stable
+
+
+def test_networks_measured_together_are_known_to_other_studies(quick, measured):
+    specs = [SMALL, SMALL.model_copy(update={"core": 8})]
+    first, second = measured_together(specs, quick(final_runs=2))
+    assert cached(specs[1].digest, quick(final_runs=2)) == second
+    assert first.window == second.window
+    assert len(first.repeats) == 2
+    assert measured_together(specs, quick(final_runs=2))[0].window != first.window  # always taken now
 
 
 def test_unstable_measurement_is_not_used_again(quick, measured):
@@ -94,6 +136,53 @@ def test_file_is_measured_at_its_own_size_or_the_profiles(quick, relu_onnx, stat
     assert (dynamic.lr_height, dynamic.lr_width) == (16, 24)
     assert (static.lr_height, static.lr_width) == (8, 12)
     assert dynamic.network != static.network
+
+
+@pytest.mark.parametrize(
+    ("made", "layout", "size", "dtype"),
+    [
+        ({"shape": OPEN_LAST, "last": True}, "nhwc", (16, 24), "fp32"),
+        ({"shape": (-1, 3, 0, -1)}, "nchw", (16, 24), "fp32"),
+        ({"shape": (1, 8, 12, 3), "last": True, "kind": BYTES}, "nhwc", (8, 12), "uint8"),
+        ({"shape": ("b", 3, 8, "w"), "kind": HALF}, "nchw", (8, 24), "fp16"),
+    ],
+)
+def test_file_is_timed_as_what_it_is_and_says_so(quick, measured, tmp_path, made, layout, size, dtype):
+    path = saved(enlarger(**made), tmp_path / "n.onnx", beside=True)
+    found = cached_or_measured_file(path, quick())
+    assert (found.layout, (found.lr_height, found.lr_width), found.dtype) == (layout, size, dtype)
+    summary = found.summary()
+    assert [summary[key] for key in ("layout", "lr_height", "lr_width", "dtype")] == [layout, *size, dtype]
+    assert cached_or_measured_file(path, quick(), layout=layout) == found
+    assert len(measured) == 1
+
+
+def test_figure_is_never_that_of_another_reading_of_the_file(quick, measured, tmp_path):
+    """A file that can be read either way has a figure for each; other weights beside it are another network."""
+    square = enlarger((1, 3, "w", 3))
+    path = saved(square, tmp_path / "n.onnx", beside=True)
+    with pytest.raises(UsageError, match="--layout nchw"):
+        cached_or_measured_file(path, quick())
+    found = {layout: cached_or_measured_file(path, quick(), layout=layout) for layout in ("nchw", "nhwc")}
+    assert {layout: (each.layout, each.lr_height, each.lr_width) for layout, each in found.items()} == {
+        "nchw": ("nchw", 16, 3),
+        "nhwc": ("nhwc", 3, 24),
+    }
+    data = tmp_path / "n.onnx.data"
+    data.write_bytes(data.read_bytes()[:-4] + b"\0\0\0\0")
+    before = len(measured)
+    cached_or_measured_file(path, quick(), layout="nchw")
+    assert len(measured) == before + 1
+
+
+@pytest.mark.parametrize("name", ["nhwc-open", "nchw-open", "espcn", "inline"])
+def test_case_files_are_measured_as_what_they_are(quick, name):
+    path = CASES / f"{name}.onnx"
+    if not path.is_file():
+        pytest.skip("../shared/cases is not beside this checkout")
+    found = cached_or_measured_file(path, quick())
+    assert (found.lr_height, found.lr_width) == (16, 24)
+    assert found.layout == ("nhwc" if name == "nhwc-open" else "nchw")
 
 
 def test_what_is_no_network_is_refused(quick, tmp_path):

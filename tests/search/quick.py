@@ -13,17 +13,15 @@ import pytest
 import yaml
 
 from nas_sr.cli.main import run
-from nas_sr.config import load_yaml
 from nas_sr.shipped import find
+from nas_sr.yaml_file import load_yaml
+from tests.search.without_ray import without_ray
 
 SPACE = {
     "title": "tiny networks",
     "fixed": {"depth": 2, "head": 16},
     "parameters": {"core": [2, 4], "gidbs": [1, 2], "groups": [1, 2], "nla_after": [[], [1]]},
 }
-
-# On two cores each candidate then has the machine to itself, and only one worker spends seconds on importing.
-ONE_WORKER = ["--cpus-per-trial", str(min(2, os.cpu_count() or 1))]
 
 
 def quick_cpu() -> dict[str, Any]:
@@ -81,3 +79,9 @@ def answered(arguments: list[str], status: int = 0) -> tuple[Any, str]:
         patch.setenv("COLUMNS", "120")
         assert run(arguments) == status, errors.getvalue()
     return json.loads(output.getvalue()) if output.getvalue().strip() else None, errors.getvalue()
+
+
+def searched(arguments: list[str], status: int = 0) -> tuple[Any, str]:
+    """Like `answered`, for a search: candidates are evaluated in this process one after another, without Ray."""
+    with without_ray():
+        return answered(arguments, status)

@@ -28,7 +28,7 @@ from nas_sr.search.store import StudyStore
 from nas_sr.search.tune import JournalSearcher, Resources
 from nas_sr.space import parse_space
 from nas_sr.train.execution import Execution, check_usable
-from tests.search.quick import SPACE, answered, write_configs
+from tests.search.quick import SPACE
 
 TINY = ArchSpec(core=2, gidbs=1, depth=2, head=16)
 FULL = OSError(errno.ENOSPC, "No space left on device", "/studies/s/trials/3/curve.csv")
@@ -206,28 +206,3 @@ def test_progress_says_that_a_candidate_is_tried_once_more(searcher: JournalSear
     searcher.on_trial_retried("t")
     said = searcher._progress._console.file.getvalue()  # type: ignore[attr-defined]
     assert "tried once more: its worker process died" in said
-
-
-def test_search_whose_candidates_fail_in_a_row_ends_with_status_1_and_goes_on_with_the_same_command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: list[list[ArchSpec]] = []
-
-    def five_fail(proposals: Proposals, *_: object) -> bool:
-        seen.append([])
-        for number in range(5):
-            proposal = proposals.ask()
-            assert proposal
-            seen[-1].append(proposal.spec)
-            proposals.tell(proposal.number, Outcome("failed", reason=f"RuntimeError: at {number}"))
-        return True
-
-    monkeypatch.setattr("nas_sr.search.search.run_candidates", five_fail)
-    command = [*write_configs(tmp_path), "--budget", "9"]
-    for _ in range(2):
-        _, said = answered(command, status=1)
-        assert "quick: 5 candidates in a row failed for one reason, so the search stopped: RuntimeError: at 4" in said
-        assert "0 complete, 0 infeasible, 0 failed" in said
-    assert seen[0] == seen[1]
-    trials = StudyStore.open(tmp_path / "studies" / "quick").trials()
-    assert {trial.state for trial in trials} == {"interrupted"}

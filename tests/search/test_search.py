@@ -1,7 +1,7 @@
 """Whole searches through the command line: under Ray Tune, killed, continued, interrupted, refused."""
 
-import random
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -9,16 +9,18 @@ import psutil
 import pytest
 import yaml
 
+from nas_sr.arch.spec import ArchSpec
 from nas_sr.records import StudyRecord
+from nas_sr.search import candidate
 from nas_sr.search.store import StudyStore
-from tests.search.quick import ONE_WORKER, answered, finished, start, write_configs
+from tests.search.quick import answered, finished, searched, start, write_configs
 
 
 def _record(folder: Path) -> StudyRecord:
     return StudyStore.open(folder / "studies" / "quick").record()
 
 
-def _kill_all(process: "psutil.Process") -> None:
+def _kill_all(process: psutil.Process) -> None:
     """SIGKILL to every process of the search at once: driver, Ray, workers, measuring."""
     tree = [*process.children(recursive=True), process]
     for each in tree:
@@ -28,32 +30,59 @@ def _kill_all(process: "psutil.Process") -> None:
     psutil.wait_procs(tree, timeout=30)
 
 
-def test_killed_three_times_and_continued(tmp_path: Path) -> None:
-    command = [*write_configs(tmp_path), "--budget", "5"]
-    chance = random.Random(0)
+def _begun(command: list[str], folder: Path, more: bool) -> subprocess.Popen[str]:
+    """A search that has just made its study or, with `more`, told another outcome."""
+    journal = folder / "studies" / "quick" / "journal.log"
+
+    def told() -> int:
+        return journal.read_bytes().count(b'"values":[') if journal.is_file() else -1
+
+    before = told()
+    process = start(command, folder)
+    deadline = time.monotonic() + 300
+    while not (told() > before if more else StudyStore.exists(journal.parent)):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return process
+
+
+def _interrupted(process: subprocess.Popen[str], how: signal.Signals) -> None:
+    """Interrupts a search, which keeps the state and leaves nothing running."""
+    tree = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(how)
+    _, said = finished(process, status=130)
+    assert "the state is kept" in said
+    _, alive = psutil.wait_procs(tree, timeout=60)
+    assert alive == []
+
+
+def test_killed_interrupted_and_continued_it_loses_and_repeats_nothing(tmp_path: Path) -> None:
+    command = [*write_configs(tmp_path), "--budget", "16"]
     seen: dict[str, tuple[float | None, str | None]] = {}
-    for _ in range(3):
-        process = start(command, tmp_path)
-        while process.poll() is None and not StudyStore.exists(tmp_path / "studies" / "quick"):
-            time.sleep(0.1)
-        time.sleep(chance.uniform(0, 8))  # while Ray still starts, or among the candidates
-        if process.poll() is None:
-            _kill_all(psutil.Process(process.pid))
+
+    def nothing_lost() -> None:
+        trials = _record(tmp_path).trials
+        complete = [trial for trial in trials if trial.state == "complete" and trial.repeats is None]
+        now = {trial.spec.digest: (trial.psnr_db, trial.started) for trial in complete}
+        assert len(now) == len(complete)  # none run twice
+        assert seen.items() <= now.items()  # none lost or changed
+        seen.update(now)
+
+    # Before Ray runs; and among the candidates.
+    for more in (False, True):
+        process = _begun(command, tmp_path, more)
+        _kill_all(psutil.Process(process.pid))
         process.communicate()
-        if StudyStore.exists(tmp_path / "studies" / "quick"):
-            for trial in _record(tmp_path).trials:
-                if trial.state == "complete" and trial.repeats is None:
-                    assert seen.setdefault(trial.spec.digest, (trial.psnr_db, trial.started)) == (
-                        trial.psnr_db,
-                        trial.started,
-                    )
-    result, _ = finished(start(command, tmp_path))
-    assert result["complete"] == 5
-    assert result["failed"] == 0
-    complete = [trial for trial in _record(tmp_path).trials if trial.state == "complete" and trial.repeats is None]
-    assert len({trial.spec.digest for trial in complete}) == 5  # none run twice
-    kept = {trial.spec.digest: (trial.psnr_db, trial.started) for trial in complete}
-    assert seen.items() <= kept.items()  # none lost or changed
+        nothing_lost()
+    for how in (signal.SIGINT, signal.SIGTERM):
+        _interrupted(_begun(command, tmp_path, more=True), how)
+        nothing_lost()
+        assert not any(trial.state == "running" for trial in _record(tmp_path).trials)
+    assert seen
+    result, _ = searched([*command[:-1], str(len(seen) + 1)])
+    assert (result["complete"], result["failed"]) == (len(seen) + 1, 0)
+    nothing_lost()
 
 
 def test_search_finds_a_front_and_continues(tmp_path: Path) -> None:
@@ -67,17 +96,17 @@ def test_search_finds_a_front_and_continues(tmp_path: Path) -> None:
         assert point["latency_kind"] == "measured"
         folder = tmp_path / "studies" / "quick" / "trials" / str(point["trial"])
         assert {path.name for path in folder.iterdir()} == {
-            "spec.json", "latency.json", "curve.csv", "weights.safetensors", "result.json",
+            "spec.json", "latency.json", "curve.csv", "weights.safetensors", "result.json", "stages.json",
         }  # fmt: skip
     assert Path(first["report"]).is_file()
 
-    again, _ = finished(start([*options, "--budget", "3"], tmp_path))
+    again, _ = searched([*options, "--budget", "3"])
     assert again["complete"] == 3
     trials = {trial.number: trial for trial in _record(tmp_path).trials}
     assert all(trials[number].state == "complete" for number in (0, 1))
     assert trials[0].latency is not None
     assert len(trials[0].latency.samples_ms) >= 5
-    assert [point.step for point in trials[0].curve] == [0, 3, 6]
+    assert [point.step for point in trials[0].curve] == [3, 6]
 
     # The same name with another config is refused, and what differs is said; nothing is changed.
     _, said = answered([*options, "--budget", "4", "--seed", "5"], status=2)
@@ -98,8 +127,7 @@ def test_too_slow_candidates_are_never_trained_and_a_space_without_further_netwo
     space = yaml.safe_load((tmp_path / "space.yaml").read_text())
     space["parameters"] = {"core": [2], "gidbs": [1], "groups": [1, 2]}
     (tmp_path / "space.yaml").write_text(yaml.safe_dump(space))
-    command = [*options, *ONE_WORKER, "--budget", "9", "--max-latency", "0.001"]
-    result, said = finished(start(command, tmp_path))
+    result, said = searched([*options, "--budget", "9", "--max-latency", "0.001"])
     assert (result["complete"], result["infeasible"], result["front"]) == (0, 2, [])
     assert "no further network" in said
     for trial in _record(tmp_path).trials:
@@ -108,27 +136,29 @@ def test_too_slow_candidates_are_never_trained_and_a_space_without_further_netwo
         assert trial.curve == ()
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_interrupt_keeps_the_state_and_leaves_nothing_running(tmp_path: Path, how: signal.Signals) -> None:
-    command = [*write_configs(tmp_path), "--budget", "16"]
-    process = start(command, tmp_path)
-    journal = tmp_path / "studies" / "quick" / "journal.log"
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and (not journal.is_file() or b'"values":[' not in journal.read_bytes()):
-        time.sleep(0.1)
-    tree = psutil.Process(process.pid).children(recursive=True)
-    process.send_signal(how)
-    _, said = finished(process, status=130)
-    assert "the state is kept" in said
-    _, alive = psutil.wait_procs(tree, timeout=20)
-    assert alive == []
-    trials = _record(tmp_path).trials
-    assert any(trial.state == "complete" for trial in trials)
-    assert not any(trial.state == "running" for trial in trials)
+def test_when_five_in_a_row_fail_for_one_reason_the_search_stops_says_why_and_charges_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(spec: ArchSpec, seed: int) -> None:
+        raise ValueError(f"{spec.core} channels cannot be built")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(candidate, "build", build)
+        _, said = searched([*write_configs(tmp_path), "--budget", "9"], status=1)
+    last = said.strip().splitlines()[-1]
+    assert "5 candidates in a row failed for one reason" in last
+    assert "channels cannot be built" in last
+    assert "0 complete, 0 infeasible, 0 failed" in last
+    trials = [trial for trial in _record(tmp_path).trials if trial.repeats is None]
+    assert len(trials) == 5
+    assert all(trial.state == "interrupted" and "cannot be built" in trial.reason for trial in trials)
+    # Once the cause is gone, the same command works.
+    result, _ = searched([*write_configs(tmp_path), "--budget", "2"])
+    assert (result["complete"], result["failed"]) == (2, 0)
 
 
 def test_candidate_whose_worker_is_killed_is_tried_once_more(tmp_path: Path) -> None:
-    options = write_configs(tmp_path, steps=400)
+    options = write_configs(tmp_path, steps=400, validate_every=20)
     process = start([*options, "--budget", "3"], tmp_path)
     curves = tmp_path / "studies" / "quick" / "trials"
     deadline = time.monotonic() + 300
@@ -147,7 +177,7 @@ def test_candidate_whose_worker_is_killed_is_tried_once_more(tmp_path: Path) -> 
 
 def test_killed_driver_leaves_nothing_running_and_nothing_lost(tmp_path: Path) -> None:
     """SIGKILL to the search alone: Ray, its workers and what they measure end by themselves."""
-    command = [*write_configs(tmp_path, steps=4000), "--budget", "3"]
+    command = [*write_configs(tmp_path, steps=4000, validate_every=20), "--budget", "3"]
     process = start(command, tmp_path)
     curves = tmp_path / "studies" / "quick" / "trials"
     deadline = time.monotonic() + 300

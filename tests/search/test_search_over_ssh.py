@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from pathlib import Path
 
 import psutil
@@ -12,7 +11,7 @@ import yaml
 
 from nas_sr.latency.record import Measurement
 from nas_sr.search.store import StudyStore
-from tests.search.quick import ONE_WORKER, answered, finished, start, write_configs
+from tests.search.quick import answered, searched, write_configs
 from tests.sshd import Server
 
 
@@ -37,13 +36,12 @@ def _measured_there(folder: Path) -> list[bool]:
 
 
 def test_search_survives_cut_connections_and_killed_programs(tmp_path: Path, device: Server, python38: Path) -> None:
-    process = start([*_options(tmp_path, device, python38), "--budget", "4"], tmp_path)
-    misfortunes = []
+    over, misfortunes = threading.Event(), []
 
     def befall() -> None:
-        while process.poll() is None and len(misfortunes) < 4:
+        while not over.is_set() and len(misfortunes) < 2:
             running = device.started() if StudyStore.exists(tmp_path / "studies" / "quick") else []
-            if running and len(misfortunes) % 2 == 0:
+            if running and not misfortunes:
                 device.cut()
                 misfortunes.append("cut")
             elif running:
@@ -52,14 +50,17 @@ def test_search_survives_cut_connections_and_killed_programs(tmp_path: Path, dev
                     misfortunes.append("killed")
                 except psutil.NoSuchProcess:
                     pass
-            time.sleep(1.5 if running else 0.1)
+            over.wait(1.5 if running else 0.1)
 
     fate = threading.Thread(target=befall)
     fate.start()
-    result, said = finished(process)
-    fate.join()
+    try:
+        result, said = searched([*_options(tmp_path, device, python38), "--budget", "2"])
+    finally:
+        over.set()
+        fate.join()
     assert misfortunes
-    assert (result["complete"], result["failed"]) == (4, 0), said
+    assert (result["complete"], result["failed"]) == (2, 0), said
     assert all(_measured_there(tmp_path))
     assert device.started() == []
 
@@ -76,8 +77,8 @@ def test_silent_device_is_predicted_for_and_measured_once_it_answers(
 
     monkeypatch.setenv("NAS_SR_CACHE", str(tmp_path / "cache"))  # what is known already is not predicted
     device.stop()
-    command = [*options, *ONE_WORKER, "--budget", "3"]
-    result, said = finished(start(command, tmp_path))
+    command = [*options, "--budget", "3"]
+    result, said = searched(command)
     assert "drone is not measured now" in said
     assert "PREDICTED" in said
     assert f"127.0.0.1:{device.port}" in said
@@ -89,7 +90,7 @@ def test_silent_device_is_predicted_for_and_measured_once_it_answers(
     assert "predicted" in page
 
     device.start()
-    result, said = finished(start(command, tmp_path))
+    result, said = searched(command)
     assert "that was predicted" in said
     assert (result["complete"], {point["latency_kind"] for point in result["front"]}) == (3, {"measured"})
     assert all(_measured_there(tmp_path))
@@ -100,7 +101,7 @@ def test_uncertain_measures_the_front_and_leaves_no_guess_unmarked(tmp_path: Pat
     hw = str(tmp_path / "quick-cpu.yaml")
     calibrate = ["hw", "calibrate", hw, "--space", str(tmp_path / "space.yaml"), "--probes", "6", "--json"]
     answered(calibrate)
-    result, _ = finished(start([*options, *ONE_WORKER, "--budget", "6", "--measure", "uncertain"], tmp_path))
+    result, _ = searched([*options, "--budget", "6", "--measure", "uncertain"])
     assert {point["latency_kind"] for point in result["front"]} == {"measured"}
     for trial in StudyStore.open(tmp_path / "studies" / "quick").record().trials:
         assert trial.latency is not None

@@ -10,13 +10,15 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import ray
 import yaml
 from rich.console import Console
 
 from nas_sr.arch.spec import ArchSpec
 from nas_sr.config import StudyConfig
-from nas_sr.errors import WorkError
+from nas_sr.errors import UsageError, WorkError
 from nas_sr.latency.failure import MeasurementFailed
+from nas_sr.ray_cluster import ray_cluster
 from nas_sr.search import targets, tune
 from nas_sr.search.candidate import Evaluation, evaluate_candidate
 from nas_sr.search.outcome import Outcome
@@ -119,6 +121,7 @@ def test_measuring_during_the_pause_asks_nobody(tmp_path: Path, away: str, monke
 def _evaluation(folder: Path, hw: str) -> Evaluation:
     config = StudyConfig.model_validate({**yaml.safe_load((folder / "study.yaml").read_text()), "hw": [hw]})
     return Evaluation(
+        validation_megapixels=2.0,
         study_dir=str(folder / "study"),
         hw=config.hw,
         train_pack=str(folder / "never opened"),
@@ -164,10 +167,19 @@ def test_candidate_of_a_silent_device_is_given_back_and_proposed_again(tmp_path:
     assert proposal.spec == spec
 
 
+@pytest.fixture
+def ray_of_a_notebook() -> Iterator[None]:
+    """Ray as a person started it in the process that searches."""
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
+    yield
+    ray.shutdown()
+
+
+@pytest.mark.usefixtures("ray_of_a_notebook")
 def test_search_on_a_device_that_falls_silent_stops_with_a_clear_error_and_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its first candidate is complete; the device is gone before the second."""
+    """Its first candidate is complete; the device is gone before the second. Ray, which ran before, goes on running."""
     write_configs(tmp_path)
     store = StudyStore.create(tmp_path / "study", StudyConfig(), {})
     space = parse_space(SPACE, Path("space.yaml"))
@@ -187,3 +199,17 @@ def test_search_on_a_device_that_falls_silent_stops_with_a_clear_error_and_loses
     again = Proposals(StudyStore.open(store.folder), space)
     assert (again.evaluated, again.running) == (1, 0)
     assert again.ask() is not None
+
+    assert ray.is_initialized()
+    with (
+        pytest.raises(UsageError, match="3 cores and 0 GPUs are needed at once, and Ray's machines have: 2 cores, 0"),
+        Progress(console, 4, {}) as progress,
+    ):
+        run_candidates(again, 4, _evaluation(tmp_path, "cpu"), evaluate, Resources(3), progress)
+    here = ray.get_runtime_context().gcs_address
+    for address in (here, "auto"):
+        with ray_cluster(address):
+            pass
+    with pytest.raises(UsageError, match=f"initialised in this process already, at {here}"), ray_cluster("other:1"):
+        pass
+    assert ray.is_initialized()

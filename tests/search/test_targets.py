@@ -11,7 +11,7 @@ from nas_sr.cli.main import run
 from nas_sr.latency.record import Measurement
 from nas_sr.search.latency_epochs import current_epoch
 from nas_sr.search.store import StudyStore
-from tests.search.quick import ONE_WORKER, answered, finished, start, write_configs
+from tests.search.quick import answered, searched, write_configs
 
 
 def _second_target(folder: Path, **protocol: object) -> str:
@@ -25,7 +25,7 @@ def test_two_targets_share_one_training_and_retarget_adds_a_third_front(tmp_path
     options = write_configs(tmp_path)
     second = _second_target(tmp_path)
     both = ["--hw", str(tmp_path / "quick-cpu.yaml"), "--hw", second, "--budget", "3"]
-    result, _ = finished(start([*options, *both, *ONE_WORKER], tmp_path))
+    result, _ = searched([*options, *both])
     assert result["complete"] == 3
     assert set(result["fronts"]) == {"quick-cpu", "larger-cpu"}
     store = StudyStore.open(tmp_path / "studies" / "quick")
@@ -70,7 +70,7 @@ def test_the_front_is_measured_in_fresh_processes_before_it_is_shown(tmp_path: P
     hardware = yaml.safe_load((tmp_path / "quick-cpu.yaml").read_text())
     hardware["protocol"] |= {"final_builds": 2, "final_runs": 2}
     (tmp_path / "quick-cpu.yaml").write_text(yaml.safe_dump(hardware))
-    _, said = finished(start([*options, *ONE_WORKER, "--budget", "2"], tmp_path))
+    _, said = searched([*options, "--budget", "2"])
     assert "quick-cpu: measuring the front in turn (trial" in said
     record = StudyStore.open(tmp_path / "studies" / "quick").record()
     epoch = current_epoch(Path(record.study_dir), "quick-cpu")

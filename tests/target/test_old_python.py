@@ -62,7 +62,7 @@ def test_everything_can_be_imported_but_for_what_is_not_installed(old_python):
     lacking = json.loads(done.stdout)
     # A missing package may be named by a part of it.
     assert {name.split(".")[0] for name in lacking.values() if name} <= THIRD_PARTY
-    alone = {"gpu", "jetson", "nvml", "cuda", "onnx_size", "settings", "trtexec_command", "ahead_of_time"}
+    alone = {"gpu", "jetson", "nvml", "cuda", "settings", "trtexec_command", "ahead_of_time"}
     alone |= {"backends.trtexec", "nvinfer.build", "nvinfer.layers", "nvinfer.log", "nvinfer.timing_cache"}
     assert {name for name in alone if lacking[name]} == set()
     assert {"backends.tensorrt", "backends.tensorrt_rtx", "cuda_pycuda", "cuda_python", "nvinfer.run"} <= set(lacking)

@@ -49,10 +49,10 @@ def like(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 @pytest.fixture
 def network(tmp_path: Path) -> OnnxFiles:
-    """A network of open size, and its fp16 version: another file."""
+    """A network, and its fp16 version: another file."""
 
     def save(name: str, kind: int) -> Path:
-        info = [helper.make_tensor_value_info(each, kind, [1, 3, "h", "w"]) for each in ("image", "out")]
+        info = [helper.make_tensor_value_info(each, kind, [1, 3, 8, 12]) for each in ("image", "out")]
         graph = helper.make_graph([helper.make_node("Relu", ["image"], ["out"])], name, info[:1], info[1:])
         path = tmp_path / f"{name}.onnx"
         onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
@@ -122,7 +122,7 @@ def test_each_version_is_told_in_its_own_words(like, network, tmp_path, version,
     (arguments,) = calls()
     given = dict(([*argument.split("=", 1), ""])[:2] for argument in arguments)
     assert given.pop("--saveEngine") == str(tmp_path / "e")
-    assert Path(given.pop("--onnx")).name == "network.onnx"
+    assert Path(given.pop("--onnx")).parent == tmp_path
     assert Path(given.pop("--exportLayerInfo")).name == "layers.json"
     assert given == options
     assert facts["engine_bytes"] == (tmp_path / "e").stat().st_size
@@ -136,8 +136,6 @@ def test_each_version_is_told_in_its_own_words(like, network, tmp_path, version,
         == ("half" if version == "110400" else "single")
         == {"fp16": "half", "fp32": "single"}[facts["onnx"]]
     )
-    sizes = [dimension.dim_value for dimension in built_from.input[0].type.tensor_type.shape.dim]
-    assert sizes == [1, 3, 8, 12]
 
 
 def test_version_11_without_an_fp16_file_says_so(like, network, tmp_path):
@@ -345,16 +343,6 @@ def test_another_program_of_that_name_is_refused(tmp_path):
     assert caught.value.kind == "device"
 
 
-@pytest.mark.parametrize("corrupt", [b"", b"\x80", b"no ONNX file", b"\x3a\x05abc"])
-def test_corrupt_network_is_the_candidates_fault(like, tmp_path, corrupt):
-    like("8502")
-    path = tmp_path / "corrupt.onnx"
-    path.write_bytes(corrupt)
-    with pytest.raises(Failure) as caught:
-        trtexec.build(OnnxFiles(path, None), tmp_path / "e", SETTINGS)
-    assert caught.value.kind == "candidate"
-
-
 def test_only_the_standard_library_is_imported():
     """Also by what it imports of this program: a device may have no numpy."""
     package = Path(trtexec_command.__file__).parent
@@ -373,4 +361,3 @@ def test_only_the_standard_library_is_imported():
                 candidates = [base.with_suffix(".py"), *(base / f"{alias.name}.py" for alias in node.names)]
                 waiting += [each for each in candidates if each.is_file() and each not in seen]
     assert package / "nvinfer/timing_cache.py" in seen
-    assert package / "onnx_size.py" in seen

@@ -14,7 +14,7 @@ from nas_sr.config import Cosine, Knee, Phase, Training
 from nas_sr.data.demo import DemonstrationImage
 from nas_sr.data.image_sets import ImageSets
 from nas_sr.data.packing import write_pack
-from nas_sr.evaluate.evaluate import validation_psnr_rgb
+from nas_sr.evaluate.validation import validation_psnr_rgb
 from nas_sr.records import CurvePoint
 from nas_sr.train.execution import Execution, choose_execution, explained
 from nas_sr.train.loop import Diverged, train
@@ -59,6 +59,18 @@ def test_brief_training_improves_on_its_start(sets: ImageSets) -> None:
     assert state.best_psnr_db == max(point.psnr_db for point in points) > before
     state.network.load_state_dict(state.best)
     assert validation_psnr_rgb(state.network, sets.val) == state.best_psnr_db
+
+
+def test_young_average_forgets_its_start_faster_than_its_decay_says(sets: ImageSets) -> None:
+    """Else a brief training would be judged by what it began with."""
+    training = Training(phases=(Phase(steps=3, batch=2, crop_lr=16, ema=0.999, validate_every=1),))
+    state = _state(training)
+    expected = {name: tensor.clone() for name, tensor in state.network.state_dict().items()}
+    for step, _ in enumerate(train(state, sets.train, lambda network: 0.0)):
+        for name, tensor in state.network.state_dict().items():
+            expected[name].lerp_(tensor, 1 - (step + 1) / (step + 10))
+    for name, tensor in state.judged.state_dict().items():
+        torch.testing.assert_close(tensor, expected[name])
 
 
 def test_seed_decides_everything(sets: ImageSets) -> None:

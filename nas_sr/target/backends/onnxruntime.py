@@ -14,6 +14,7 @@ import onnxruntime
 
 from .. import protocol
 from ..failure import Failure
+from ..image import random_image
 from ..protocol import Plan
 from ..settings import OnnxFiles, Settings
 
@@ -25,6 +26,9 @@ ENTRIES = {
     # Untrained and trained weights must take the same time, and denormal numbers are many times slower.
     "session.set_denormal_as_zero": "1",
 }
+
+
+TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(uint8)": "uint8"}
 
 
 def versions() -> dict[str, str]:
@@ -73,8 +77,9 @@ def _load(path: Path, settings: Settings) -> Callable[[], float]:
     for key, value in ENTRIES.items():
         options.add_session_config_entry(key, value)
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    image = numpy.random.RandomState(0).rand(1, 3, settings.lr_height, settings.lr_width).astype(numpy.float32)
-    feed = {session.get_inputs()[0].name: image}
+    (image,) = session.get_inputs()
+    settings.check_shape(image.shape)
+    feed = {image.name: random_image(image.shape, TYPES[image.type])}
 
     def run() -> float:
         start = time.perf_counter()

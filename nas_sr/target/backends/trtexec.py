@@ -22,7 +22,6 @@ from ..gpu import Watch, gpu
 from ..nvinfer import timing_cache
 from ..nvinfer.build import DEFAULT_OPTIMIZATION_LEVEL, ENQUEUE_BOUND
 from ..nvinfer.layers import from_json
-from ..onnx_size import fixed_size
 from ..protocol import Plan
 from ..said import say_stage
 from ..settings import OnnxFiles, Settings
@@ -61,13 +60,11 @@ def build(onnx: OnnxFiles, engine: Path, settings: Settings) -> dict[str, Any]:
     cache = _cache(command, settings)
     used, ignored = timing_cache.read(cache) if cache and not settings.fresh else (b"", None)
     with tempfile.TemporaryDirectory(prefix="nas-sr-trtexec-") as name:
-        model, layers, cached = Path(name) / "network.onnx", Path(name) / "layers.json", Path(name) / "timing"
-        # Of fixed size, so that no later call must be told an input's name and shape.
-        model.write_bytes(fixed_size(source.read_bytes(), (1, 3, settings.lr_height, settings.lr_width)))
+        layers, cached = Path(name) / "layers.json", Path(name) / "timing"
         if used:
             cached.write_bytes(used)
         options = [
-            "--onnx={}".format(model),
+            "--onnx={}".format(source),
             "--saveEngine={}".format(engine),
             *command.known("--exportLayerInfo={}".format(layers)),
             *command.known("--profilingVerbosity=detailed", "--nvtxMode=verbose"),

@@ -85,7 +85,7 @@ def build(
         raise Failure("candidate", "{} {} cannot read the network: {}".format(*named(trt), _parser_errors(parser)))
     config = builder.create_builder_config()
     _configure(trt, config, settings)
-    _give_shape(builder, network, config, settings)
+    _check_input(network, settings)
     target(config)
     in_use, used, ignored = _use_cache(config, cache, settings.fresh)
     serialized = builder.build_serialized_network(network, config)
@@ -133,19 +133,10 @@ def _configure(trt: Any, config: Any, settings: Settings) -> None:
         )
 
 
-def _give_shape(builder: Any, network: Any, config: Any, settings: Settings) -> None:
-    """Of an input whose size the file leaves open; of a size that it fixes, that it is the one that is measured."""
-    wanted = (1, 3, settings.lr_height, settings.lr_width)
-    inputs = [network.get_input(index) for index in range(network.num_inputs)]
-    if len(inputs) != 1 or len(inputs[0].shape) != 4:
-        raise Failure("candidate", "the network must have one input of four dimensions, but has {}".format(len(inputs)))
-    given = tuple(inputs[0].shape)
-    if any(size not in (-1, want) for size, want in zip(given, wanted)):
-        raise Failure("candidate", "the network takes {}, but {} is measured".format(given, wanted))
-    if -1 in given:
-        profile = builder.create_optimization_profile()
-        profile.set_shape(inputs[0].name, wanted, wanted, wanted)
-        config.add_optimization_profile(profile)
+def _check_input(network: Any, settings: Settings) -> None:
+    if network.num_inputs != 1:
+        raise Failure("candidate", "the network must have one input, but has {}".format(network.num_inputs))
+    settings.check_shape(tuple(network.get_input(0).shape))
 
 
 def _parser_errors(parser: Any) -> str:

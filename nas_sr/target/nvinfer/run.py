@@ -13,6 +13,7 @@ import numpy
 from .. import protocol
 from ..cuda import Cuda
 from ..gpu import Watch, gpu
+from ..image import random_image
 from ..protocol import Plan
 from ..settings import Settings
 from .build import ENQUEUE_BOUND
@@ -82,19 +83,18 @@ class Engine:
         return self._cuda.elapsed_ms(start, stop)
 
     def _give_memory(self, trt: Any, settings: Settings) -> None:
-        kinds = {trt.DataType.FLOAT: numpy.float32, trt.DataType.HALF: numpy.float16}
-        image = numpy.random.RandomState(0).rand(1, 3, settings.lr_height, settings.lr_width)
-        names = [self._engine.get_tensor_name(index) for index in range(self._engine.num_io_tensors)]
-        inputs = [name for name in names if self._engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT]
-        for name in inputs:
-            self.context.set_input_shape(name, image.shape)
-        for name in names:
+        kinds: dict[Any, Any] = {trt.DataType.FLOAT: numpy.float32, trt.DataType.HALF: numpy.float16}
+        if hasattr(trt.DataType, "UINT8"):  # since 8.6
+            kinds[trt.DataType.UINT8] = numpy.uint8
+        for index in range(self._engine.num_io_tensors):
+            name = self._engine.get_tensor_name(index)
             shape = tuple(self.context.get_tensor_shape(name))
             array = numpy.zeros(shape, kinds[self._engine.get_tensor_dtype(name)])
             address = self._cuda.allocate(array.nbytes)
             self.context.set_tensor_address(name, address)
-            if name in inputs:
-                array[...] = image
+            if self._engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT:
+                settings.check_shape(shape)
+                array[...] = random_image(shape, array.dtype)
                 self._cuda.upload(address, array)
             else:
                 self._outputs.append((address, array))
@@ -144,7 +144,7 @@ def _besides(trt: Any, engine: Engine, samples_ms: list[float], settings: Settin
     if median(found["enqueue_ms"]) > ENQUEUE_BOUND * median(samples_ms):
         try:
             found["cuda_graph_ms"] = engine.graph_ms(plan.iterations)
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:  # the samples are taken already
             found["cuda_graph_error"] = str(error)
     if settings.per_layer:
         found["per_layer_ms"] = engine.layers_ms(trt, max(plan.warmup_iterations, 10))
