@@ -14,6 +14,7 @@ from nas_sr.errors import UsageError
 from nas_sr.evaluate.metrics import to_samples
 from nas_sr.evaluate.tiles import TILE, Tiling, network_tiling
 from nas_sr.evaluate.upscalers import Upscaler, to_batch
+from nas_sr.target.cores import physical_cores
 
 SPEC_KEY = "nas_sr_spec"  # in the metadata of an ONNX file
 _WHOLE = 1 << 30  # LR pixels a side
@@ -72,6 +73,7 @@ def _enlarger(path: Path) -> _Enlarger:
         raise UsageError(f"{path}: no ONNX file there")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
+    options.intra_op_num_threads = physical_cores()
     options.enable_cpu_mem_arena = False  # it keeps the memory of every size of tile
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
