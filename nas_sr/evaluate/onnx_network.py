@@ -16,6 +16,7 @@ from nas_sr.evaluate.metrics import to_samples
 from nas_sr.image_format import Layout
 from nas_sr.onnx_file import read_onnx
 from nas_sr.onnx_input import give_size, image_input
+from nas_sr.target.cores import physical_cores
 
 RANGES = (1, 255)
 _DTYPES = {"fp32": np.float32, "fp16": np.float16, "uint8": np.uint8}
@@ -61,6 +62,7 @@ class OnnxNetwork:
         give_size(model, self._image, None)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
+        options.intra_op_num_threads = physical_cores()
         options.enable_cpu_mem_arena = False  # it keeps the memory of every size of tile
         try:
             self._session = onnxruntime.InferenceSession(

@@ -70,7 +70,7 @@ def table(search: Search, cores: int, cores_of_candidate: int) -> list[tuple[str
     rows = [("start: Python and imports", _until(search.driver.stages[0].start_s, search.start_s), 0.0)]
     for name, title in (("images", "start: images packed"), ("execution", "start: how a step runs fastest")):
         wall_s = search.seconds(name, of_driver=True)
-        rows.append((title, wall_s, wall_s * cores if name == "execution" else 0.0))
+        rows.append((title, wall_s, wall_s * cores_of_candidate if name == "execution" else 0.0))
     if candidates:
         rows.append(("start: Ray and its workers", _until(begins, first["candidates"].start_s), 0.0))
     for name in ("export", "timing", "waiting", "training", "validation", "other"):

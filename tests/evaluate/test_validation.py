@@ -18,6 +18,7 @@ from nas_sr.data.image_sets import image_sets
 from nas_sr.data.pack import Entry, Pack
 from nas_sr.evaluate.evaluate import bicubic, evaluate
 from nas_sr.evaluate.validation import (
+    CROP_LR,
     Crop,
     ValidationSet,
     bounded,
@@ -55,7 +56,7 @@ def test_bounded_set_lies_inside_the_images_apart_and_within_its_bound(
     if everything(pack).megapixels <= megapixels:
         assert found.is_everything
         return
-    assert found.megapixels <= max(megapixels, (64 * scale) ** 2 / 1e6)
+    assert found.megapixels <= max(megapixels, (CROP_LR * scale) ** 2 / 1e6)
     pixels: set[tuple[int, int, int]] = set()
     for crop in found.crops:
         height, width = sizes[crop.image]
@@ -67,11 +68,11 @@ def test_bounded_set_lies_inside_the_images_apart_and_within_its_bound(
 
 
 def test_crops_are_spread_over_all_images_and_all_over_each() -> None:
-    found = bounded(Sized([(320, 480)] * 100, 4), 20.0)
+    found = bounded(Sized([(320, 480)] * 100, 4), 20.0, side=64)
     assert found.images == 100
     per_image = [sum(crop.image == image for crop in found.crops) for image in range(100)]
     assert set(per_image) == {3, 4}
-    few = bounded(Sized([(320, 480)] * 100, 4), 2.0)
+    few = bounded(Sized([(320, 480)] * 100, 4), 2.0, side=64)
     images = sorted({crop.image for crop in few.crops})
     assert len(images) == len(few.crops) == 30  # one each, of every third image
     assert max(b - a for a, b in pairwise(images)) <= 4
@@ -91,7 +92,7 @@ def test_sharing_out_is_as_even_as_there_is_room(count: int, room: list[int]) ->
 
 def test_it_says_what_is_looked_at(pack: Pack) -> None:
     assert str(everything(pack)) == "3 whole images, 0.19 megapixels"
-    assert str(bounded(Sized([(320, 480)] * 100, 4), 2.0)) == "30 crops in 30 of 100 images, 1.97 of 246 megapixels"
+    assert str(bounded(Sized([(320, 480)] * 100, 4), 2.0)) == "122 crops in 100 of 100 images, 2.00 of 246 megapixels"
 
 
 def test_whole_images_have_the_figure_of_an_evaluation(pack: Pack) -> None:
