@@ -26,7 +26,7 @@ PACKAGE = Path(nas_sr.__file__).parents[1]
 SOURCES = [*Path(nvinfer.__file__).parent.glob("*.py"), PACKAGE / "nas_sr/target/backends/tensorrt.py"]
 
 # Version -> package, and which of the names that code asks for before it uses them are there.
-ALWAYS = {"builder_optimization_level", "execute_async_v3"}
+ALWAYS = {"builder_optimization_level", "execute_async_v3", "UINT8"}
 WEAKLY_TYPED = {"EXPLICIT_BATCH", "FP16"}
 NAMED_NODES = {"node_name", "node_operator"}
 VERSIONS = {
@@ -44,11 +44,10 @@ CLASS_OF = {
     "_engine": "ICudaEngine",
     "engine": "ICudaEngine",
     "error": "ParserError",
-    "inputs[]": "ITensor",
+    "get_input()": "ITensor",
     "inspector": "EngineInspector",
     "network": "INetworkDefinition",
     "parser": "OnnxParser",
-    "profile": "IOptimizationProfile",
     "_runtime": "Runtime",
     "runtime": "Runtime",
     "serialized": "IHostMemory",
