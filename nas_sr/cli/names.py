@@ -84,6 +84,7 @@ def model_path(text: str, root: Path) -> Path:
     path = Path(text)
     if not path.exists():
         raise UsageError(
-            f"no model at '{text}'; allowed: a bundle folder, a .safetensors, .pth, .ckpt or .onnx file, STUDY:TRIAL, bicubic"
+            f"no model at '{text}'; allowed: a bundle folder, a .safetensors, .pth, .ckpt or .onnx file, STUDY:TRIAL,"
+            " bicubic"
         )
     return path
