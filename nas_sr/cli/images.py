@@ -14,7 +14,7 @@ from nas_sr.cli.output import JSON, counted, error_console, print_json
 if TYPE_CHECKING:
     from nas_sr.image_format import Layout
 
-MODEL_HELP = "A bundle folder, a .safetensors, published .pth or .onnx file, STUDY:TRIAL, or `bicubic`."
+MODEL_HELP = "A bundle folder, a .safetensors, .pth, .ckpt or .onnx file, STUDY:TRIAL, or `bicubic`."
 SCALE = typer.Option(4, "--scale", min=2, max=4, help="For bicubic; a network knows its own.")
 RUNTIME = typer.Option("torch", "--runtime", help="What runs a bundle: torch, or onnxruntime for its model.onnx.")
 DEVICE = typer.Option(None, "--device", help="For torch: cpu, cuda, cuda:1 ...  [default: a GPU if there is one]")

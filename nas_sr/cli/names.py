@@ -100,7 +100,7 @@ def arch(text: str, root: Path) -> ArchSpec:
 
 
 def model_path(text: str, root: Path) -> Path:
-    """The file or folder meant by MODEL: a bundle, a .safetensors, .pth or .onnx file, or `STUDY:TRIAL`."""
+    """The file or folder meant by MODEL: a bundle, a .safetensors, .pth, .ckpt or .onnx file, or `STUDY:TRIAL`."""
     from nas_sr.errors import UsageError
 
     found = study_trial(text, root)
@@ -111,6 +111,7 @@ def model_path(text: str, root: Path) -> Path:
     path = Path(text)
     if not path.exists():
         raise UsageError(
-            f"no model at '{text}'; allowed: a bundle folder, a .safetensors, .pth or .onnx file, STUDY:TRIAL, bicubic"
+            f"no model at '{text}'; allowed: a bundle folder, a .safetensors, .pth, .ckpt or .onnx file, STUDY:TRIAL,"
+            " bicubic"
         )
     return path

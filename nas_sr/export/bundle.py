@@ -13,7 +13,7 @@ import onnx
 
 from nas_sr.arch.network import Network
 from nas_sr.arch.spec import ArchSpec
-from nas_sr.arch.weights import load_network, save_weights
+from nas_sr.arch.weights import WEIGHTS, load_network, save_weights
 from nas_sr.config import FullTraining, read_yaml, write_yaml
 from nas_sr.errors import UsageError
 from nas_sr.evaluate.onnx_upscaler import SPEC_KEY
@@ -23,9 +23,8 @@ from nas_sr.latency.onnx_export import export_onnx
 from nas_sr.records import StudyRecord, TrialRecord
 from nas_sr.train.recipes import CHOICES
 
-SPEC, WEIGHTS, ONNX, TRAINING, ORIGIN, CARD = (
+SPEC, ONNX, TRAINING, ORIGIN, CARD = (
     "spec.json",
-    "weights.safetensors",
     "model.onnx",
     "train.yaml",
     "bundle.json",

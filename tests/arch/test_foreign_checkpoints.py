@@ -89,6 +89,7 @@ HOLDERS: dict[str, Any] = {
     "compiled DataParallel": _under("_orig_mod.module."),
     "AveragedModel": {**_under("module."), "n_averaged": torch.tensor(3)},
     "net_g": _under("net_g."),
+    "the same twice": {"model": STATE, "state_dict": STATE},
     "GAN": {"generator": STATE, "discriminator": {"conv.weight": torch.zeros(3)}, "optimizer": OPTIMIZER},
     "deep": {"checkpoint": {"model": {"state_dict": _under("student.body.")}}},
     "published": _published_names(STATE, SPEC),
@@ -272,7 +273,7 @@ def _repacked(path: Path, edit: Any = lambda pickle: pickle, compression: int = 
             archive.writestr(name, edit(content) if name.endswith("data.pkl") else content)
 
 
-def test_bombs_do_not_go_off(tmp_path: Path) -> None:
+def test_bombs_do_not_go_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "bomb.pth"
     torch.save({"a": torch.zeros(10**7)}, path)
     _repacked(path, compression=zipfile.ZIP_DEFLATED)
@@ -282,6 +283,12 @@ def test_bombs_do_not_go_off(tmp_path: Path) -> None:
     torch.save({"a": torch.zeros(300)}, path)
     _repacked(path, lambda pickle: pickle.replace(b"M\x2c\x01", b"J\x00\x00\x00\x40"))  # 300 values become 2**30
     _refused(path, "cut short or broken")
+
+    torch.save({"a": torch.zeros(300)}, path, _use_new_zipfile_serialization=False)
+    path.write_bytes(path.read_bytes().replace(b"M\x2c\x01", b"J\x00\x00\x00\x40"))
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "load", lambda *_, **__: pytest.fail("4 GB would be taken before any of it is read"))
+        _refused(path, "cut short or broken")
 
     nothing: dict[str, Any] = {}
     for _ in range(60):  # 2**60 paths through 60 dictionaries

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shlex
 import signal
 import subprocess
 import sys
@@ -66,6 +67,22 @@ def test_prepare_and_check(capsys: pytest.CaptureFixture[str], tmp_path: Path, d
         pixels.write(bytes([first[0] ^ 1]))
     assert run(["data", *arguments]) == 1  # given again, it still reads back what is there
     assert "1 images did not read back as written, the first: " in capsys.readouterr().err
+
+
+def test_next_command_takes_the_pack_whatever_it_is_called(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_images(tmp_path / "photos", ["a.png", "b.png"], SIZE)
+    for out, options, told in [
+        ("it's $here", ["--val", "1"], ["--data", "it's $here"]),
+        ("-pack", ["--val", "0"], ["--data=-pack", "--val", "DIR"]),
+        ("x3", ["--val", "1", "--scale", "3"], ["--data", "x3", "--space", "SPACE"]),
+    ]:
+        assert run(["data", "prepare", "photos", f"--out={out}", "--min-lr", "8", *options]) == 0
+        said = capsys.readouterr().out
+        assert shlex.split(said.splitlines()[-1].removeprefix("next: ")) == ["nas-sr", "search", *told]
+        assert all(f"{word} stands for" in said for word in told if word in ("DIR", "SPACE"))
 
 
 def test_check_ends_with_status_1_and_a_line_for_each_bad_file(capsys: pytest.CaptureFixture[str], div2k: Path) -> None:

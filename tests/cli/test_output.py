@@ -21,3 +21,9 @@ def test_pace_of_a_continued_job_counts_what_it_did_itself(monkeypatch: pytest.M
     clock[0] += 10
     assert pace.words(1_000_020, 1_000_220) == "2.0/s  0:01:40 left"
     assert Pace(5).words(5, 10) == ""
+
+
+def test_names_on_standard_error_stay_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "a:smile:b [bold]c[/bold] :7:"
+    error_console().print(name, soft_wrap=True)
+    assert capsys.readouterr().err == f"{name}\n"
