@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -76,7 +76,8 @@ def recording(path: Path) -> Iterator[None]:
         if _record is record:
             _record = None
         if path.parent.is_dir():
-            write_json(path, {"process": os.getpid(), "stages": [each._asdict() for each in record.done]})
+            with suppress(OSError):  # of a full disk the work itself hears
+                write_json(path, {"process": os.getpid(), "stages": [each._asdict() for each in record.done]})
 
 
 @contextmanager

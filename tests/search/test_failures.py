@@ -93,6 +93,7 @@ def _evaluation(folder: Path) -> Evaluation:
         hw=config.hw,
         train_pack="",
         val_pack="",
+        validation_megapixels=1.0,
         training=config.training,
         execution=Execution(),
         limits_ms=(None,),
@@ -122,6 +123,8 @@ def test_outcome_that_the_disk_has_no_room_for_is_told_all_the_same(
 
     monkeypatch.setattr(candidate, "_stages", lambda *_: iter([Outcome("complete", 26.0, (10.0,))]))
     monkeypatch.setattr(candidate, "write_outcome", full)
+    monkeypatch.setattr("nas_sr.stages.write_json", full)
+    (tmp_path / "trials" / "0").mkdir(parents=True)
     assert list(evaluate_candidate(_evaluation(tmp_path), 0, TINY)) == [Outcome("complete", 26.0, (10.0,))]
 
 

@@ -247,7 +247,7 @@ def test_queued_candidate_is_not_lost_when_an_interrupt_strikes_while_it_is_aske
 @pytest.mark.parametrize("sampler", ["random", "tpe", "nsga2"])
 def test_continued_search_does_not_draw_again_what_was_drawn(tmp_path: Path, sampler: str) -> None:
     """Every search is killed after three candidates, in a space without presets that hardly repeats itself."""
-    wide = {name: {"low": 1, "high": 64} for name in ("core", "gidbs")}
+    wide = {"core": {"low": 1, "high": 64}, "gidbs": {"low": 1, "high": 32}}
     space = parse_space({"fixed": {"depth": 1, "head": 16}, "parameters": wide}, Path("wide.yaml"))
     store = _store(tmp_path, sampler=sampler)
     drawn = []
