@@ -186,7 +186,7 @@ def test_profile_of_whatever_gpu_is_there(tmp_path: Path) -> None:
     assert (found.backends, found.device) == (("tensorrt", "tensorrt-rtx"), "cuda")
     assert (found.gpu, found.facts, found.clocks, found.tensorrt) == (None, None, None, ())
     assert (found.lr_height, found.lr_width, found.protocol.seconds, found.protocol.retries) == (64, 96, 1.0, 0)
-    assert target(str(path)).predictor is None  # nothing is predicted from another GPU's calibration
+    assert target(str(path), tmp_path).predictor is None  # nothing is predicted from another GPU's calibration
     assert this_gpu("tensorrt-rtx").backends == ("tensorrt-rtx",)
     assert len({spec.digest for spec in networks()}) == 8
 

@@ -39,6 +39,7 @@ def job(tmp_path: Path) -> SimpleNamespace:
         backends=["tensorrt"],
         tensorrt=[],
         networks=1,
+        builds=1,
         settings=Settings(8, 12, cache_folder=str(tmp_path / "cache")),
         onnx=lambda name: OnnxFiles(tmp_path / f"{name}.onnx", None),
     )
@@ -71,5 +72,5 @@ def test_reference_engine_of_another_gpu_is_not_used(monkeypatch, job):
     assert built == ["reference", "candidate-0", "candidate-0"]
     monkeypatch.setattr(steps, "gpu", lambda pci_bus_id: _gpu(None))
     steps.build(job, 2)
-    assert built == ["reference", "candidate", "candidate", "reference", "candidate"]
+    assert built == ["reference", "candidate-0", "candidate-0", "reference", "candidate-0"]
     assert (job.folder / steps.REFERENCE).read_bytes() == b"engine 4"

@@ -79,15 +79,10 @@ def stand_in_tensorrt(cuda: StandInCuda) -> Any:
         profiler = None
 
         def __init__(self, engine):
-            self.engine, self.addresses, self.shape = engine, {}, None
-
-        def set_input_shape(self, name, shape):
-            self.shape = tuple(shape)
-            return True
+            self.engine, self.addresses = engine, {}
 
         def get_tensor_shape(self, name):
-            n, c, h, w = self.shape
-            return (n, c, h, w) if name == "image" else (n, c, 4 * h, 4 * w)
+            return (1, 3, 8, 12) if name == "image" else (1, 3, 32, 48)
 
         def set_tensor_address(self, name, address):
             self.addresses[name] = address
