@@ -33,7 +33,7 @@ from nas_sr.space import read_space
 from nas_sr.train.execution import Execution
 
 WORK_S = 0.5
-EVENTS = [Reached("latency"), *(Reached("training", step, 300, 25.0, 9.0) for step in (0, 100, 200, 300))]
+EVENTS = [Reached("latency"), *(Reached("training", step, 300, 25.0, (9.0,)) for step in (0, 100, 200, 300))]
 
 
 def work(evaluation: Evaluation, number: int, spec: ArchSpec) -> Iterator[Reached | Outcome]:
@@ -42,7 +42,7 @@ def work(evaluation: Evaluation, number: int, spec: ArchSpec) -> Iterator[Reache
     for event in EVENTS:
         time.sleep(WORK_S / len(EVENTS))
         yield event
-    yield Outcome("complete", 25 + spec.core / 100, 5.0 + spec.core, reason=f"{os.getpid()} {begun}")
+    yield Outcome("complete", 25 + spec.core / 100, (5.0 + spec.core,), reason=f"{os.getpid()} {begun}")
 
 
 class Begun(Progress):
