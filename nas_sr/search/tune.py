@@ -17,6 +17,7 @@ os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
 os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "1000000000")
 os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S", "0")
 
+import ray
 from ray import tune
 from ray.tune.error import TuneError
 from ray.tune.experiment import Trial
@@ -81,6 +82,7 @@ class JournalSearcher(Searcher):
 
     def __init__(self, proposals: Proposals, budget: int, progress: Progress) -> None:
         super().__init__()
+        self.at_once = 1  # candidates evaluated at a time; one more is given out, so that no worker waits for it
         self._proposals, self._budget, self._progress = proposals, budget, progress
         self._numbers: dict[str, int] = {}
         self.exhausted = False
@@ -89,6 +91,8 @@ class JournalSearcher(Searcher):
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next candidate; FINISHED once the budget is given out, the space is empty or nothing works."""
+        if self._proposals.running > self.at_once:
+            return None  # asked again when one has ended
         if self._proposals.evaluated + self._proposals.running >= self._budget:
             return Searcher.FINISHED
         if self._proposals.failures.hopeless or self.gone or self.not_written:
@@ -163,6 +167,13 @@ class _Retries(tune.Callback):
         self._searcher.on_trial_retried(trial.trial_id)
 
 
+def _at_once(resources: Resources) -> int:
+    """How many candidates find room where Ray runs."""
+    there = ray.cluster_resources()
+    wanted = {"CPU": resources.cpus, "GPU": resources.gpus}
+    return max(1, int(min(there.get(kind, 0.0) / amount for kind, amount in wanted.items() if amount)))
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
@@ -196,6 +207,9 @@ def run_candidates(
     try:
         with ray_cluster():
             refuse_too_large(resources.cpus, resources.gpus)
+            searcher.at_once = _at_once(resources)
+            # Else Tune starts one worker after another, and each imports for ten seconds.
+            os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(searcher.at_once)
             signal.signal(signal.SIGTERM, _interrupt)
             tune.Tuner(
                 tune.with_resources(

@@ -33,7 +33,7 @@ from nas_sr.space import read_space
 from nas_sr.train.execution import Execution
 
 WORK_S = 0.5
-EVENTS = [Reached("latency"), *(Reached("training", step, 300, 25.0, 9.0) for step in (0, 100, 200, 300))]
+EVENTS = [Reached("latency"), *(Reached("training", step, 300, 25.0, (9.0,)) for step in (0, 100, 200, 300))]
 
 
 def work(evaluation: Evaluation, number: int, spec: ArchSpec) -> Iterator[Reached | Outcome]:
@@ -42,7 +42,7 @@ def work(evaluation: Evaluation, number: int, spec: ArchSpec) -> Iterator[Reache
     for event in EVENTS:
         time.sleep(WORK_S / len(EVENTS))
         yield event
-    yield Outcome("complete", 25 + spec.core / 100, 5.0 + spec.core, reason=f"{os.getpid()} {begun}")
+    yield Outcome("complete", 25 + spec.core / 100, (5.0 + spec.core,), reason=f"{os.getpid()} {begun}")
 
 
 class Begun(Progress):
@@ -61,7 +61,8 @@ def main(trials: int) -> None:
         store = StudyStore.create(Path(folder) / "overhead", config, {})
         evaluation = Evaluation(
             study_dir=str(store.folder),
-            hw="cpu",
+            hw=("cpu",),
+            limits_ms=(None,),
             train_pack="",
             val_pack="",
             validation_megapixels=1.0,
@@ -73,9 +74,9 @@ def main(trials: int) -> None:
         run_candidates(Proposals(store, read_space("imdeception_x4")), trials, evaluation, work, Resources(), begun)
     workers = [sorted(times) for times in begun.begun.values()]
     over_ms = [(b - a - WORK_S) * 1e3 for times in workers for a, b in pairwise(times)]
-    first = min(times[0] for times in workers) - start
+    first, last = (pick(times[0] for times in workers) - start for pick in (min, max))
     print(f"{trials} trials on {len(workers)} workers, {WORK_S * 1e3:.0f} ms of work each, TPE, journal on disk")
-    print(f"until the first candidate began: {first:.1f} s")
+    print(f"until the first worker began a candidate: {first:.1f} s; until the last one did: {last:.1f} s")
     print(
         f"overhead a trial: mean {mean(over_ms):.0f} ms, median {median(over_ms):.0f} ms, worst {max(over_ms):.0f} ms"
     )

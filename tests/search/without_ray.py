@@ -25,6 +25,7 @@ def without_ray() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(under_ray, "ray_cluster", nullcontext)
         patch.setattr(under_ray, "refuse_too_large", lambda cpus, gpus: None)
+        patch.setattr(under_ray, "_at_once", lambda resources: 1)
         patch.setattr(under_ray, "tune", SimpleNamespace(**(vars(tune) | _PLAYED)))
         try:
             yield
