@@ -110,7 +110,9 @@ class Predictor:
         latency_ms = math.exp(float(expected[0]))
         outside = self._range.outside(spec)
         half = self._half_width(_quantile(self._missed, LEVEL), LEVEL, float(deviations[0]), outside)
-        below = self._half_width(_safe_quantile(self._missed), _BOTH_SIDES, float(deviations[0]), outside)
+        # The fewer points there are, the less is known of how far others may be missed.
+        few = math.sqrt(1 + 2 * PRIOR_POINTS / len(self._missed))
+        below = few * self._half_width(_safe_quantile(self._missed), _BOTH_SIDES, float(deviations[0]), outside)
         reasons = self._range.reasons(spec)
         far = (f"{OUTSIDE}: {', '.join(reasons)}",) if reasons else ()
         return Prediction(
@@ -138,12 +140,11 @@ class Predictor:
 
 
 def _safe_quantile(missed: NDArray[np.float64]) -> float:
-    """How far hardly any network is missed: never nearer than the left-out points say, and the farther the fewer they
-    are. On made-up devices of 2 to 10 % noise, 5 to 40 points, the interval's own quantile fell short of the level by
-    up to a twentieth."""
+    """How far hardly any network is missed: never nearer than the left-out points say. On made-up devices of 2 to 10 %
+    noise, 5 to 40 points, the interval's own quantile fell short of the level by up to a twentieth."""
     count = len(missed)
     seen = float(np.sort(missed)[min(count, math.ceil((count + 1) * _BOTH_SIDES)) - 1])
-    return max(seen, _quantile(missed, _BOTH_SIDES)) * math.sqrt(1 + 2 * PRIOR_POINTS / count)
+    return max(seen, _quantile(missed, _BOTH_SIDES))
 
 
 def _quantile(missed: NDArray[np.float64], level: float) -> float:

@@ -155,7 +155,7 @@ def test_what_of_a_file_could_not_be_kept_is_said(tmp_path: Path) -> None:
     said: list[str] = []
     done = upscale_files(bicubic(2), [Job(tmp_path / "a.jpg", tmp_path / "b.png")], noted=said.append)
     assert done.problems == ()
-    assert said[0].startswith(f"{tmp_path / 'a.jpg'}: not all of it is read: Corrupt EXIF")
+    assert said[0].startswith(f"{tmp_path / 'a.jpg'}: EXIF left out: it is broken")
 
 
 def test_progress_is_told_by_tile(tmp_path: Path) -> None:

@@ -12,10 +12,10 @@ import pytest
 
 from nas_sr.latency import ssh
 from nas_sr.latency.failure import MeasurementFailed
-from nas_sr.latency.measure import measure
 from nas_sr.latency.probe import probe
 from nas_sr.latency.profile import Ssh
 from tests import old_python
+from tests.latency.conftest import measured
 
 SHELLS = [shell for shell in ("sh", "dash", "bash", "zsh", "fish", "csh", "tcsh") if shutil.which(shell)]
 
@@ -23,7 +23,7 @@ SHELLS = [shell for shell in ("sh", "dash", "bash", "zsh", "fish", "csh", "tcsh"
 def _failure(profile, onnx_path) -> MeasurementFailed:
     """The failure of a measurement that nothing but a person can help."""
     with pytest.raises(MeasurementFailed) as caught:
-        measure("n", onnx_path, profile)
+        measured(onnx_path, profile)
     failure = caught.value
     assert failure.kind == "device"
     assert failure.text.startswith(f"drone ({profile.where}): ")

@@ -9,10 +9,9 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 
+import numpy as np
 import onnx
 import psutil
 import pytest
@@ -21,6 +20,7 @@ from onnx import TensorProto, helper
 from nas_sr.latency import target_program
 from nas_sr.latency.failure import MeasurementFailed
 from nas_sr.latency.measure import job, reference_onnx
+from nas_sr.latency.onnx_static import write_static
 from nas_sr.latency.probe import probe
 from tests.latency.conftest import heard_until, measured
 from tests.sshd import Server
@@ -149,11 +149,10 @@ def test_device_that_is_switched_off_and_on_again(drone, device, relu_onnx):
     assert any("nothing listens there" in text for text in told)
 
 
-def test_device_that_stays_off_is_waited_for_longer_each_time(drone, device, relu_onnx, monkeypatch):
-    pauses = []
-    monkeypatch.setattr("nas_sr.latency.measure.time", SimpleNamespace(sleep=pauses.append, time=time.time))
+def test_device_that_stays_off_is_waited_for_longer_each_time(drone, device, relu_onnx):
+    pauses: list[float] = []
     hear, _ = _at("window", device.stop)
-    failure = _failure(drone(retries=3, retry_pause_s=3, **LONG), relu_onnx, progress=hear)
+    failure = _failure(drone(retries=3, retry_pause_s=3, **LONG), relu_onnx, progress=hear, sleep=pauses.append)
     assert failure.kind == "device"
     assert "nothing listens there" in failure.text
     assert pauses == [3, 6, 12]
@@ -412,7 +411,9 @@ def test_earlier_try_that_does_not_know_its_connection_is_cut_gives_way(
     notes = tmp_path / "notes"
     changed_program("backends/onnxruntime.py", NOTED_BUILD.format(notes=str(notes)))
     profile = drone(**LONG)
-    asked, files = job(profile), {"candidate-0.onnx": relu_onnx, "reference.onnx": relu_onnx}
+    static = tmp_path / "static.onnx"
+    write_static(relu_onnx, static, (profile.lr_height, profile.lr_width))
+    asked, files = job(profile), {"candidate-0.onnx": static, "reference.onnx": static}
     ends: dict[str, str] = {}
     told: dict[str, list[str]] = {"earlier": [], "later": []}
 
@@ -450,9 +451,11 @@ def test_result_of_megabytes_arrives(drone, relu_onnx, changed_program):
     assert measured(relu_onnx, drone()).engine == {"layers": layers}
 
 
-def test_device_that_takes_no_job_is_not_waited_for_without_end(drone, wrapper, tmp_path, monkeypatch):
+def test_device_that_takes_no_job_is_not_waited_for_without_end(drone, wrapper, relu_onnx, tmp_path, monkeypatch):
     monkeypatch.setattr(target_program, "CONNECTED_S", 2)
-    (tmp_path / "large.onnx").write_bytes(bytes(2**24))
+    large = onnx.load(relu_onnx)
+    large.graph.initializer.append(onnx.numpy_helper.from_array(np.zeros(2**22, np.float32), "weights"))
+    onnx.save(large, tmp_path / "large.onnx")
     failure = _failure(drone(wrapper("exec sleep 30")), tmp_path / "large.onnx")
     assert failure.kind == "device"
     assert "it was connected to, but did not answer: try `ssh -i" in failure.text

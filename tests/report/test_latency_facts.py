@@ -12,7 +12,7 @@ def test_protocol_says_what_differs_between_measurements():
     two = two.model_copy(update={"machine": {"cpu": "another", "threads": 2}, "reference_ms": (25.0,)})
     found = facts(one, two)
     assert found["Protocol of 2 measurements"]["samples"] == "40 to 90"
-    assert found["Protocol of 2 measurements"]["time of the reference network [ms]"] == "20 to 25"
+    assert found["Protocol of 2 measurements"]["reference network meanwhile [ms]"] == "20 to 25"
     assert found["Measured machine"] == {"cpu": "Example CPU, 2 cores; another", "threads": "2"}
 
 

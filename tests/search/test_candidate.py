@@ -27,6 +27,7 @@ def _evaluation(folder: Path, measure: str = "all") -> Evaluation:
         hw=("cpu",),
         train_pack=str(folder / "never opened"),
         val_pack=str(folder / "never opened"),
+        validation_megapixels=1.0,
         training=Training(phases=(Phase(steps=1),)),
         execution=Execution(),
         limits_ms=(LIMIT_MS,),

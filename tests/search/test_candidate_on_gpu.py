@@ -34,6 +34,7 @@ def test_network_is_placed_on_the_device_only_while_it_is_shared(
         hw=(),
         train_pack="",
         val_pack="",
+        validation_megapixels=1.0,
         training=Training(phases=(Phase(steps=1),)),
         execution=Execution(device="cuda"),
         limits_ms=(),

@@ -47,7 +47,7 @@ def sets() -> ImageSets:
 def evaluation(tmp_path: Path, sets: ImageSets, monkeypatch: pytest.MonkeyPatch) -> Evaluation:
     """Of candidates that have a latency already."""
     timed = SimpleNamespace(profile=SimpleNamespace(name="cpu"), predictor=None, latency=lambda spec: measurement(10.0))
-    monkeypatch.setattr(candidate, "_target", lambda name: timed)
+    monkeypatch.setattr(candidate, "_target", lambda *_: timed)
     return Evaluation(
         study_dir=str(tmp_path / "study"),
         hw=("cpu",),

@@ -73,7 +73,7 @@ def folder(tmp_path: Path) -> Path:
     """A job that would build and run two files that are no networks."""
     folder = tmp_path / "jobs" / "one"
     folder.mkdir(parents=True)
-    for name in ("candidate", "reference"):
+    for name in ("candidate-0", "reference"):
         (folder / f"{name}.onnx").write_bytes(b"no network")
     _write(folder, JOB)
     return folder

@@ -130,8 +130,10 @@ def measure(
 
     taken = protocol.measure([partial(load, path) for path in engines], partial(load, reference), plan)
     taken["gpu"] = watch.report()
-    for path, network in zip(engines, taken["networks"]):
-        network.update(_besides(trt, loaded[path], network["samples_ms"], settings, plan))
+    taken["networks"] = [
+        {**samples, **_besides(trt, loaded[path], samples["samples_ms"], settings, plan)}
+        for path, samples in zip(engines, taken["networks"])
+    ]
     return taken
 
 
