@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 
 def measure(
-    network: str = typer.Argument(..., metavar="ARCH_OR_ONNX", help=f"{ARCH_HELP} Or any ONNX file."),
+    network: str = typer.Argument(None, metavar="ARCH_OR_ONNX", help=f"{ARCH_HELP} Or any ONNX file."),
     hw: str = typer.Option(
         None, "--hw", help="A hardware profile (`nas-sr hw list`) or a path to one.  [default: cpu, or --study's first]"
     ),
@@ -40,7 +40,10 @@ def measure(
     as_name: str = typer.Option(
         None, "--as", metavar="NAME", help="Show an ONNX file in --study's report by this name."
     ),
-    study: str = typer.Option(None, "--study", metavar="STUDY", help="The study whose report --as is for."),
+    study: str = typer.Option(None, "--study", metavar="STUDY", help="The study that --as or --again is for."),
+    again: bool = typer.Option(
+        False, "--again", help="Measure again what --study is in doubt about; names no network."
+    ),
     studies: Path = STUDIES,
     as_json: bool = JSON,
 ) -> None:
@@ -52,6 +55,7 @@ def measure(
         nas-sr measure imdeception-c8 --hw cpu
         nas-sr measure other_network.onnx --hw cpu --json
         nas-sr measure other_network.onnx --as EDSR --study cpu-imdeception_x4
+        nas-sr measure --study cpu-imdeception_x4 --again
         nas-sr measure imdeception-c8 --build-only --sm 75
     """
     from rich.markup import escape
@@ -61,6 +65,13 @@ def measure(
     from nas_sr.latency.latency_cache import cached_or_measured_file
     from nas_sr.latency.profile import profile
 
+    if again:
+        if study is None or network is not None or as_name is not None:
+            raise UsageError("--again goes with --study STUDY, and names no network")
+        _retaken(study, hw, studies, as_json)
+        return
+    if network is None:
+        raise UsageError("measure needs ARCH_OR_ONNX: a preset's name, a spec file, STUDY:TRIAL or an ONNX file")
     is_file = network.endswith(".onnx")
     if (as_name is None) != (study is None) or (as_name is not None and not is_file):
         raise UsageError("--as NAME goes with --study STUDY and an ONNX file")
@@ -96,19 +107,40 @@ def measure(
         _print_measurement(found)
 
 
+def _retaken(study: str, hw: str | None, studies: Path, as_json: bool) -> None:
+    """Measures again what a study is in doubt about, on one of its targets."""
+    from nas_sr.cli.fronts import front_rows, print_front
+    from nas_sr.errors import WorkError
+    from nas_sr.latency.failure import MeasurementFailed
+    from nas_sr.search.retake import retake
+    from nas_sr.search.store import study_folder
+
+    try:
+        found = retake(study_folder(study, studies), hw, error_console())
+    except MeasurementFailed as failure:
+        raise WorkError(f"{failure}; what was measured is kept") from None
+    if as_json:
+        print_json({"study": found.name, "target": found.target, "front": front_rows(found)})
+        return
+    print_front(found)
+
+
 def _of_spec(spec: ArchSpec, hw: str, final: bool, layers: bool, progress: Progress) -> Latency:
     """Measured; predicted where the device is silent and a calibration is known."""
+    from nas_sr.latency.calibration import predictor
     from nas_sr.latency.failure import MeasurementFailed
-    from nas_sr.latency.latency_cache import cached_or_measured
-    from nas_sr.search.targets import target
+    from nas_sr.latency.latency_cache import cached_or_measured, usual_reference_ms
+    from nas_sr.latency.profile import profile
 
-    asked = target(hw)
+    target = profile(hw)
     try:
-        return cached_or_measured(spec, asked.profile, final=final, per_layer=layers, progress=progress)
+        found = cached_or_measured(spec, target, final=final, per_layer=layers, progress=progress)
+        return found.relative_to(usual_reference_ms(target))
     except MeasurementFailed as failure:
-        if failure.kind != "device" or asked.predictor is None:
+        known = predictor(target, hw) if failure.kind == "device" else None
+        if known is None:
             raise
-        return asked.predicted(spec, f"not measured: {failure.text}")
+        return known.predict(spec, f"not measured: {failure.text}")
 
 
 def _first_target(study: str | None, studies: Path) -> str:
@@ -165,6 +197,8 @@ def _build_only(network: str, sm: str, target: HardwareProfile | None, studies: 
 
 
 def _print_measurement(found: Measurement) -> None:
+    from nas_sr.latency.latency import as_taken
+
     print(
         f"{found.latency_ms:.3f} ms measured ({found.backend} on {found.target},"
         f" LR input {found.lr_width}x{found.lr_height}, {found.machine['threads']} threads)"
@@ -173,6 +207,8 @@ def _print_measurement(found: Measurement) -> None:
         f"  p5 {found.percentile(5):.3f}  p95 {found.percentile(95):.3f}  IQR {found.iqr_ms:.3f} ms"
         f"  variation {found.cov:.1%}  {found.runs} runs  reference {found.reference_latency_ms:.3f} ms"
     )
+    if text := as_taken(found):
+        print(f"  {text}")
     if found.repeats:
         spreads = {"runs of one build": found.run_spread, "builds": found.build_spread}
         told = [f"{what} differ by {spread:.1%}" for what, spread in spreads.items() if spread is not None]

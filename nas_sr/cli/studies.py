@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from nas_sr.cli.fronts import front_rows, print_front
 from nas_sr.cli.names import STUDIES, absolute, study_record
 from nas_sr.cli.output import JSON, counted, error_console, print_json
 
 if TYPE_CHECKING:
     from nas_sr.config import StudyConfig
-    from nas_sr.records import StudyRecord, TrialRecord
+    from nas_sr.records import StudyRecord
 
+NEW_EPOCH = typer.Option(
+    False, "--new-epoch", help="A device or its software has changed: measure every latency on it again."
+)
 REPORTS = typer.Option(Path("reports"), "--reports", help="Folder that holds the reports.")
 
 
@@ -51,6 +55,7 @@ def search(
     config: str = typer.Option(None, "--config", help="Study config: a shipped name or a file.  [default: default]"),
     cpus: float = typer.Option(1, "--cpus-per-trial", min=0.01, help="Cores for each candidate."),
     gpus: float = typer.Option(None, "--gpus-per-trial", min=0, help="GPUs (or a share of one) for each candidate."),
+    new_epoch: bool = NEW_EPOCH,
     studies: Path = STUDIES,
     reports: Path = REPORTS,
     as_json: bool = JSON,
@@ -79,7 +84,7 @@ def search(
     folder, resolved = _study(name, studies, config, given, steps)
     console = error_console()
     packing = partial(counted, "packing images")
-    found = run_search(folder, resolved, budget, Resources(cpus, _gpus(gpus)), console, packing)
+    found = run_search(folder, resolved, budget, Resources(cpus, _gpus(gpus)), console, packing, new_epoch)
     study = found.studies[0]
     files = _write_report(found.studies, reports)
     counts = {state: _count(study, state) for state in ("complete", "pruned", "failed", "infeasible")}
@@ -91,8 +96,8 @@ def search(
                 "study": study.name,
                 "study_dir": study.study_dir,
                 **counts,
-                "front": _front(study),
-                "fronts": {each.target: _front(each) for each in found.studies},
+                "front": front_rows(study),
+                "fronts": {each.target: front_rows(each) for each in found.studies},
                 "hypervolume": study.hypervolume,
                 "hypervolume_reference": list(study.hypervolume_reference),
                 "wall_s": found.wall_s,
@@ -101,7 +106,7 @@ def search(
         )
         return
     for each in found.studies:
-        _print_front(each)
+        print_front(each)
     print(f"report: {files['html']}")
     print(f"next:   nas-sr export {shlex.quote(study.name)} --knee")
 
@@ -109,6 +114,7 @@ def search(
 def retarget(
     study: str = typer.Argument(..., metavar="STUDY", help="A study's name or folder."),
     hw: str = typer.Option(..., "--hw", help="The further target: a hardware profile's name or file."),
+    new_epoch: bool = NEW_EPOCH,
     studies: Path = STUDIES,
     reports: Path = REPORTS,
     as_json: bool = JSON,
@@ -127,14 +133,14 @@ def retarget(
 
     folder = study_folder(study, studies)
     try:
-        found = run_retarget(folder, absolute(hw) or hw, error_console())
+        found = run_retarget(folder, absolute(hw) or hw, error_console(), new_epoch)
     except MeasurementFailed as failure:
         raise WorkError(f"{failure}; what was measured is kept") from None
     files = _write_report(StudyStore.open(folder).records(), reports)
     if as_json:
-        print_json({"study": found.name, "target": found.target, "front": _front(found), "report": files["html"]})
+        print_json({"study": found.name, "target": found.target, "front": front_rows(found), "report": files["html"]})
         return
-    _print_front(found)
+    print_front(found)
     print(f"report: {files['html']}")
     print(f"next:   nas-sr export {shlex.quote(found.name)} --hw {found.target} --knee")
 
@@ -157,7 +163,9 @@ def report(
     records = StudyStore.open(study_folder(study, studies)).records()
     files = _write_report(records, reports)
     if as_json:
-        print_json({**files, "front": _front(records[0]), "fronts": {each.target: _front(each) for each in records}})
+        print_json(
+            {**files, "front": front_rows(records[0]), "fronts": {each.target: front_rows(each) for each in records}}
+        )
         return
     print(files["html"])
     print("\n".join(files["csv"]))
@@ -262,46 +270,3 @@ def _write_report(studies: list[StudyRecord], reports: Path) -> dict[str, Any]:
 
 def _count(study: StudyRecord, state: str) -> int:
     return sum(trial.state == state and trial.repeats is None for trial in study.trials)
-
-
-def _front(study: StudyRecord) -> list[dict[str, Any]]:
-    return [
-        {
-            "trial": trial.number,
-            "psnr_db": trial.psnr_db,
-            "latency_ms": trial.latency_ms,
-            "latency_kind": trial.latency.kind if trial.latency else None,
-            "low_ms": trial.latency.low_ms if trial.latency else None,
-            "high_ms": trial.latency.high_ms if trial.latency else None,
-            "spec": trial.spec.to_json(),
-        }
-        for trial in (study.trial(number) for number in study.front)
-    ]
-
-
-def _print_front(study: StudyRecord) -> None:
-    if len(study.targets) > 1:
-        print(f"{study.target}:")
-    print(f"{'trial':>5}  {'PSNR':>10}  {'latency':>12}  network")
-    front = [study.trial(number) for number in study.front]
-    for trial in front:
-        name = f"{trial.preset}  " if trial.preset else ""
-        print(
-            f"{trial.number:>5}  {trial.psnr_db:>7.3f} dB  {trial.latency_ms:>9.2f} ms  {name}{trial.spec.label()}"
-            f"  ({_kind(trial)})"
-        )
-    predicted = [str(trial.number) for trial in front if trial.latency and trial.latency.kind == "predicted"]
-    if predicted:
-        print(
-            f"not measured on {study.target}: {', '.join(predicted)}. The same command measures them"
-            " once the device answers"
-        )
-
-
-def _kind(trial: TrialRecord) -> str:
-    latency = trial.latency
-    if latency is None:
-        return ""
-    if latency.kind == "predicted":
-        return f"predicted, {latency.low_ms:.2f} to {latency.high_ms:.2f}"
-    return "measured" if latency.stable else "measured UNSTABLE"

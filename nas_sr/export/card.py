@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 
 from nas_sr.config import FullTraining
-from nas_sr.latency.latency import Latency
+from nas_sr.latency.latency import Latency, as_taken
 from nas_sr.latency.record import Measurement
 from nas_sr.records import StudyRecord, TrialRecord
 
@@ -85,8 +85,13 @@ def _latency(latency: Latency | None) -> str:
     stability = "" if latency.stable else ", UNSTABLE"
     return (
         f"{latency.latency_ms:.2f} ms (measured{stability}, {latency.backend} on {where}, p5 {latency.low_ms:.2f},"
-        f" p95 {latency.high_ms:.2f}, {latency.runs} samples{_repeats(latency)}{known})"
+        f" p95 {latency.high_ms:.2f}, {latency.runs} samples{_repeats(latency)}{_taken(latency)}{known})"
     )
+
+
+def _taken(latency: Measurement) -> str:
+    text = as_taken(latency)
+    return f"; {text}" if text else ""
 
 
 def _repeats(latency: Measurement) -> str:

@@ -165,7 +165,7 @@ def _calibration(
     points = tuple(
         Point(
             spec=each.spec,
-            latency_ms=each.measurement.latency_ms,
+            latency_ms=each.measurement.raw_latency_ms,
             relative_latency=each.measurement.relative_latency,
             reference_latency_ms=each.measurement.reference_latency_ms,
             measured_at=each.measurement.measured_at,

@@ -68,14 +68,16 @@ def fit(calibration: Calibration) -> Predictor:
 
     # Where the source does not say, nothing ran faster than in FP16, and bytes are in proportion anyway.
     precision = calibration.precision or "fp16"
+    known = latencies(calibration.points)
     return Predictor(
         target=calibration.target,
         source=calibration.source,
         digest=calibration.digest,
         specs=[point.spec for point in calibration.points],
-        latencies_ms=latencies(calibration.points).milliseconds,
+        latencies_ms=known.milliseconds,
         roofline=Roofline(calibration.lr_height, calibration.lr_width, precision, calibration.facts),
         notes=calibration.notes,
+        reference_ms=known.reference_ms,
     )
 
 

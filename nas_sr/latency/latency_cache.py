@@ -1,10 +1,14 @@
-"""A network is measured once on a target: measurements are kept and used again while nothing they depend on changes."""
+"""A network is measured once on a target: measurements are kept and used again while nothing they depend on changes.
+
+What is used again is the ratio to the reference network: the device may have been slower or faster then.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import tempfile
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from statistics import median
@@ -21,7 +25,7 @@ from nas_sr.errors import UsageError
 from nas_sr.files import write_json
 from nas_sr.latency.device_lock import SharedDevice
 from nas_sr.latency.failure import MeasurementFailed
-from nas_sr.latency.measure import Progress, file_digest, measure, reference_onnx
+from nas_sr.latency.measure import REFERENCE, Network, Progress, file_digest, measure, reference_onnx
 from nas_sr.latency.onnx_export import export_untrained
 from nas_sr.latency.probe import backend_there, probe
 from nas_sr.latency.profile import HardwareProfile
@@ -62,6 +66,33 @@ def cached_or_measured(
         with SharedDevice("cpu"):  # exporting is work too, and another candidate may be being measured
             export_untrained(spec, path, (profile.lr_height, profile.lr_width))
         return _measured_and_kept(spec.digest, path, profile, progress, final=final, per_layer=per_layer)
+
+
+def measured_together(
+    specs: Sequence[ArchSpec], profile: HardwareProfile, progress: Progress | None = None
+) -> list[Measurement]:
+    """The latencies of networks that are run in turn, with the protocol's fresh builds and processes: always taken now.
+
+    Raises:
+        MeasurementFailed, ExportError: one of them cannot be measured.
+    """
+    with tempfile.TemporaryDirectory(prefix="nas-sr-export-") as folder:
+        networks = [Network(spec.digest, Path(folder) / f"{spec.digest}.onnx") for spec in specs]
+        for spec, network in zip(specs, networks, strict=True):
+            with SharedDevice("cpu"):
+                export_untrained(spec, network.onnx, (profile.lr_height, profile.lr_width))
+        usual = usual_reference_ms(profile)
+        taken = measure(networks, profile, final=True, usual_reference_ms=usual, progress=progress)
+    for each in taken:
+        _keep(each, profile)
+    return taken
+
+
+def measured_reference(profile: HardwareProfile, progress: Progress | None = None) -> Measurement:
+    """The reference network timed with care: run by run in turn with itself, in as many processes as a finalist."""
+    careful = profile.protocol.model_copy(update={"reference_share": 1.0, "final_builds": 1})
+    network = Network(REFERENCE, reference_onnx(profile.lr_height, profile.lr_width))
+    return measure([network], profile.model_copy(update={"protocol": careful}), final=True, progress=progress)[0]
 
 
 def cached_or_measured_file(
@@ -115,27 +146,49 @@ def usual_reference_ms(profile: HardwareProfile) -> float | None:
 
 
 def _measured_and_kept(
-    network_digest: str, path: Path, profile: HardwareProfile, progress: Progress | None, **how: bool
+    network_digest: str,
+    path: Path,
+    profile: HardwareProfile,
+    progress: Progress | None,
+    *,
+    final: bool,
+    per_layer: bool,
 ) -> Measurement:
     usual = usual_reference_ms(profile)
-    taken = measure(network_digest, path, profile, usual_reference_ms=usual, progress=progress, **how)
-    write_json(_target_folder(profile) / f"{network_digest}.json", taken.model_dump(mode="json"))
+    network = Network(network_digest, path)
+    (taken,) = measure(
+        [network], profile, final=final, per_layer=per_layer, usual_reference_ms=usual, progress=progress
+    )
+    _keep(taken, profile)
     return taken
+
+
+def _keep(taken: Measurement, profile: HardwareProfile) -> None:
+    """For other studies too; what is not stable is kept for the usual reference only, and does not replace what is."""
+    path = _target_folder(profile) / f"{taken.network}.json"
+    known = _read(path)
+    if taken.stable or known is None or not known.stable:
+        write_json(path, taken.model_dump(mode="json"))
 
 
 def _target_folder(profile: HardwareProfile) -> Path:
     """One folder for each set of everything but the network that a latency depends on."""
     identity = {
         "profile": profile.identity(),
-        "target": _target(profile),
+        "target": device_there(profile),
         "reference": file_digest(reference_onnx(profile.lr_height, profile.lr_width)),
         "format": FORMAT,
     }
     return cache_folder("latency", f"{profile.name}-{_digest(identity)}")
 
 
-def _target(profile: HardwareProfile) -> dict[str, Any]:
-    """The machine and the runtime that are there, or that were there when the device last answered."""
+def device_there(profile: HardwareProfile) -> dict[str, Any]:
+    """The machine, its GPU, and the versions of runtime and driver that are there, or that were there when the device
+    last answered.
+
+    Raises:
+        MeasurementFailed: it does not answer and never has.
+    """
     if not profile.ssh and profile.backends == ("onnxruntime",):
         return _named(machine(), {"onnxruntime": onnxruntime.__version__})
     seen = cache_folder("targets") / f"{profile.name}-{_digest([profile.identity(), profile.where])}.json"

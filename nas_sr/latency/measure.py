@@ -1,4 +1,4 @@
-"""Takes one latency: the device alone, a fresh process for each attempt, and no figure without its doubts."""
+"""Takes latencies: the device alone, a fresh process for each attempt, and no figure without its doubts."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import hashlib
 import tempfile
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import nas_sr
 from nas_sr.arch.presets import preset
@@ -32,48 +32,86 @@ Progress = Callable[[str], None]
 REFERENCE = "imdeception-c8"
 WAITING = "waiting for the device"
 SETTINGS = ("lr_height", "lr_width", "precision", "threads", "workspace_mb", "optimization_level")
-_RUN_KEYS = ("build", "run", "samples_ms", "reference_ms", "reference_after", "snapshots", "machine", "gpu")
+_SAMPLES = ("samples_ms", "reference_ms", "reference_after")
+
+
+class Network(NamedTuple):
+    """What is timed: `digest` is what its measurement is filed under; `onnx` has one fp32 input (1, 3, h, w), static at
+    the profile's LR size or dynamic."""
+
+    digest: str
+    onnx: Path
 
 
 def measure(
-    network_digest: str,
-    onnx_path: Path,
+    networks: Sequence[Network],
     profile: HardwareProfile,
     *,
     final: bool = False,
     per_layer: bool = False,
     usual_reference_ms: float | None = None,
     progress: Progress | None = None,
-) -> Measurement:
-    """The latency of an ONNX file on a target, waiting for the device if need be.
+    sleep: Callable[[float], None] = time.sleep,
+) -> list[Measurement]:
+    """The latency of each network on a target, waiting for the device if need be.
 
-    An unstable measurement is taken again up to `retries` times. If none is stable, the one with the fewest doubts is
-    returned with `stable=False` and its doubts as labels.
+    Several networks are run in turn, in the same processes, so that whatever the device does meanwhile it does to all
+    of them: their order is that of one window. An unstable measurement is taken again up to `retries` times, after a
+    pause with the device free. If none is stable, the one with the fewest doubts is returned with `stable=False` and
+    its doubts as labels.
 
     Args:
-        network_digest: what the measurement is filed under.
-        onnx_path: one fp32 input (1, 3, h, w), static at the profile's LR size or dynamic.
+        networks: one, or some to be compared with each other.
         profile: the target and its protocol.
-        final: with the protocol's fresh builds and fresh processes, for a network that may be chosen.
+        final: with the protocol's fresh builds and fresh processes, for networks that may be chosen.
         per_layer: with the time of each layer, afterwards, where the backend can tell.
         usual_reference_ms: what the reference network usually takes there, to notice a device that is slow today.
         progress: is told in a few words what happens.
+        sleep: waits between two attempts.
 
     Raises:
         MeasurementFailed: with its kind.
     """
     tell = progress or (lambda text: None)
-    units = profile.units
-    while True:
-        with measuring(*(unit.device for unit in units), when_waiting=lambda: tell(WAITING)) as index:
+    units, retries, pause_s = profile.units, profile.protocol.retries, profile.protocol.retry_pause_s
+    attempts: list[_Attempt] = []
+    cut_off = False
+    # Of all its attempts: one whose connection is cut finds its engines there.
+    asked = job(profile, len(networks), final=final, per_layer=per_layer)
+    with tempfile.TemporaryDirectory(prefix="nas-sr-job-") as folder:
+        files = _files([network.onnx for network in networks], profile, Path(folder))
+        for number in range(1, retries + 2):
+            if number > 1:  # what disturbs is often gone after a while
+                sleep(pause_s * 2 ** (number - 2))
+            tell("measuring" + (f" again ({number} of {retries + 1} at most)" if number > 1 else ""))
             try:
-                asked = job(units[index], final=final, per_layer=per_layer)
-                return _measured_on(units[index], network_digest, onnx_path, asked, usual_reference_ms, tell)
+                attempt = _attempt(networks, units, asked, files, usual_reference_ms, tell)
             except MeasurementFailed as failure:
-                if failure.kind != "device" or len(units) == 1:
-                    raise
-                tell(failure.text)
-                del units[index]
+                cut_off = cut_off or failure.kind == "passing"
+                # A device that was there a moment ago may take its time to answer again.
+                if cut_off and failure.kind != "candidate" and number <= retries:
+                    tell(failure.text)
+                    continue
+                if failure.kind == "passing" and attempts:
+                    break
+                raise
+            attempts.append(attempt)
+            if not attempt.doubts:
+                break
+            tell("; ".join(attempt.doubts))
+    best = min(attempts, key=lambda attempt: (len(attempt.doubts), attempt.spread))
+    window = uuid.uuid4().hex[:12]
+    return [
+        taken.model_copy(
+            update={
+                "stable": not found,
+                "labels": (*found, *cautions(taken, profile)),
+                "attempts": number,
+                "window": window,
+            }
+        )
+        for taken, found in best.networks
+    ]
 
 
 def reference_onnx(lr_height: int, lr_width: int) -> Path:
@@ -89,49 +127,7 @@ def file_digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
 
 
-def _measured_on(
-    profile: HardwareProfile,
-    network_digest: str,
-    onnx_path: Path,
-    asked: dict[str, Any],
-    usual_reference_ms: float | None,
-    tell: Progress,
-) -> Measurement:
-    protocol = profile.protocol
-    attempts: list[tuple[Measurement, list[str]]] = []
-    cut_off = False
-    with tempfile.TemporaryDirectory(prefix="nas-sr-job-") as folder:
-        files = _files(onnx_path, profile, Path(folder))
-        for number in range(1, protocol.retries + 2):
-            if number > 1:  # what disturbs is often gone after a while
-                time.sleep(protocol.retry_pause_s * 2 ** (number - 2))
-            tell("measuring" + (f" again ({number} of {protocol.retries + 1} at most)" if number > 1 else ""))
-            beside = frozenset() if profile.ssh else visitors(profile.device)
-            try:
-                result = target_program.run(asked, files, profile, tell)
-            except MeasurementFailed as failure:
-                cut_off = cut_off or failure.kind == "passing"
-                # A device that was there a moment ago may take its time to answer again.
-                if cut_off and failure.kind != "candidate" and number <= protocol.retries:
-                    tell(failure.text)
-                    continue
-                if failure.kind == "passing" and attempts:
-                    break
-                raise
-            runs = [
-                _record(network_digest, profile, files["reference.onnx"], result, run, beside) for run in result["runs"]
-            ]
-            taken, found = _judged(runs, profile, result, usual_reference_ms)
-            attempts.append((taken, found))
-            if not found:
-                break
-            tell("; ".join(found))
-    best, found = min(attempts, key=lambda attempt: (len(attempt[1]), attempt[0].iqr_ms / attempt[0].latency_ms))
-    labels = [*found, *cautions(best, profile)]
-    return best.model_copy(update={"stable": not found, "labels": tuple(labels), "attempts": number})
-
-
-def job(profile: HardwareProfile, *, final: bool = False, per_layer: bool = False) -> dict[str, Any]:
+def job(profile: HardwareProfile, networks: int = 1, *, final: bool = False, per_layer: bool = False) -> dict[str, Any]:
     """What job.json says, for one unit of a target."""
     protocol = profile.protocol
     return {
@@ -141,6 +137,7 @@ def job(profile: HardwareProfile, *, final: bool = False, per_layer: bool = Fals
         "tensorrt": profile.tensorrt,
         "settings": {**{name: getattr(profile, name) for name in SETTINGS}, "per_layer": per_layer},
         "plan": {field: getattr(protocol, field) for field in Plan._fields},
+        "networks": networks,
         "builds": protocol.final_builds if final else 1,
         "runs": protocol.final_runs if final else 1,
         "build_limit_s": protocol.build_limit_s,
@@ -150,9 +147,62 @@ def job(profile: HardwareProfile, *, final: bool = False, per_layer: bool = Fals
     }
 
 
-def _files(onnx_path: Path, profile: HardwareProfile, folder: Path) -> dict[str, Path]:
+class _Attempt(NamedTuple):
+    """Each network's measurement and what speaks against it."""
+
+    networks: list[tuple[Measurement, list[str]]]
+
+    @property
+    def doubts(self) -> list[str]:
+        return list(dict.fromkeys(doubt for _taken, found in self.networks for doubt in found))
+
+    @property
+    def spread(self) -> float:
+        return max(taken.spread for taken, _found in self.networks)
+
+
+def _attempt(
+    networks: Sequence[Network],
+    units: list[HardwareProfile],
+    asked: dict[str, Any],
+    files: dict[str, Path],
+    usual_reference_ms: float | None,
+    tell: Progress,
+) -> _Attempt:
+    """One attempt on the first unit that is free. A unit that does not work is taken off the list; the last one's
+    failure is raised."""
+    while True:
+        with measuring(*(unit.device for unit in units), when_waiting=lambda: tell(WAITING)) as index:
+            unit = units[index]
+            beside = frozenset() if unit.ssh else visitors(unit.device)
+            try:
+                result = target_program.run(asked, files, unit, tell)
+                break
+            except MeasurementFailed as failure:
+                if failure.kind != "device" or len(units) == 1:
+                    raise
+                tell(failure.text)
+                del units[index]
+    return _Attempt(
+        [
+            _judged(
+                [
+                    _record(network.digest, place, unit, files["reference.onnx"], result, run, beside)
+                    for run in result["runs"]
+                ],
+                unit,
+                result,
+                usual_reference_ms,
+            )
+            for place, network in enumerate(networks)
+        ]
+    )
+
+
+def _files(networks: Sequence[Path], profile: HardwareProfile, folder: Path) -> dict[str, Path]:
     """What travels with a job, by its name there."""
-    files = {"candidate.onnx": onnx_path, "reference.onnx": reference_onnx(profile.lr_height, profile.lr_width)}
+    files = {f"candidate-{place}.onnx": path for place, path in enumerate(networks)}
+    files["reference.onnx"] = reference_onnx(profile.lr_height, profile.lr_width)
     if profile.precision == "fp16":
         for name, path in list(files.items()):
             half = name.replace(".onnx", "-fp16.onnx")
@@ -164,7 +214,7 @@ def _files(onnx_path: Path, profile: HardwareProfile, folder: Path) -> dict[str,
 def _judged(
     runs: list[Measurement], profile: HardwareProfile, result: dict[str, Any], usual_reference_ms: float | None
 ) -> tuple[Measurement, list[str]]:
-    """The measurement that a result's runs are, and what speaks against it: all that speaks against any of them."""
+    """One network's measurement from its runs, and what speaks against it: all that speaks against any of them."""
     found = dict.fromkeys(doubt for run in runs for doubt in doubts(run, profile, usual_reference_ms))
     if len(runs) == 1:
         return runs[0], list(found)
@@ -172,38 +222,42 @@ def _judged(
         Repeat(
             build=run["build"],
             run=run["run"],
-            latency_ms=taken.latency_ms,
+            latency_ms=taken.raw_latency_ms,
             reference_latency_ms=taken.reference_latency_ms,
+            relative_latency=taken.relative_latency,
         )
         for run, taken in zip(result["runs"], runs, strict=True)
     )
-    middle = sorted(runs, key=lambda run: run.latency_ms)[len(runs) // 2]
+    middle = sorted(runs, key=lambda run: run.relative_latency)[len(runs) // 2]
     whole = middle.model_copy(update={"repeats": repeats})
     return whole, [*found, *spread_doubts(whole, profile.protocol)]
 
 
 def _record(
-    network: str,
+    digest: str,
+    place: int,
     profile: HardwareProfile,
     reference: Path,
     result: dict[str, Any],
     run: dict[str, Any],
     beside: frozenset[int],
 ) -> Measurement:
-    build = result["builds"][run["build"]]
+    """One network's part of a run; `place` is its place among those that were run in turn."""
+    samples = run["networks"][place]
+    build = result["builds"][run["build"] * len(run["networks"]) + place]
     return Measurement(
         target=profile.name,
         backend=build["backend"],
-        network=network,
+        network=digest,
         lr_height=profile.lr_height,
         lr_width=profile.lr_width,
-        samples_ms=run["samples_ms"],
-        reference_ms=run["reference_ms"],
-        reference_after=run["reference_after"],
+        samples_ms=samples["samples_ms"],
+        reference_ms=samples["reference_ms"],
+        reference_after=samples["reference_after"],
         stable=False,
         conditions=conditions(run["snapshots"], run.get("gpu"), beside),
         engine=build["candidate"],
-        extra={name: value for name, value in run.items() if name not in _RUN_KEYS},
+        extra={name: value for name, value in samples.items() if name not in _SAMPLES},
         protocol={
             **profile.protocol.model_dump(mode="json"),
             "precision": profile.precision,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 OUTSIDE = "outside the calibrated networks"  # begins the label that says in what a network is
 
@@ -34,8 +34,28 @@ class Prediction(BaseModel):
     low_ms: float
     high_ms: float
     level: float = 0.8  # share of networks whose measured latency lies between low_ms and high_ms
+    bound_ms: float  # hardly any network takes less: see bound_level
+    bound_level: float = 0.95  # share of networks whose measured latency is at least bound_ms
+    reference_ms: float | None = None  # what the reference network takes where this was calibrated, if that is known
     calibration: Grounds
     labels: tuple[str, ...] = ()  # what a reader must know
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bound_of_version_1(cls, value: Any) -> Any:
+        """Version 0.1 had the interval only, and took its lower end for a bound."""
+        if isinstance(value, dict) and "bound_ms" not in value and "low_ms" in value:
+            return {**value, "bound_ms": value["low_ms"], "bound_level": (1 + value.get("level", 0.8)) / 2}
+        return value
+
+    def relative_to(self, target_reference_ms: float | None) -> Prediction:
+        """The same prediction for a target on which the reference network takes that long, so that it compares with
+        latencies that were measured there; itself where either of the two is not known."""
+        if target_reference_ms is None or self.reference_ms is None:
+            return self
+        factor = target_reference_ms / self.reference_ms
+        scaled = {name: getattr(self, name) * factor for name in ("latency_ms", "low_ms", "high_ms", "bound_ms")}
+        return self.model_copy(update={**scaled, "reference_ms": target_reference_ms})
 
     @property
     def outside(self) -> str | None:
@@ -49,6 +69,8 @@ class Prediction(BaseModel):
             "low_ms": self.low_ms,
             "high_ms": self.high_ms,
             "level": self.level,
+            "bound_ms": self.bound_ms,
+            "bound_level": self.bound_level,
             "kind": self.kind,
             "target": self.target,
             "calibration": self.calibration.model_dump(),

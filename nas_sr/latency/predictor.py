@@ -17,7 +17,8 @@ from nas_sr.latency.regression import Networks, Regression, left_out
 from nas_sr.latency.roofline import Roofline
 
 LEVEL = 0.8
-_NORMAL = float(stats.norm.ppf((1 + LEVEL) / 2))
+# A network is ruled out unmeasured only by a bound that hardly any falls short of.
+BOUND_LEVEL = 0.95
 
 # Few points may fit each other by luck. The interval is as wide as if this many more had been left out and missed by
 # the usual error of such models: others reached 7-12 % from 10 points, 4-9 % from 20 and 2-7 % from 100, which is
@@ -55,6 +56,7 @@ class Predictor:
         latencies_ms: of each of them.
         roofline: LR size, precision and the device's peaks.
         notes: what a reader of any prediction must know, beside how it was found.
+        reference_ms: what the reference network takes where the points are from, if that is known.
     """
 
     def __init__(
@@ -67,16 +69,16 @@ class Predictor:
         latencies_ms: Sequence[float],
         roofline: Roofline,
         notes: Sequence[str] = (),
+        reference_ms: float | None = None,
     ) -> None:
+        self._reference_ms = reference_ms
         self.target, self._roofline, self._notes = target, roofline, tuple(notes)
         networks, measured = Networks.of(specs, roofline), np.array(latencies_ms, dtype=float)
         log_errors, deviations = left_out(networks, measured, roofline.at_peak)
         self.errors = Errors.of(log_errors)
         self._regression = Regression(networks, measured, roofline.at_peak)
-        self._half_width = _half_width(np.abs(log_errors / deviations))
+        self._missed = np.abs(log_errors / deviations)
         self._range = Range(specs)
-        # How far few points scatter is hardly known itself.
-        self._unsure = float(stats.t.ppf((1 + LEVEL) / 2, len(specs) - 1)) / _NORMAL
         self._calibration = Grounds(
             source=source, digest=digest, points=len(specs), cross_validated_error=self.errors.mean_percent / 100
         )
@@ -100,12 +102,14 @@ class Predictor:
         """Multiple that the device's kernels pad channels to: its facts' one, or the one that fits best."""
         return self._regression.tile
 
-    def predict(self, spec: ArchSpec) -> Prediction:
-        """The expected latency of a network."""
+    def predict(self, spec: ArchSpec, *labels: str) -> Prediction:
+        """The expected latency of a network; `labels` say what else a reader must know."""
         expected, deviations = self._regression.predict(Networks.of([spec], self._roofline))
         latency_ms = math.exp(float(expected[0]))
         outside = self._range.outside(spec)
-        half = self._unsure * math.hypot(self._half_width * float(deviations[0]), _NORMAL * ERROR_PER_OCTAVE * outside)
+        half = self._half_width(LEVEL, float(deviations[0]), outside)
+        # Errors scatter alike to both sides: what one twentieth exceeds on one side, a tenth exceeds on either.
+        below = self._half_width(2 * BOUND_LEVEL - 1, float(deviations[0]), outside)
         reasons = self._range.reasons(spec)
         far = (f"{OUTSIDE}: {', '.join(reasons)}",) if reasons else ()
         return Prediction(
@@ -117,19 +121,29 @@ class Predictor:
             low_ms=latency_ms * math.exp(-half),
             high_ms=latency_ms * math.exp(half),
             level=LEVEL,
+            bound_ms=latency_ms * math.exp(-below),
+            bound_level=BOUND_LEVEL,
+            reference_ms=self._reference_ms,
             calibration=self._calibration,
-            labels=(self.grounds, *self._notes, *far),
+            labels=(self.grounds, *self._notes, *far, *labels),
         )
 
+    def _half_width(self, level: float, deviation: float, octaves: float) -> float:
+        """Half of the log interval that this share of networks lies in, for one so far from the calibrated ones."""
+        normal = float(stats.norm.ppf((1 + level) / 2))
+        # How far few points scatter is hardly known itself.
+        unsure = float(stats.t.ppf((1 + level) / 2, len(self._missed) - 1)) / normal
+        return unsure * math.hypot(_quantile(self._missed, level) * deviation, normal * ERROR_PER_OCTAVE * octaves)
 
-def _half_width(missed: NDArray[np.float64]) -> float:
-    """Half of the log interval, for one unit of deviation, from how far left-out points were missed in such units.
+
+def _quantile(missed: NDArray[np.float64], level: float) -> float:
+    """How far this share of left-out points is missed at most, in units of their deviations.
 
     The conformal quantile (Barber, Candès, Ramdas, Tibshirani: "Predictive inference with the jackknife+", 2021),
     drawn towards the prior.
     """
     count = len(missed)
-    rank = min(count, math.ceil((count + 1) * LEVEL))
+    rank = min(count, math.ceil((count + 1) * level))
     quantile = float(np.sort(missed)[rank - 1])
-    squares = count * quantile**2 + PRIOR_POINTS * (_NORMAL * PRIOR_ERROR_OF_ONE) ** 2 / count
-    return math.sqrt(squares / (count + PRIOR_POINTS))
+    prior = float(stats.norm.ppf((1 + level) / 2)) * PRIOR_ERROR_OF_ONE
+    return math.sqrt((count * quantile**2 + PRIOR_POINTS * prior**2 / count) / (count + PRIOR_POINTS))

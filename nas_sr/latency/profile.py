@@ -29,9 +29,13 @@ class Protocol(Config):
         description="most time spent on the reference network, as a share of the candidate's"
     )
     max_foreign_cpu: Tolerance = Field(description="cores' worth of CPU time others may use during the window")
-    max_iqr: Tolerance = Field(description="largest distance between the quartiles, as a share of the median")
+    max_iqr: Tolerance = Field(
+        description="largest distance between the quartiles of the ratios to the reference, as a share of their median"
+    )
     max_cov: Tolerance | None = Field(None, description="largest coefficient of variation; null: recorded, not judged")
-    max_halves: Tolerance = Field(description="largest change of a median from the window's first half to its second")
+    max_halves: Tolerance = Field(
+        description="largest change of the median ratio from the window's first half to its second"
+    )
     max_reference_drift: Tolerance = Field(description="largest distance of the reference network from its usual time")
     max_run_spread: Tolerance = Field(0.015, description="largest distance between the runs of a finalist")
     retries: Count = Field(description="times an unstable measurement is taken again")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from statistics import fmean, median, pstdev
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 
 class Repeat(BaseModel):
@@ -14,14 +15,27 @@ class Repeat(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _ratio_of_version_1(cls, value: Any) -> Any:
+        """Version 0.1 did not keep it."""
+        if isinstance(value, dict) and "relative_latency" not in value and value.get("reference_latency_ms"):
+            return {**value, "relative_latency": value["latency_ms"] / value["reference_latency_ms"]}
+        return value
+
     build: int
     run: int
-    latency_ms: float
+    latency_ms: float  # as it was taken
     reference_latency_ms: float
+    relative_latency: float
 
 
 class Measurement(BaseModel):
-    """One network timed on one target. Samples are milliseconds, in the order they were taken."""
+    """One network timed on one target. Samples are milliseconds, in the order they were taken.
+
+    The speed of a device drifts, so `latency_ms` is the ratio to the reference network that ran in between, times what
+    that one takes on this target (`target_reference_ms`); `raw_latency_ms` is what the clock said.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -37,6 +51,9 @@ class Measurement(BaseModel):
     stable: bool
     labels: tuple[str, ...] = ()  # why it is not stable, or what a reader must know
     attempts: int = 1
+    target_reference_ms: float | None = None  # the reference network's latency that the ratio is multiplied with
+    epoch: str = ""  # of the study's latencies on the target; they compare within one
+    window: str = ""  # the same for networks that were run in turn with each other
     repeats: tuple[Repeat, ...] = ()  # of a finalist; the samples are then those of the middle run
     conditions: dict[str, Any] = {}  # what else the machine did in the window: foreign CPU time, clocks, throttling
     engine: dict[str, Any] = {}  # how the engine was built: seconds, layers, timing cache
@@ -48,45 +65,66 @@ class Measurement(BaseModel):
 
     @property
     def latency_ms(self) -> float:
-        """The figure: median of the samples, or of the runs' medians where there are several."""
+        """The figure that compares with others of its target: corrected for the device's drift, where what the
+        reference network takes there is known."""
+        if self.target_reference_ms is None or not self.reference_ms:
+            return self.raw_latency_ms
+        return self.relative_latency * self.target_reference_ms
+
+    @property
+    def raw_latency_ms(self) -> float:
+        """Median of the samples as they were taken, or of the runs' medians where there are several."""
         return median([repeat.latency_ms for repeat in self.repeats] or self.samples_ms)
+
+    @property
+    def relative_latency(self) -> float:
+        """Ratio to the reference network, which itself is 1: median of the samples' ratios, or of the runs' medians."""
+        return median([repeat.relative_latency for repeat in self.repeats] or self.ratios)
+
+    @property
+    def ratios(self) -> tuple[float, ...]:
+        """Each sample divided by the mean of the reference runs just before it and just after it."""
+        blocks: dict[int, list[float]] = {}  # reference runs by the number of samples before them
+        for reference_ms, after in zip(self.reference_ms, self.reference_after, strict=False):
+            blocks.setdefault(after, []).append(reference_ms)
+        if not blocks:
+            return tuple(sample_ms / self.reference_latency_ms for sample_ms in self.samples_ms)
+        places, means = list(blocks), [fmean(block) for block in blocks.values()]
+        found = []
+        for index, sample_ms in enumerate(self.samples_ms):
+            following = bisect_right(places, index)
+            found.append(sample_ms / fmean(means[max(0, following - 1) : following + 1]))
+        return tuple(found)
+
+    @property
+    def corrected_ms(self) -> tuple[float, ...]:
+        """The samples as `latency_ms` takes them."""
+        if self.target_reference_ms is None or not self.reference_ms:
+            return self.samples_ms
+        return tuple(ratio * self.target_reference_ms for ratio in self.ratios)
 
     @property
     def run_spread(self) -> float | None:
         """Largest distance between runs of one build, as a share of the latency; None without several runs."""
         spans = [_span(runs) for runs in self._by_build() if len(runs) > 1]
-        return max(spans) / self.latency_ms if spans else None
+        return max(spans) / self.relative_latency if spans else None
 
     @property
     def build_spread(self) -> float | None:
         """Largest distance between the medians of builds, as a share of the latency; None without several builds."""
         medians = [median(runs) for runs in self._by_build()]
-        return _span(medians) / self.latency_ms if len(medians) > 1 else None
+        return _span(medians) / self.relative_latency if len(medians) > 1 else None
 
     def _by_build(self) -> list[list[float]]:
         builds: dict[int, list[float]] = {}
         for repeat in self.repeats:
-            builds.setdefault(repeat.build, []).append(repeat.latency_ms)
+            builds.setdefault(repeat.build, []).append(repeat.relative_latency)
         return list(builds.values())
 
     @property
     def reference_latency_ms(self) -> float:
-        """Median of the interleaved reference network: compare it between measurements to see drift."""
+        """Median of the reference network's runs in between: compare it between measurements to see drift."""
         return median(self.reference_ms)
-
-    @property
-    def relative_latency(self) -> float:
-        """Median of the samples, each divided by the mean of the reference runs just before and after it.
-
-        On a machine whose speed wanders this is steadier than the milliseconds; the reference network itself is 1.
-        """
-        if not self.reference_after:
-            return self.latency_ms / self.reference_latency_ms
-        ratios = []
-        for index, sample_ms in enumerate(self.samples_ms):
-            following = bisect_right(self.reference_after, index)
-            ratios.append(sample_ms / fmean(self.reference_ms[max(0, following - 1) : following + 1]))
-        return median(ratios)
 
     @property
     def low_ms(self) -> float:
@@ -105,7 +143,7 @@ class Measurement(BaseModel):
         None without a sensor.
         """
         watts = self.conditions.get("gpu_power_w")
-        return None if watts is None else watts * self.latency_ms
+        return None if watts is None else watts * self.raw_latency_ms
 
     @property
     def runs(self) -> int:
@@ -119,21 +157,29 @@ class Measurement(BaseModel):
 
     @property
     def cov(self) -> float:
-        """Coefficient of variation: standard deviation over mean."""
+        """Coefficient of variation of the samples as they were taken: standard deviation over mean."""
         return pstdev(self.samples_ms) / fmean(self.samples_ms)
 
+    @property
+    def spread(self) -> float:
+        """Distance between the quartiles of the ratios, as a share of their median."""
+        return (_percentile(self.ratios, 75) - _percentile(self.ratios, 25)) / median(self.ratios)
+
     def percentile(self, percent: float) -> float:
-        """The sample below which `percent` of them lie, interpolated linearly."""
-        ordered = sorted(self.samples_ms)
-        position = (len(ordered) - 1) * percent / 100
-        low = int(position)
-        high = min(low + 1, len(ordered) - 1)
-        return ordered[low] + (ordered[high] - ordered[low]) * (position - low)
+        """The corrected sample [ms] below which `percent` of them lie."""
+        return _percentile(self.corrected_ms, percent)
+
+    def relative_to(self, target_reference_ms: float | None, epoch: str = "") -> Measurement:
+        """The same measurement as a latency of a target on which the reference network takes that long."""
+        return self.model_copy(update={"target_reference_ms": target_reference_ms, "epoch": epoch})
 
     def summary(self) -> dict[str, Any]:
         """The statistics a reader needs, without the raw samples."""
         return {
             "latency_ms": self.latency_ms,
+            "raw_latency_ms": self.raw_latency_ms,
+            "lr_height": self.lr_height,
+            "lr_width": self.lr_width,
             "p5_ms": self.percentile(5),
             "p90_ms": self.percentile(90),
             "p95_ms": self.percentile(95),
@@ -143,6 +189,7 @@ class Measurement(BaseModel):
             "runs": self.runs,
             "reference_latency_ms": self.reference_latency_ms,
             "relative_latency": self.relative_latency,
+            "target_reference_ms": self.target_reference_ms,
             "energy_mj": self.energy_mj,
             "run_spread": self.run_spread,
             "build_spread": self.build_spread,
@@ -156,3 +203,12 @@ class Measurement(BaseModel):
 
 def _span(values: list[float]) -> float:
     return max(values) - min(values)
+
+
+def _percentile(values: Sequence[float], percent: float) -> float:
+    """Interpolated linearly."""
+    ordered = sorted(values)
+    position = (len(ordered) - 1) * percent / 100
+    low = int(position)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (position - low)

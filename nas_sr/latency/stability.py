@@ -92,15 +92,14 @@ def doubts(measurement: Measurement, profile: HardwareProfile, usual_reference_m
     found = disturbances(measurement, profile)
     if measurement.extra.get("output") == "not finite":
         found.append(f"the network's output is not finite in {profile.precision}")
-    spread = measurement.iqr_ms / measurement.latency_ms
-    if spread > protocol.max_iqr:
-        found.append(f"samples spread by {spread:.0%} of the median between the quartiles")
+    if measurement.spread > protocol.max_iqr:
+        found.append(f"samples spread by {measurement.spread:.0%} of the median between the quartiles")
     if protocol.max_cov is not None and measurement.cov > protocol.max_cov:
         found.append(f"samples vary by {measurement.cov:.1%} (coefficient of variation)")
-    for name, samples in (("latency", measurement.samples_ms), ("reference latency", measurement.reference_ms)):
-        change = halves_change(samples)
-        if abs(change) > protocol.max_halves:
-            found.append(f"{name} changed by {change:+.0%} within the window")
+    # As the spread, of the ratios: a device that drifts takes the reference network with it.
+    change = halves_change(measurement.ratios)
+    if abs(change) > protocol.max_halves:
+        found.append(f"latency changed by {change:+.0%} within the window, beside what the reference network changed")
     if usual_reference_ms is not None:
         drift = measurement.reference_latency_ms / usual_reference_ms - 1
         if abs(drift) > protocol.max_reference_drift:

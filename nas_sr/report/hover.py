@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from nas_sr.latency.latency import Latency
+from nas_sr.latency.latency import Latency, as_taken
 from nas_sr.records import Competitor, StudyRecord, TrialRecord
 from nas_sr.report.info import notes, spec_fields
 from nas_sr.report.latencies import engine, grounds, repeats, spread
@@ -46,7 +46,7 @@ def latency_lines(latency: Latency) -> Iterator[str]:
     yield f"{milliseconds} measured, {'stable' if latency.stable else 'not stable'}"
     relative = f", {latency.relative_latency:.2f} × reference network" if latency.reference_ms else ""
     yield f"{spread(latency, 4)}, {plural(latency.runs, 'sample')}{relative}"
-    for text in (repeats(latency), engine(latency)):
+    for text in (as_taken(latency), repeats(latency), engine(latency)):
         if text:
             yield from map(escape, _wrapped(text))
 

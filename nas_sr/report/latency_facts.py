@@ -32,7 +32,9 @@ def _measured(by_trial: dict[int, Measurement]) -> Iterator[Facts]:
             "LR input": f"{one.lr_height}×{one.lr_width} pixels",
             "samples": one.runs,
             "attempts": one.attempts,
-            "time of the reference network [ms]": one.reference_latency_ms if one.reference_ms else None,
+            "reference network meanwhile [ms]": one.reference_latency_ms if one.reference_ms else None,
+            "reference network on this target [ms]": one.target_reference_ms,
+            "correction for drift [%]": _correction_percent(one),
             **one.protocol,
         }
         for one in taken
@@ -47,6 +49,11 @@ def _measured(by_trial: dict[int, Measurement]) -> Iterator[Facts]:
         yield _gpu(gpus)
     yield Facts("Measured machine", merged([one.machine for one in taken]))
     yield Facts("Measured with", merged([dict(one.versions) for one in taken]))
+
+
+def _correction_percent(one: Measurement) -> float | None:
+    """How far a latency is from what the clock said."""
+    return None if one.target_reference_ms is None else round(100 * (one.latency_ms / one.raw_latency_ms - 1), 2)
 
 
 def _engines(taken: list[Measurement]) -> Facts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
 
-from nas_sr.latency.latency import Latency
+from nas_sr.latency.latency import Latency, as_taken
 from nas_sr.records import StudyRecord
 from nas_sr.report import info, words
 from nas_sr.report.facts import Facts
@@ -76,8 +76,7 @@ def _latency(latency: Latency) -> str:
         return f"predicted, {spread(latency)}<br>calibration: {escape(grounds(latency.calibration))}{far}"
     steady = "stable" if latency.stable else '<b class="warning">not stable</b>'
     lines = [f"measured, {spread(latency)}, {steady}"]
-    if text := repeats(latency):
-        lines.append(escape(text))
+    lines += [escape(text) for text in (as_taken(latency), repeats(latency)) if text]
     if latency.labels:
         more = len(latency.labels) - MOST_LABELS
         shown = [*latency.labels[:MOST_LABELS], *([f"and {more} more, in the table of trials"] if more > 0 else [])]

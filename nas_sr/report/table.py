@@ -1,9 +1,10 @@
 """Trials as data frames: the CSV files of a report. A column's name carries its unit.
 
 One row a trial and target, target by target: rows of one trial share everything but `target`, `state`, `on_front`,
-`knee`, `reason` and what begins with `latency_`, `reference_` and `calibration_`. `latency_low_ms` and
+`knee`, `reason` and what begins with `latency_`, `reference_`, `target_` and `calibration_`. `latency_low_ms` and
 `latency_high_ms` are p5 and p95 of a measured latency's samples and the ends of a predicted one's interval; the columns
-that only one kind has are empty for the other.
+that only one kind has are empty for the other. `latency_ms` of a measured one is `latency_relative` times
+`target_reference_ms`; `latency_raw_ms` and `reference_latency_ms` are what the clock said.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ TYPES = {
     "latency_p5_ms": "Float64",
     "latency_p95_ms": "Float64",
     "latency_iqr_ms": "Float64",
+    "latency_raw_ms": "Float64",
+    "target_reference_ms": "Float64",
     "latency_runs": "Int64",
     "latency_relative": "Float64",
     "reference_latency_ms": "Float64",
@@ -72,7 +75,7 @@ COLUMNS = [
     *["latency_ms", "latency_kind", "latency_low_ms", "latency_high_ms", "latency_labels"],
     # measured
     *["latency_stable", "latency_p5_ms", "latency_p95_ms", "latency_iqr_ms", "latency_runs"],
-    *["latency_relative", "reference_latency_ms", "latency_backend"],
+    *["latency_raw_ms", "latency_relative", "reference_latency_ms", "target_reference_ms", "latency_backend"],
     *["latency_builds", "latency_run_spread", "latency_build_spread"],
     # predicted
     *["latency_level", "calibration_source", "calibration_points", "calibration_error"],
@@ -144,6 +147,8 @@ def _measured(latency: Measurement) -> dict[str, Any]:
         "latency_p95_ms": latency.percentile(95),
         "latency_iqr_ms": latency.iqr_ms,
         "latency_runs": latency.runs,
+        "latency_raw_ms": latency.raw_latency_ms,
+        "target_reference_ms": latency.target_reference_ms,
         "latency_relative": latency.relative_latency if latency.reference_ms else None,
         "reference_latency_ms": latency.reference_latency_ms if latency.reference_ms else None,
         "latency_backend": latency.backend,

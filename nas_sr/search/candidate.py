@@ -19,7 +19,9 @@ from nas_sr.files import replacing, write_json
 from nas_sr.front import beaten
 from nas_sr.latency.device_lock import SharedDevice
 from nas_sr.latency.failure import MeasurementFailed
-from nas_sr.latency.latency import Latency, caveat, told, write_latency
+from nas_sr.latency.latency import Latency, caveat, is_over, over_limit, read_latency, write_latency
+from nas_sr.latency.prediction import Prediction
+from nas_sr.latency.record import Measurement
 from nas_sr.records import CurvePoint
 from nas_sr.search.outcome import Outcome, Reached, read_outcome, write_outcome
 from nas_sr.search.targets import Target, target
@@ -73,13 +75,13 @@ def evaluate_candidate(evaluation: Evaluation, number: int, spec: ArchSpec) -> I
 def _stages(evaluation: Evaluation, folder: Path, spec: ArchSpec) -> Iterator[Reached | Outcome]:
     write_json(folder / "spec.json", spec.to_json())
     yield Reached("latency")
-    targets = [_target(name) for name in evaluation.hw]
+    targets = [_target(name, evaluation.study_dir) for name in evaluation.hw]
     latencies: list[Latency] = []
     for index, (each, limit_ms) in enumerate(zip(targets, evaluation.limits_ms, strict=True)):
         latencies.append(_first_latency(each, spec, limit_ms, evaluation.measure))
         write_latency(latency_file(folder, index, each.profile.name), latencies[-1])
-        if limit_ms is not None and _over(latencies[-1], limit_ms):
-            reason = f"{told(latencies[-1])} on {each.profile.name} is over the limit of {limit_ms:g} ms"
+        if limit_ms is not None and is_over(latencies[-1], limit_ms):
+            reason = over_limit(latencies[-1], limit_ms)
             yield Outcome("infeasible", None, _figures(latencies), reason)
             return
     yield Reached("training", 0, evaluation.training.steps, latencies_ms=_figures(latencies))
@@ -95,7 +97,7 @@ def _stages(evaluation: Evaluation, folder: Path, spec: ArchSpec) -> Iterator[Re
     if evaluation.measure == "uncertain":
         for index, each in enumerate(targets):
             if latencies[index].kind == "predicted" and not _surely_beaten(
-                state.best_psnr_db, latencies[index], folder.parent, index
+                state.best_psnr_db, latencies[index], folder.parent, index, each.profile.name
             ):
                 yield Reached("latency", psnr_db=state.best_psnr_db, latencies_ms=_figures(latencies))
                 latencies[index] = each.latency(spec)
@@ -108,23 +110,17 @@ def _first_latency(target: Target, spec: ArchSpec, limit_ms: float | None, measu
     if measure == "all" or target.predictor is None:
         return target.latency(spec)
     found = target.predicted(spec, "measured only where this cannot decide")
-    undecided = limit_ms is not None and found.low_ms <= limit_ms <= found.high_ms
+    undecided = limit_ms is not None and found.bound_ms <= limit_ms <= found.high_ms
     return target.latency(spec) if undecided else found
 
 
-def _over(latency: Latency, limit_ms: float) -> bool:
-    """A prediction rejects only what is surely too slow."""
-    return (latency.low_ms if latency.kind == "predicted" else latency.latency_ms) > limit_ms
-
-
-def _surely_beaten(psnr_db: float, latency: Latency, trials: Path, index: int) -> bool:
-    """Whether a complete trial is better even if this one is as fast as it can be."""
-    outcomes = [read_outcome(folder) for folder in trials.iterdir()]
-    points = [
-        (outcome.psnr_db, outcome.latencies_ms[index])
-        for outcome in outcomes
-        if outcome is not None and outcome.psnr_db is not None
-    ]
+def _surely_beaten(psnr_db: float, latency: Latency, trials: Path, index: int, target: str) -> bool:
+    """Whether a complete trial is better even if this one is as fast, and that one as slow, as they can be."""
+    points = []
+    for folder in trials.iterdir():
+        outcome, other = read_outcome(folder), read_latency(latency_file(folder, index, target))
+        if outcome is not None and outcome.psnr_db is not None and isinstance(other, Measurement | Prediction):
+            points.append((outcome.psnr_db, other.high_ms))
     return beaten((psnr_db, latency.low_ms), points)
 
 
@@ -133,9 +129,9 @@ def _figures(latencies: list[Latency]) -> tuple[float, ...]:
 
 
 @lru_cache
-def _target(name_or_path: str) -> Target:
+def _target(hw: str, study_dir: str) -> Target:
     """One for each worker process: it remembers that a device is silent."""
-    return target(name_or_path)
+    return target(hw, Path(study_dir))
 
 
 def _train(evaluation: Evaluation, state: TrainingState) -> Iterator[CurvePoint]:

@@ -12,6 +12,7 @@ from nas_sr.latency.latency_cache import cached_or_measured_file
 from nas_sr.latency.measure import file_digest
 from nas_sr.latency.profile import HardwareProfile
 from nas_sr.records import Competitor
+from nas_sr.search.latency_epochs import LatencyEpochs
 from nas_sr.search.store import StudyStore
 from nas_sr.space import read_space
 
@@ -36,7 +37,8 @@ def add_competitor(store: StudyStore, name: str, onnx: Path, profile: HardwarePr
     config = store.config
     scale = read_space(config.space).scale
     upscaler = whole_image_upscaler(onnx, scale)
-    latency = cached_or_measured_file(onnx, profile)
+    epoch = LatencyEpochs(store.folder, profile).current_or_begun()
+    latency = cached_or_measured_file(onnx, profile).relative_to(epoch.reference_ms, epoch.id)
     images = image_sets(config.data, config.val, scale, max(phase.crop_lr for phase in config.training.phases))
     scores = evaluate(upscaler, images.val, scale)
     found = Competitor(name=name, file_digest=file_digest(onnx), psnr_db=scores.psnr_rgb_db, latency=latency)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from optuna.trial import Trial, TrialState
@@ -35,6 +36,7 @@ class Proposals:
         self._waiting_for: dict[int, list[Trial]] = {}  # repeats of a network that is being evaluated
         self._numbers: dict[str, int] = {}  # digest -> the trial that evaluates or evaluated it
         self._outcomes: dict[int, Outcome] = {}
+        self.again: list[int] = []  # trials whose networks are to be evaluated after all: see wrongly_infeasible
         self._recover()
         self._enqueue_presets()
 
@@ -125,7 +127,8 @@ class Proposals:
     def _recover(self) -> None:
         """Learns what the journal holds. A trial left running by a killed search is told if its outcome reached the
         disk, else given back."""
-        self._outcomes = self.store.finished()
+        wrong = self.store.wrongly_infeasible()
+        self._outcomes = {number: found for number, found in self.store.finished().items() if number not in wrong}
         trials = {trial.number: trial for trial in self.store.study.get_trials(deepcopy=False)}
         self._numbers = {self.store.spec(trials[number]).digest: number for number in self._outcomes}
         for frozen in trials.values():
@@ -142,6 +145,8 @@ class Proposals:
                 self.tell(frozen.number, outcome)
             else:
                 self._give_back(trial)
+        self.again = sorted(number for number in wrong if self.store.spec(trials[number]).digest not in self._numbers)
+        self._enqueue(trials[number].params for number in self.again)
 
     def _give_back_rest(self) -> None:
         """Of one that an interrupt struck while it was being asked for, only the journal knows."""
@@ -158,10 +163,14 @@ class Proposals:
             self.store.study.enqueue_trial(parameters)
 
     def _enqueue_presets(self) -> None:
-        """Queues the paper's networks of this space that are neither evaluated nor queued yet."""
+        """Queues the paper's networks of this space."""
+        self._enqueue(self.space.presets().values())
+
+    def _enqueue(self, networks: Iterable[Params]) -> None:
+        """Queues those networks that are neither evaluated nor queued yet."""
         waiting = self.store.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
         queued = [trial.system_attrs.get("fixed_params") for trial in waiting]
-        for params in self.space.presets().values():
+        for params in networks:
             if self.space.spec(params).digest not in self._numbers and params not in queued:
                 self.store.study.enqueue_trial(params)
 

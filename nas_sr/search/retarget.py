@@ -12,23 +12,24 @@ from nas_sr.latency.latency import Impossible, Latency, write_latency
 from nas_sr.records import StudyRecord
 from nas_sr.search.settle import settle
 from nas_sr.search.store import StudyStore
-from nas_sr.search.targets import first_contact, target
+from nas_sr.search.targets import first_contact, keep_epoch, target
 
 
-def retarget(folder: Path, hw: str, console: Console) -> StudyRecord:
+def retarget(folder: Path, hw: str, console: Console, new_epoch: bool = False) -> StudyRecord:
     """The study on another target, with the PSNR of its own trials; continues where an earlier call was interrupted.
 
     Args:
         folder: the study's.
         hw: a shipped hardware profile or a path to a file.
         console: is told the progress.
+        new_epoch: whether a device that has changed since an earlier call may be measured on, everything anew.
 
     Raises:
         UsageError: the study has its latencies on this target from its own search, or a different profile of that name.
         MeasurementFailed: the device does not answer, and nothing can predict for it.
     """
     store = StudyStore.open(folder)
-    new = target(hw)
+    new = target(hw, folder)
     to, name = new.profile, new.profile.name
     if name in store.environment()["frozen"]["hw"]:
         raise UsageError(f"study '{folder.name}' was searched on {name} itself; its front is there already")
@@ -39,8 +40,14 @@ def retarget(folder: Path, hw: str, console: Console) -> StudyRecord:
     silent = first_contact(new)
     if silent is not None:
         console.print(f"{name} is not measured now: {silent}. Its latencies are PREDICTED", style="yellow")
+
+    def tell(text: str) -> None:
+        console.print(text, style="dim", soft_wrap=True, highlight=False)
+
     with store.searching():
         store.add_target(hw, to)
+        if silent is None:
+            keep_epoch(new, new_epoch, tell)
         wanted = [trial for trial in store.trials(name) if trial.repeats is None and trial.psnr_db is not None]
         missing = [trial for trial in wanted if trial.latency is None and trial.state != "failed"]
         for done, trial in enumerate(missing, len(wanted) - len(missing) + 1):
@@ -54,5 +61,5 @@ def retarget(folder: Path, hw: str, console: Console) -> StudyRecord:
                 found, text = Impossible(target=name, reason=failure.text), failure.text
             write_latency(store.latency_path(trial.number, name), found)
             console.print(f"[{done}/{len(wanted)}] trial {trial.number}  {text}", markup=False, soft_wrap=True)
-        settle(store, new, "all", lambda text: console.print(text, style="dim", soft_wrap=True))
+        settle(store, new, "all", tell)
         return store.record(name)

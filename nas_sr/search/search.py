@@ -29,10 +29,13 @@ from nas_sr.search.progress import Progress
 from nas_sr.search.proposals import Proposals
 from nas_sr.search.settle import settle
 from nas_sr.search.store import StudyStore
-from nas_sr.search.targets import Target, first_contact, target
+from nas_sr.search.targets import Target, first_contact, keep_epoch, target
 from nas_sr.search.tune import Resources, run_candidates
 from nas_sr.space import read_space
 from nas_sr.train.execution import Execution, choose_execution, default_device
+
+# A network that turns out not to be too slow is trained, and its front settled again; once more if need be.
+_MOST_ROUNDS = 3
 
 
 class Found(NamedTuple):
@@ -50,6 +53,7 @@ def search(
     resources: Resources,
     console: Console,
     packing: Callable[[], AbstractContextManager[PackingProgress | None]] = nullcontext,
+    new_epoch: bool = False,
 ) -> Found:
     """Evaluates candidates of the study in `folder` until `budget` of them have an outcome.
 
@@ -60,22 +64,27 @@ def search(
         resources: what one candidate occupies.
         console: is told the progress.
         packing: shows how far images that no pack has yet are packed.
+        new_epoch: whether a device that has changed since the study began may be measured on, everything anew.
 
     Raises:
-        UsageError: the config names something that is not there, or differs from the existing study's.
+        UsageError: the config names something that is not there, or differs from the existing study's, or a device has
+            changed.
         WorkError: the first five candidates all failed, or a device is silent and nothing can predict for it.
         KeyboardInterrupt: interrupted; everything told so far is kept.
     """
     start = time.monotonic()
     _check_there(resources)
     space = read_space(config.space)
-    targets = [target(name) for name in config.hw]
+    targets = [target(name, folder) for name in config.hw]
     profiles = [each.profile for each in targets]
     names = [each.name for each in profiles]
     if len(set(names)) < len(names):
         raise UsageError(f"targets must have different names, but got {', '.join(names)}")
-    for hw, each in zip(config.hw, targets, strict=True):
-        _tell_of_contact(each, hw, config, console)
+    silent = {
+        each.profile.name
+        for hw, each in zip(config.hw, targets, strict=True)
+        if not _answers(each, hw, config, console)
+    }
     with packing() as packed:
         images = image_sets(config.data, config.val, space.scale, _largest_crop(config), packed)
     frozen = {
@@ -96,8 +105,13 @@ def search(
         console.print(f"left out: {problem}", style="dim", highlight=False)
     console.print(f"study {folder}: {images.description}", style="dim", highlight=False, soft_wrap=True)
 
+    def tell(text: str) -> None:
+        console.print(text, style="dim", soft_wrap=True, highlight=False)
+
     with store.searching():
-        proposals = Proposals(store, space)
+        for each in targets:
+            if each.profile.name not in silent:
+                keep_epoch(each, new_epoch, tell)
         evaluation = Evaluation(
             study_dir=str(folder.resolve()),
             hw=config.hw,
@@ -109,24 +123,32 @@ def search(
             measure=config.measure,
             threads=max(1, int(resources.cpus)),
         )
-        exhausted = False
-        if proposals.evaluated < budget:
-            # Ray prints what goes wrong with its workers on standard output, which is for the answer alone.
-            with redirect_stdout(sys.stderr), Progress(console, budget, proposals.outcomes) as progress:
-                exhausted = not run_candidates(proposals, budget, evaluation, evaluate_candidate, resources, progress)
-        failures = proposals.first_failures()
-        if failures:
-            raise WorkError(
-                f"{folder}: the first {len(failures)} candidates all failed, so the search stopped;"
-                f" the first: {failures[0]}"
-            )
-        for each in targets:
-            settle(store, each, config.measure, lambda text: console.print(text, style="dim", soft_wrap=True))
+        for _ in range(_MOST_ROUNDS):
+            proposals = Proposals(store, space)
+            exhausted = False
+            if proposals.evaluated < budget:
+                # Ray prints what goes wrong with its workers on standard output, which is for the answer alone.
+                with redirect_stdout(sys.stderr), Progress(console, budget, proposals.outcomes) as progress:
+                    exhausted = not run_candidates(
+                        proposals, budget, evaluation, evaluate_candidate, resources, progress
+                    )
+            failures = proposals.first_failures()
+            if failures:
+                raise WorkError(
+                    f"{folder}: the first {len(failures)} candidates all failed, so the search stopped;"
+                    f" the first: {failures[0]}"
+                )
+            for each in targets:
+                settle(store, each, config.measure, tell)
+            again = Proposals(store, space).again
+            if not again:
+                break
+            tell(f"not too slow after all, to be trained: trial {', '.join(map(str, again))}")
         return Found(store.records(), exhausted, time.monotonic() - start)
 
 
-def _tell_of_contact(target: Target, hw: str, config: StudyConfig, console: Console) -> None:
-    """A device that does not answer is said at once, and so is what takes its place."""
+def _answers(target: Target, hw: str, config: StudyConfig, console: Console) -> bool:
+    """Whether a device answers. One that does not is said at once, and so is what takes its place."""
     name = target.profile.name
     silent = first_contact(target)
     if silent is not None:
@@ -138,6 +160,7 @@ def _tell_of_contact(target: Target, hw: str, config: StudyConfig, console: Cons
             f"{name} has no calibration (`nas-sr hw calibrate {shlex.quote(hw)}`), so every candidate is measured on it"
         )
         console.print(text, style="yellow", soft_wrap=True, highlight=False)
+    return silent is None
 
 
 def _check_there(resources: Resources) -> None:

@@ -17,9 +17,11 @@ from nas_sr.config import StudyConfig, read_yaml, write_yaml
 from nas_sr.errors import UsageError, unknown_name
 from nas_sr.files import held_alone, replacing, writable_folder, write_json
 from nas_sr.front import hypervolume, pareto_front
+from nas_sr.latency.latency import is_over, read_latency
 from nas_sr.latency.profile import HardwareProfile
 from nas_sr.records import Competitor, StudyRecord, TrialRecord
 from nas_sr.search.journal import open_journal
+from nas_sr.search.latency_epochs import current_epoch
 from nas_sr.search.outcome import Outcome
 from nas_sr.search.samplers import sampler
 from nas_sr.search.trial_record import Place, latency_file, told_outcome, trial_record
@@ -108,6 +110,35 @@ class StudyStore:
             if "repeats" not in trial.user_attrs and "spec" in trial.user_attrs and (outcome := told_outcome(trial))
         }
 
+    def wrongly_infeasible(self) -> set[int]:
+        """Candidates that a latency ruled out and the one taken since does not: they are to be evaluated after all."""
+        epochs = {name: self.epoch(name) for name in self._own_targets}
+        return {
+            number
+            for number, outcome in self.finished().items()
+            if outcome.state == "infeasible" and not self._is_ruled_out(number, epochs)
+        }
+
+    def _is_ruled_out(self, number: int, epochs: dict[str, str]) -> bool:
+        """Whether a latency that is there now rules a candidate out; one of an earlier epoch does until it is taken
+        again."""
+        known = False
+        for (name, epoch), limit_ms in zip(epochs.items(), self.config.limits_ms, strict=True):
+            kept = read_latency(self.latency_path(number, name))
+            if kept is None or limit_ms is None:
+                continue
+            known = True
+            if kept.kind == "impossible" or is_over(kept, limit_ms):
+                return True
+            if kept.kind == "measured" and kept.epoch != epoch:
+                return True
+        return not known  # then what was told stands
+
+    @property
+    def _own_targets(self) -> tuple[str, ...]:
+        """Those that the search itself has, in the order of its limits."""
+        return self.targets[: len(self.config.hw)]
+
     def spec(self, trial: FrozenTrial) -> ArchSpec:
         """The network of a trial that has been named."""
         return ArchSpec.from_json(trial.user_attrs["spec"], f"{self.folder / JOURNAL}, trial {trial.number}")
@@ -139,6 +170,11 @@ class StudyStore:
         """Where a trial's latency on a target is."""
         return latency_file(self.trial_folder(trial), self.targets.index(target), target)
 
+    def epoch(self, target: str) -> str:
+        """The epoch of the latencies on a target that count; "" before the first."""
+        found = current_epoch(self.folder, target)
+        return found.id if found else ""
+
     def trials(self, target: str | None = None) -> list[TrialRecord]:
         """Every trial that was begun, by number, with its latency on one target (the study's first)."""
         return self._trials(target or self.targets[0], self.study.get_trials(deepcopy=False))
@@ -162,7 +198,7 @@ class StudyStore:
     def _trials(self, target: str, frozen: list[FrozenTrial]) -> list[TrialRecord]:
         index = self.targets.index(target)
         limits_ms = dict(enumerate(self.config.limits_ms))
-        place = Place(target, index, index < len(self.config.hw), limits_ms.get(index))
+        place = Place(target, index, self.epoch(target), index < len(self.config.hw), limits_ms.get(index))
         return [
             trial_record(trial, self.spec(trial), self._source(trial), place)
             for trial in frozen

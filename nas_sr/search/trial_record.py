@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from nas_sr.arch.counts import counts
 from nas_sr.arch.presets import preset_name
 from nas_sr.arch.spec import ArchSpec
-from nas_sr.latency.latency import Impossible, Latency, caveat, read_latency, told
+from nas_sr.latency.latency import Impossible, Latency, caveat, is_over, over_limit, read_latency, told
 from nas_sr.records import CurvePoint, State, TrialRecord
 from nas_sr.search.outcome import Outcome
 
@@ -24,6 +24,7 @@ class Place:
 
     target: str
     index: int
+    epoch: str  # of the latencies on it that count
     searched: bool  # by the search itself; else it was added later
     limit_ms: float | None
 
@@ -70,14 +71,20 @@ def _state_now(
     if kept is None:
         waits = not place.searched and state in ("complete", "infeasible")
         return ("interrupted", f"no latency on {place.target} yet") if waits else (state, reason)
+    if state not in ("complete", "infeasible"):
+        return state, reason
+    if kept.kind == "measured" and kept.epoch != place.epoch:
+        return "interrupted", f"its latency on {place.target} is of an earlier epoch; the same command takes it again"
+    limit_ms = place.limit_ms
     if state == "complete":
-        limit_ms = place.limit_ms
-        if kept.kind == "predicted" or limit_ms is None or kept.latency_ms <= limit_ms:
+        if limit_ms is None or not is_over(kept, limit_ms):
             return state, caveat(kept)
         since = f"it was trained when {told_ms[0]:.2f} ms were known" if told_ms else "it was trained before"
-        return "infeasible", f"{told(kept)} on {place.target} is over the limit of {limit_ms:g} ms; {since}"
-    if state == "infeasible" and told_ms and told_ms[0] != kept.latency_ms:
-        return state, f"{reason}; the latency taken since is {told(kept)}"
+        return "infeasible", f"{over_limit(kept, limit_ms)}; {since}"
+    if told_ms and limit_ms is not None and not is_over(kept, limit_ms):
+        return "interrupted", f"{reason}; taken again it is {told(kept)}, so it is evaluated as another trial"
+    if told_ms and told_ms[0] != kept.latency_ms:
+        return state, f"{reason}; taken again it is {told(kept)}"
     return state, reason
 
 

@@ -74,9 +74,11 @@ def _measured(job: Job, workers: _Workers) -> dict[str, Any]:
         builds: list[dict[str, Any]] = []
         runs: list[dict[str, Any]] = []
         for build in range(job.builds):
-            builds.append(workers.step("build", build, job.build_limit_s, keep=True))
+            for _network in range(job.networks):
+                builds.append(workers.step("build", len(builds), job.build_limit_s, keep=True))
             for run in range(job.runs):
-                runs.append({"build": build, "run": run, **workers.step("run", len(runs), job.plan.limit_s)})
+                limit_s = job.plan.limit_s * job.networks
+                runs.append({"build": build, "run": run, **workers.step("run", len(runs), limit_s)})
         return {"builds": builds, "runs": runs}
 
 

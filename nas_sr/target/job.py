@@ -1,4 +1,4 @@
-"""What is asked of this program: job.json in a folder with the ONNX files of a candidate and of the reference."""
+"""What is asked of this program: job.json in a folder with the ONNX files of some networks and of the reference."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from .failure import Failure
 from .protocol import Plan
 from .settings import OnnxFiles, Settings
 
-FORMAT = 2
+FORMAT = 3
 ACTIONS = ("measure", "probe")
 
 
 class Job(NamedTuple):
-    """Probe: what is there. Measure: build engines `builds` times with the first usable backend, and run each of them
-    in `runs` fresh processes. `tensorrt`: beginnings of the versions of TensorRT that are usable; none: any.
+    """Probe: what is there. Measure: build engines of `networks` networks `builds` times with the first usable backend,
+    and run those of each time in turn, in `runs` fresh processes. `tensorrt`: beginnings of the versions of TensorRT
+    that are usable; none: any.
 
-    `build_limit_s` is for one build, `plan.limit_s` for one run. `silent_s`: whoever asked writes a byte now and then,
-    and is taken to be gone after this time without one.
+    `build_limit_s` is for one engine, `plan.limit_s` for one network in one run. `silent_s`: whoever asked writes a
+    byte now and then, and is taken to be gone after this time without one.
     """
 
     folder: Path
@@ -30,13 +31,14 @@ class Job(NamedTuple):
     tensorrt: list[str]
     settings: Settings
     plan: Plan
+    networks: int
     builds: int
     runs: int
     build_limit_s: float
     silent_s: float
 
     def onnx(self, network: str) -> OnnxFiles:
-        """The files of "candidate" or "reference"."""
+        """The files of "candidate-0", "candidate-1", ... or "reference"."""
         fp16 = self.folder / (network + "-fp16.onnx")
         return OnnxFiles(self.folder / (network + ".onnx"), fp16 if fp16.is_file() else None)
 
@@ -63,6 +65,7 @@ def read(folder: Path) -> Job:
             tensorrt=list(value["tensorrt"]),
             settings=_settings(value["settings"], folder),
             plan=Plan(**value["plan"]),
+            networks=int(value["networks"]),
             builds=int(value["builds"]),
             runs=int(value["runs"]),
             build_limit_s=float(value["build_limit_s"]),

@@ -35,9 +35,9 @@ def answer_file(folder: Path, name: str, number: int) -> Path:
     return folder / "{}-{}.json".format(name, number)
 
 
-def engine_file(folder: Path, build: int) -> Path:
-    """The candidate's engine of one build."""
-    return folder / "candidate-{}.engine".format(build)
+def engine_file(folder: Path, number: int) -> Path:
+    """The engine of one build of one network; `number` counts the networks of the first build, then of the next."""
+    return folder / "candidate-{}.engine".format(number)
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -67,7 +67,7 @@ def probe(job: Job, number: int) -> dict[str, Any]:
 
 
 def build(job: Job, number: int) -> dict[str, Any]:
-    """Engines of the reference and of the candidate.
+    """Engines of the reference and of one network; for `number` see `engine_file`.
 
     The reference's is kept on the device: two builds of one network may differ, and it is what drift is judged by.
     """
@@ -89,17 +89,18 @@ def build(job: Job, number: int) -> dict[str, Any]:
         "versions": versions,
         "session": backend.described(job.settings),
         "reference": facts,
-        "candidate": backend.build(job.onnx("candidate"), engine_file(job.folder, number), job.settings),
+        "candidate": backend.build(
+            job.onnx("candidate-{}".format(number % job.networks)), engine_file(job.folder, number), job.settings
+        ),
     }
 
 
 def run(job: Job, number: int) -> dict[str, Any]:
-    """Samples of one build's engine, in this fresh process; `number` counts the runs of all builds from 0."""
-    build_number = number // job.runs
-    name = json.loads(answer_file(job.folder, "build", build_number).read_text(encoding="utf-8"))["backend"]
-    taken = backends.backend(name).measure(
-        engine_file(job.folder, build_number), job.folder / REFERENCE, job.settings, job.plan
-    )
+    """Samples of one build's engines in turn, in this fresh process; `number` counts the runs of all builds from 0."""
+    first = number // job.runs * job.networks
+    name = json.loads(answer_file(job.folder, "build", first).read_text(encoding="utf-8"))["backend"]
+    engines = [engine_file(job.folder, first + index) for index in range(job.networks)]
+    taken = backends.backend(name).measure(engines, job.folder / REFERENCE, job.settings, job.plan)
     return {**taken, "machine": {**machine(), "threads": job.settings.threads}}
 
 

@@ -16,8 +16,9 @@ import pytest
 from onnx import TensorProto, helper
 
 from nas_sr.latency import target_program
-from nas_sr.latency.measure import job
+from nas_sr.latency.measure import Network, job, measure
 from nas_sr.latency.profile import HardwareProfile, Protocol
+from nas_sr.latency.record import Measurement
 from tests.sshd import Server, skip_without_server
 from tests.waiting import until
 
@@ -48,6 +49,11 @@ files = {name: Path(path) for name, path in asked["files"].items()}
 run(asked["job"], files, HardwareProfile.model_validate(asked["profile"]), lambda text: print(text, flush=True))
 print("measured", flush=True)
 """
+
+
+def measured(onnx: Path, profile: HardwareProfile, digest: str = "n", **how) -> Measurement:
+    """The latency of one file."""
+    return measure([Network(digest, onnx)], profile, **how)[0]
 
 
 @pytest.fixture
@@ -100,7 +106,7 @@ def ask(tmp_path: Path, relu_onnx: Path) -> Iterator[Callable[[HardwareProfile],
     def start(profile: HardwareProfile) -> subprocess.Popen:
         folder = tmp_path / f"asker {len(started)}"
         folder.mkdir()
-        files = {"candidate.onnx": relu_onnx, "reference.onnx": relu_onnx}
+        files = {"candidate-0.onnx": relu_onnx, "reference.onnx": relu_onnx}
         asked = {"job": job(profile), "files": files, "profile": profile.model_dump(mode="json")}
         process = subprocess.Popen(
             [sys.executable, "-c", ASKER, json.dumps(asked, default=str)],

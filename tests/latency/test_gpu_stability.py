@@ -222,7 +222,10 @@ def test_samples_that_vary_are_judged_where_the_protocol_says_so():
 
 def test_runs_of_one_build_must_agree_and_builds_need_not():
     def finalist(*latencies_ms):
-        repeats = [Repeat(build=b, run=r, latency_ms=ms, reference_latency_ms=9.9) for b, r, ms in latencies_ms]
+        repeats = [
+            Repeat(build=b, run=r, latency_ms=ms, reference_latency_ms=9.9, relative_latency=ms / 9.9)
+            for b, r, ms in latencies_ms
+        ]
         return measured(rtx(), repeats=tuple(repeats))
 
     builds_differ = finalist((0, 0, 17.0), (0, 1, 17.1), (1, 0, 19.0), (1, 1, 19.1))

@@ -21,9 +21,9 @@ def measured(monkeypatch):
     digests = []
     original = latency_cache.measure
 
-    def counted(digest, *args, **kwargs):
-        digests.append(digest)
-        return original(digest, *args, **kwargs)
+    def counted(networks, *args, **kwargs):
+        digests.extend(network.digest for network in networks)
+        return original(networks, *args, **kwargs)
 
     monkeypatch.setattr(latency_cache, "measure", counted)
     return digests

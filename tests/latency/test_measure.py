@@ -9,8 +9,8 @@ import psutil
 import pytest
 
 from nas_sr.latency.failure import MeasurementFailed
-from nas_sr.latency.measure import measure, reference_onnx
-from tests.latency.conftest import heard_until
+from nas_sr.latency.measure import reference_onnx
+from tests.latency.conftest import heard_until, measured
 
 BURN = "while True: pass"
 
@@ -22,7 +22,7 @@ def _targets() -> set[int]:
 
 
 def test_measurement_says_what_it_was_taken_with(quick, relu_onnx):
-    found = measure("digest", relu_onnx, quick())
+    found = measured(relu_onnx, quick(), "digest")
     assert (found.network, found.target, found.kind, found.stable, found.attempts) == (
         "digest",
         "test",
@@ -45,7 +45,7 @@ def test_disturbed_measurement_is_taken_again_then_labelled(quick, relu_onnx):
     told = []
     burning = [subprocess.Popen([sys.executable, "-c", BURN]) for _ in range(os.cpu_count() or 1)]
     try:
-        found = measure("n", relu_onnx, quick(max_foreign_cpu=0.05, seconds=0.5, retries=1), progress=told.append)
+        found = measured(relu_onnx, quick(max_foreign_cpu=0.05, seconds=0.5, retries=1), progress=told.append)
     finally:
         for process in burning:
             process.kill()
@@ -57,7 +57,7 @@ def test_disturbed_measurement_is_taken_again_then_labelled(quick, relu_onnx):
 
 
 def test_slow_device_is_noticed_by_its_reference(quick, relu_onnx):
-    found = measure("n", relu_onnx, quick(max_reference_drift=0.5), usual_reference_ms=1e-6)
+    found = measured(relu_onnx, quick(max_reference_drift=0.5), usual_reference_ms=1e-6)
     assert not found.stable
     assert "slower than usual" in " ".join(found.labels)
 
@@ -65,27 +65,27 @@ def test_slow_device_is_noticed_by_its_reference(quick, relu_onnx):
 def test_file_that_is_no_onnx_is_the_candidates_fault(quick, tmp_path):
     (tmp_path / "bad.onnx").write_bytes(b"not a network")
     with pytest.raises(MeasurementFailed) as caught:
-        measure("n", tmp_path / "bad.onnx", quick(retries=3))
+        measured(tmp_path / "bad.onnx", quick(retries=3))
     assert caught.value.kind == "candidate"
 
 
 def test_wrong_input_size_is_the_candidates_fault(quick, static_onnx):
     with pytest.raises(MeasurementFailed, match="the network does not run") as caught:
-        measure("n", static_onnx, quick())
+        measured(static_onnx, quick())
     assert caught.value.kind == "candidate"
 
 
 def test_network_too_slow_for_the_limit_is_told_before_its_window(quick):
     profile = quick(iterations=10**7)
     with pytest.raises(MeasurementFailed, match="too slow to measure") as caught:
-        measure("n", reference_onnx(profile.lr_height, profile.lr_width), profile)
+        measured(reference_onnx(profile.lr_height, profile.lr_width), profile)
     assert caught.value.kind == "candidate"
 
 
 def test_endless_job_is_killed_and_nothing_is_left(quick, endless_onnx):
     before = _targets()
     with pytest.raises(MeasurementFailed, match="killed after 8 s") as caught:
-        measure("n", endless_onnx, quick(limit_s=8))
+        measured(endless_onnx, quick(limit_s=8))
     assert caught.value.kind == "candidate"
     assert _targets() <= before
 
@@ -96,7 +96,7 @@ def test_broken_device_is_not_blamed_on_the_candidate(quick, relu_onnx, tmp_path
     reference_onnx(16, 24)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "path"))
     with pytest.raises(MeasurementFailed, match="no such runtime") as caught:
-        measure("n", relu_onnx, quick(retries=3))
+        measured(relu_onnx, quick(retries=3))
     assert caught.value.kind == "device"
 
 
@@ -134,7 +134,7 @@ def test_trainer_that_steps_aside_for_a_measurement_does_not_spoil_it(
     try:
         assert trainer.stdout.readline()
         changed_program("backends/onnxruntime.py", STRANGER.format(pid=trainer.pid if process == "trainer" else 1))
-        found = measure("n", relu_onnx, quick())
+        found = measured(relu_onnx, quick())
     finally:
         trainer.kill()
         trainer.wait()

@@ -20,9 +20,9 @@ from onnx import TensorProto, helper
 
 from nas_sr.latency import target_program
 from nas_sr.latency.failure import MeasurementFailed
-from nas_sr.latency.measure import job, measure, reference_onnx
+from nas_sr.latency.measure import job, reference_onnx
 from nas_sr.latency.probe import probe
-from tests.latency.conftest import heard_until
+from tests.latency.conftest import heard_until, measured
 from tests.sshd import Server
 from tests.waiting import until
 
@@ -40,7 +40,7 @@ ENDLESS_BUILD = """
 _build = build
 
 def build(onnx, engine, settings):
-    if onnx.fp32.name == "candidate.onnx" and not os.path.exists({notes!r}):
+    if onnx.fp32.name == "candidate-0.onnx" and not os.path.exists({notes!r}):
         open({notes!r}, "w").close()
         time.sleep(1000)
     return _build(onnx, engine, settings)
@@ -71,7 +71,7 @@ def _agents(device) -> list[psutil.Process]:
 
 def _failure(profile, onnx_path, **options) -> MeasurementFailed:
     with pytest.raises(MeasurementFailed) as caught:
-        measure("n", onnx_path, profile, **options)
+        measured(onnx_path, profile, **options)
     assert caught.value.text.startswith(f"{profile.name} ({profile.where}): ")
     assert "\n" not in caught.value.text
     return caught.value
@@ -81,7 +81,7 @@ def test_python_38_measures_over_ssh(drone, python38, relu_onnx, tmp_path):
     path = tmp_path / 'a user\'s "best" network.onnx'
     path.write_bytes(relu_onnx.read_bytes())
     told: list[str] = []
-    found = measure("digest", path, drone(python38, final_builds=2, final_runs=2), final=True, progress=told.append)
+    found = measured(path, drone(python38, final_builds=2, final_runs=2), final=True, progress=told.append)
     assert found.versions["python"].startswith("3.8.")
     assert found.versions["onnxruntime"] == "1.19.2"
     assert (found.target, found.backend, found.stable, found.attempts) == ("drone", "onnxruntime", True, 1)
@@ -103,9 +103,7 @@ def test_python_38_is_probed(drone, python38):
 
 def test_talkative_login_shell_is_not_taken_for_the_program(drone, relu_onnx, wrapper):
     talk = "for n in 1 2 3; do printf 'Welcome! nas-sr-target {\\n\\377\\n nas-sr-target '; sleep 0.1; done"
-    found = measure(
-        "n", relu_onnx, drone(wrapper(f'{talk} & printf "no end of line: "; "{sys.executable}" "$@"; wait'))
-    )
+    found = measured(relu_onnx, drone(wrapper(f'{talk} & printf "no end of line: "; "{sys.executable}" "$@"; wait')))
     assert found.runs >= 8
 
 
@@ -122,20 +120,20 @@ def test_cut_connection_is_tried_again_and_a_finished_build_is_used(
         device.cut()
 
     hear, told = _at(stage, cut)
-    found = measure("n", relu_onnx, drone(retries=1, seconds=0.5), progress=hear)
+    found = measured(relu_onnx, drone(retries=1, seconds=0.5), progress=hear)
     assert (found.attempts, found.stable) == (2, True)
     assert workers
     assert not [worker for worker in workers if worker.is_running()]
     assert any("the connection was cut (stage: " in text and "closed by remote host" in text for text in told)
     assert notes.read_text().split().count("reference.onnx") == 1
     if stage == "window":
-        assert notes.read_text().split().count("candidate.onnx") == 1
+        assert notes.read_text().split().count("candidate-0.onnx") == 1
 
 
 def test_build_that_was_cut_off_is_built_anew(drone, device, relu_onnx, changed_program, tmp_path):
     changed_program("backends/onnxruntime.py", ENDLESS_BUILD.format(notes=str(tmp_path / "notes")))
     hear, _ = _at("building the network", lambda: (until((tmp_path / "notes").exists), device.cut()))
-    assert measure("n", relu_onnx, drone(retries=1), progress=hear).attempts == 2
+    assert measured(relu_onnx, drone(retries=1), progress=hear).attempts == 2
 
 
 def test_device_that_is_switched_off_and_on_again(drone, device, relu_onnx):
@@ -146,7 +144,7 @@ def test_device_that_is_switched_off_and_on_again(drone, device, relu_onnx):
         if "nothing listens there" in text:
             device.start()
 
-    found = measure("n", relu_onnx, drone(retries=2, seconds=0.5), progress=hear_and_switch_on)
+    found = measured(relu_onnx, drone(retries=2, seconds=0.5), progress=hear_and_switch_on)
     assert found.attempts == 3
     assert any("nothing listens there" in text for text in told)
 
@@ -166,7 +164,7 @@ def test_device_that_stays_off_is_waited_for_longer_each_time(drone, device, rel
 @pytest.mark.parametrize(("killed", "text"), [(_agents, "the connection was cut"), (_workers, "killed by the system")])
 def test_killed_program_is_tried_again(drone, device, relu_onnx, killed, text):
     hear, told = _at("window", lambda: [process.kill() for process in killed(device)])
-    assert measure("n", relu_onnx, drone(retries=1, seconds=0.5), progress=hear).attempts == 2
+    assert measured(relu_onnx, drone(retries=1, seconds=0.5), progress=hear).attempts == 2
     assert any(text in each and "(stage: window)" in each for each in told)
 
 
@@ -186,7 +184,7 @@ def test_device_is_held_for_as_long_as_a_worker_runs(drone, device, relu_onnx):
         if text == "waiting for the device":
             stuck[0].kill()
 
-    assert measure("n", relu_onnx, drone(retries=1, seconds=0.5), progress=hear_and_kill).attempts == 2
+    assert measured(relu_onnx, drone(retries=1, seconds=0.5), progress=hear_and_kill).attempts == 2
     assert "waiting for the device" in told
 
 
@@ -232,7 +230,7 @@ def test_program_ends_with_whoever_asked(drone, device, ask, relu_onnx, how):
     if how != signal.SIGINT:  # it could not say that nobody will ask for this job again: a later one removes it
         (left,) = device.lying()
         os.utime(left, (0, 0))
-        measure("n", relu_onnx, drone())
+        measured(relu_onnx, drone())
     assert device.lying() == []
 
 
@@ -247,7 +245,7 @@ for line in sys.stdin:
     sys.stdout.flush()
 '"""
     told: list[str] = []
-    assert measure("n", relu_onnx, drone(wrapper(script), retries=1), progress=told.append).attempts == 2
+    assert measured(relu_onnx, drone(wrapper(script), retries=1), progress=told.append).attempts == 2
     assert any("ended with status 0 and no result (stage: window)" in text for text in told)
 
 
@@ -326,7 +324,7 @@ def test_wrong_clock_there_changes_nothing_but_is_told(drone, relu_onnx, wrapper
         f"import time\n_time = time.time\ntime.time = lambda: _time() + {year_s}\n"
     )
     profile = drone(wrapper(f'PYTHONPATH="{tmp_path}/site" exec "{sys.executable}" "$@"'))
-    found = measure("n", relu_onnx, profile)
+    found = measured(relu_onnx, profile)
     assert datetime.now(UTC) - datetime.fromisoformat(found.measured_at) < timedelta(hours=1)
     assert 0 < found.conditions["window_s"] < 3600
     assert year_s - 3600 < probe(profile)["clock_skew_s"] < year_s + 3600
@@ -359,7 +357,7 @@ def test_like_devices_are_used_at_the_same_time(quick, device, second_device, re
 
     def fail_to_measure() -> None:
         with pytest.raises(MeasurementFailed) as caught:
-            measure("n", relu_onnx, quick(name="drone", ssh=both, **LONG), progress=told.append)
+            measured(relu_onnx, quick(name="drone", ssh=both, **LONG), progress=told.append)
         failures.append(caught.value)
 
     threads = [threading.Thread(target=fail_to_measure) for _ in both]
@@ -379,12 +377,12 @@ def test_like_device_takes_over_from_one_that_is_off(quick, device, second_devic
     profile = quick(name="drone", ssh=tuple(server.reached(sys.executable) for server in (device, second_device)))
     device.stop()
     told: list[str] = []
-    assert measure("n", relu_onnx, profile, progress=told.append).runs >= 8
+    assert measured(relu_onnx, profile, progress=told.append).runs >= 8
     assert any(f"drone (127.0.0.1:{device.port}): nothing listens there" in text for text in told)
     assert probe(profile)["machine"]["cores"] >= 1
     second_device.stop()
     with pytest.raises(MeasurementFailed, match="nothing listens there") as caught:
-        measure("n", relu_onnx, profile)
+        measured(relu_onnx, profile)
     assert caught.value.kind == "device"
     with pytest.raises(MeasurementFailed, match="nothing listens there"):
         probe(profile)
@@ -414,7 +412,7 @@ def test_earlier_try_that_does_not_know_its_connection_is_cut_gives_way(
     notes = tmp_path / "notes"
     changed_program("backends/onnxruntime.py", NOTED_BUILD.format(notes=str(notes)))
     profile = drone(**LONG)
-    asked, files = job(profile), {"candidate.onnx": relu_onnx, "reference.onnx": relu_onnx}
+    asked, files = job(profile), {"candidate-0.onnx": relu_onnx, "reference.onnx": relu_onnx}
     ends: dict[str, str] = {}
     told: dict[str, list[str]] = {"earlier": [], "later": []}
 
@@ -432,7 +430,7 @@ def test_earlier_try_that_does_not_know_its_connection_is_cut_gives_way(
     assert "ended with status 3 and no result" in ends["earlier"]
     until(lambda: "window" in told["later"])
     assert not any("building" in text for text in told["later"])
-    assert notes.read_text().split() == ["reference.onnx", "candidate.onnx"]
+    assert notes.read_text().split() == ["reference.onnx", "candidate-0.onnx"]
     (worker,) = _workers(device)
     worker.kill()
     threads["later"].join(60)
@@ -449,7 +447,7 @@ def test_result_of_megabytes_arrives(drone, relu_onnx, changed_program):
             return {{**_build(onnx, engine, settings), "layers": [{layers[0]!r}] * {len(layers)}}}
         """,
     )
-    assert measure("n", relu_onnx, drone()).engine == {"layers": layers}
+    assert measured(relu_onnx, drone()).engine == {"layers": layers}
 
 
 def test_device_that_takes_no_job_is_not_waited_for_without_end(drone, wrapper, tmp_path, monkeypatch):

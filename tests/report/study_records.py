@@ -84,6 +84,7 @@ def prediction(latency_ms, *, target="cpu", error=0.12, source="measured here", 
         latency_ms=latency_ms,
         low_ms=latency_ms / (1 + 1.5 * error),
         high_ms=latency_ms * (1 + 1.5 * error),
+        bound_ms=latency_ms / (1 + 2 * error),
         calibration=Grounds(source=source, digest="c0ffee123456", points=points, cross_validated_error=error),
         labels=labels,
     )
@@ -98,6 +99,7 @@ def finalist(latency_ms, *, build_spread=0.011, run_spread=0.004, **more):
             run=run,
             latency_ms=middle.latency_ms * (1 + (build - 1) * build_spread / 2 + (run - 1) * run_spread / 2),
             reference_latency_ms=20.0,
+            relative_latency=middle.latency_ms * (1 + (build - 1) * build_spread / 2 + (run - 1) * run_spread / 2) / 20,
         )
         for build in range(3)
         for run in range(3)

@@ -70,10 +70,10 @@ def away(tmp_path: Path) -> Iterator[str]:
 
 
 def test_silent_device_is_asked_after_ever_longer_pauses_and_then_given_up(
-    away: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, away: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock(monkeypatch)
-    silent = target(away)
+    silent = target(away, tmp_path / "study")
     assert silent.predictor is None
     with pytest.raises(MeasurementFailed, match="drone") as caught:
         silent.latency(TINY, clock.sleep)
@@ -85,7 +85,7 @@ def test_device_that_comes_back_is_measured_and_its_next_silence_begins_anew(
     tmp_path: Path, device: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ssh = device.reached(sys.executable).model_dump(exclude_none=True)
-    clock, drone = Clock(monkeypatch), target(_profile(tmp_path, ssh))
+    clock, drone = Clock(monkeypatch), target(_profile(tmp_path, ssh), tmp_path / "study")
     device.stop()
 
     def sleep(seconds: float) -> None:
@@ -103,12 +103,12 @@ def test_device_that_comes_back_is_measured_and_its_next_silence_begins_anew(
     assert clock.slept_s[3:] == [15, 30, 60, 120, 240]
 
 
-def test_measuring_during_the_pause_asks_nobody(away: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, silent = Clock(monkeypatch), target(away)
+def test_measuring_during_the_pause_asks_nobody(tmp_path: Path, away: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, silent = Clock(monkeypatch), target(away, tmp_path / "study")
     with pytest.raises(MeasurementFailed) as first:
         silent.measured(TINY)
     with monkeypatch.context() as patch:
-        patch.setattr(targets, "cached_or_measured", lambda *_, **__: pytest.fail("asked"))
+        patch.setattr(silent.epochs, "current_or_begun", lambda *_, **__: pytest.fail("asked"))
         with pytest.raises(MeasurementFailed) as second:
             silent.measured(TINY)
     assert second.value is first.value

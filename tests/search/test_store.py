@@ -56,7 +56,7 @@ def test_reason_of_an_infeasible_trial_says_what_was_measured_since(tmp_path: Pa
     write_latency(store.latency_path(0, "cpu"), measurement(9.0, spread=0.0))
     (trial,) = store.trials()
     assert trial.state == "infeasible"
-    assert trial.reason == f"{why}; the latency taken since is 9.00 ms"
+    assert trial.reason == f"{why}; taken again it is 9.00 ms"
 
 
 def test_network_whose_measurement_is_over_the_limit_is_not_on_the_front(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import yaml
 
 from nas_sr.cli.main import run
 from nas_sr.latency.record import Measurement
+from nas_sr.search.latency_epochs import current_epoch
 from nas_sr.search.store import StudyStore
 from tests.search.quick import answered, searched, write_configs
 
@@ -70,16 +71,23 @@ def test_the_front_is_measured_in_fresh_processes_before_it_is_shown(tmp_path: P
     hardware["protocol"] |= {"final_builds": 2, "final_runs": 2}
     (tmp_path / "quick-cpu.yaml").write_text(yaml.safe_dump(hardware))
     _, said = searched([*options, "--budget", "2"])
-    assert "as a finalist" in said
+    assert "quick-cpu: measuring the front in turn (trial" in said
     record = StudyStore.open(tmp_path / "studies" / "quick").record()
+    epoch = current_epoch(Path(record.study_dir), "quick-cpu")
+    assert epoch is not None
+    assert len(epoch.reference.repeats) == 2
     for number in record.front:
         latency = record.trial(number).latency
         assert isinstance(latency, Measurement)
         assert [(repeat.build, repeat.run) for repeat in latency.repeats] == [(0, 0), (0, 1), (1, 0), (1, 1)]
         assert latency.run_spread is not None
         assert latency.build_spread is not None
-        figures = sorted(repeat.latency_ms for repeat in latency.repeats)
-        assert latency.latency_ms == pytest.approx((figures[1] + figures[2]) / 2)
+        ratios = sorted(repeat.relative_latency for repeat in latency.repeats)
+        assert latency.latency_ms == pytest.approx((ratios[1] + ratios[2]) / 2 * epoch.reference_ms)
+        assert latency.raw_latency_ms in [
+            pytest.approx((each[1] + each[2]) / 2) for each in [sorted(repeat.latency_ms for repeat in latency.repeats)]
+        ]
+    assert len({record.trial(number).latency.window for number in record.front}) == 1  # type: ignore[union-attr]
 
 
 def test_device_that_is_not_there_and_that_nothing_predicts_for_is_said_before_anything_is_done(

@@ -36,6 +36,7 @@ JOB = {
         "reference_share": 1,
         "limit_s": 60,
     },
+    "networks": 1,
     "builds": 1,
     "runs": 1,
     "build_limit_s": 60,

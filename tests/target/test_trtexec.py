@@ -60,6 +60,13 @@ def network(tmp_path: Path) -> OnnxFiles:
     return OnnxFiles(save("single", TensorProto.FLOAT), save("half", TensorProto.FLOAT16))
 
 
+def _measured(engine: Path, reference: Path, settings: Settings, plan: Plan) -> dict:
+    """What is found of one network, and of the GPU meanwhile."""
+    taken = trtexec.measure([engine], reference, settings, plan)
+    (network,) = taken.pop("networks")
+    return {**taken, **network}
+
+
 def _engine(tmp_path: Path, name: str, compute_ms: int) -> Path:
     path = tmp_path / name
     path.write_bytes(b"engine" + bytes([compute_ms]))
@@ -166,7 +173,7 @@ def test_timing_cache_grows_and_a_corrupt_one_is_ignored_and_said(like, network,
 @pytest.mark.parametrize("version", VERSIONS)
 def test_candidate_is_measured_between_two_blocks_of_the_reference(like, tmp_path, capsys, version):
     calls = like(version)
-    found = trtexec.measure(_engine(tmp_path, "c", 5), _engine(tmp_path, "r", 9), SETTINGS, PLAN)
+    found = _measured(_engine(tmp_path, "c", 5), _engine(tmp_path, "r", 9), SETTINGS, PLAN)
     # None of the warm-up's ten times longer runs is among them, though 8.2 exports them.
     assert set(found["samples_ms"]) == {5.0}
     assert set(found["reference_ms"]) == {9.0}
@@ -180,16 +187,26 @@ def test_candidate_is_measured_between_two_blocks_of_the_reference(like, tmp_pat
         assert ("--noCudaGraph" in run) == (version == "110400")
         assert "--useCudaGraph" not in run
     said = [heard(line) for line in capsys.readouterr().out.splitlines(keepends=True)]
-    assert [each["stage"] for each in said if each] == ["reference", "candidate", "window"]
+    assert [each["stage"] for each in said if each] == ["reference", "candidate", "window", "reference"]
     assert found["enqueue_ms"] == [pytest.approx(4.0)] * 20
     assert found["gpu"]["readings"]
+
+
+def test_several_networks_are_measured_with_the_reference_between_them(like, tmp_path):
+    calls = like("8601")
+    engines = [_engine(tmp_path, "a", 5), _engine(tmp_path, "b", 7)]
+    first, second = trtexec.measure(engines, _engine(tmp_path, "r", 9), SETTINGS, PLAN)["networks"]
+    assert (set(first["samples_ms"]), set(second["samples_ms"])) == ({5.0}, {7.0})
+    runs = [next(Path(option).name[-1] for option in run if "loadEngine" in option) for run in calls()]
+    assert runs == ["r", "a", "r", "b", "r"]
+    assert second["reference_after"] == first["reference_after"]
 
 
 def test_cpu_time_of_trtexec_is_not_foreign(like, tmp_path, monkeypatch):
     """It spins while it waits: its CPU time must be our own, or every measurement would look disturbed."""
     like("8601", TAKES_S="0")
     monkeypatch.setattr(trtexec, "_cpu_s", lambda pid: 100.0)
-    found = trtexec.measure(_engine(tmp_path, "c", 5), _engine(tmp_path, "r", 5), SETTINGS, PLAN)
+    found = _measured(_engine(tmp_path, "c", 5), _engine(tmp_path, "r", 5), SETTINGS, PLAN)
     assert all(snapshot["own_s"] >= 100 for snapshot in found["snapshots"])
     assert len(found["snapshots"]) >= 2
     first, last = found["snapshots"][0], found["snapshots"][-1]
@@ -206,7 +223,7 @@ def test_cpu_time_of_a_process_is_read_while_it_runs_and_after(tmp_path):
 @pytest.mark.parametrize("version", ["8601", "110400"])
 def test_network_bound_by_its_launches_is_measured_with_a_cuda_graph_too(like, tmp_path, version):
     calls = like(version)
-    found = trtexec.measure(_engine(tmp_path, "c", 3), _engine(tmp_path, "r", 9), SETTINGS, PLAN)
+    found = _measured(_engine(tmp_path, "c", 3), _engine(tmp_path, "r", 9), SETTINGS, PLAN)
     assert found["cuda_graph_ms"] == [3.0] * 20
     graph = calls()[-1]
     assert "--useCudaGraph" in graph
@@ -216,7 +233,7 @@ def test_network_bound_by_its_launches_is_measured_with_a_cuda_graph_too(like, t
 def test_times_by_layer_on_request(like, tmp_path):
     calls = like("8502")
     settings = SETTINGS._replace(per_layer=True)
-    found = trtexec.measure(_engine(tmp_path, "c", 9), _engine(tmp_path, "r", 9), settings, PLAN)
+    found = _measured(_engine(tmp_path, "c", 9), _engine(tmp_path, "r", 9), settings, PLAN)
     assert found["per_layer_ms"] == [{"name": "/conv/Conv", "ms": 1.5}]
     assert {"--dumpProfile", "--separateProfileRun"} <= set(calls()[-1])
 
@@ -264,7 +281,7 @@ def test_engine_that_does_not_run_is_its_own_fault_and_the_references_the_device
     for broken, kind in [("c.engine", "candidate"), ("r.engine", "device")]:
         like("8502", FAIL_ON=broken, SAYS="[11/22/2026-19:00:00] [E] Engine deserialization failed")
         with pytest.raises(Failure, match="Engine deserialization failed") as caught:
-            trtexec.measure(candidate, reference, SETTINGS, PLAN)
+            _measured(candidate, reference, SETTINGS, PLAN)
         assert caught.value.kind == kind
 
 

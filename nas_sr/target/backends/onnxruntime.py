@@ -5,8 +5,9 @@ from __future__ import annotations
 import platform
 import shutil
 import time
+from functools import partial
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Sequence
 
 import numpy
 import onnxruntime
@@ -55,9 +56,10 @@ def build(onnx: OnnxFiles, engine: Path, settings: Settings) -> dict[str, Any]:
     return {}
 
 
-def measure(candidate: Path, reference: Path, settings: Settings, plan: Plan) -> dict[str, Any]:
-    """Samples of both engines: see protocol.measure."""
-    return protocol.measure(lambda: _load(candidate, settings), lambda: _load(reference, settings), plan)
+def measure(engines: Sequence[Path], reference: Path, settings: Settings, plan: Plan) -> dict[str, Any]:
+    """Samples of the engines in turn: see protocol.measure."""
+    loaders = [partial(_load, engine, settings) for engine in engines]
+    return protocol.measure(loaders, partial(_load, reference, settings), plan)
 
 
 def _load(path: Path, settings: Settings) -> Callable[[], float]:

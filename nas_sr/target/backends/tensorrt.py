@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from pathlib import Path
-from typing import Any
+from typing import Any, Sequence
 
 import numpy
 import tensorrt
@@ -69,6 +69,6 @@ def build(onnx: OnnxFiles, engine: Path, settings: Settings) -> dict[str, Any]:
     return {**facts, "layers": from_inspector(tensorrt, loaded)}
 
 
-def measure(candidate: Path, reference: Path, settings: Settings, plan: Plan) -> dict[str, Any]:
-    """Samples of both engines: see nvinfer.run.measure."""
-    return run.measure(tensorrt, open_cuda(), candidate, reference, settings, plan)
+def measure(engines: Sequence[Path], reference: Path, settings: Settings, plan: Plan) -> dict[str, Any]:
+    """Samples of the engines in turn: see nvinfer.run.measure."""
+    return run.measure(tensorrt, open_cuda(), engines, reference, settings, plan)

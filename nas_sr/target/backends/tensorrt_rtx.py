@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 from pathlib import Path
-from typing import Any
+from typing import Any, Sequence
 
 import numpy
 import tensorrt_rtx_bindings
@@ -80,6 +80,6 @@ def compute_capabilities() -> dict[str, Any]:
     }
 
 
-def measure(candidate: Path, reference: Path, settings: Settings, plan: Plan) -> dict[str, Any]:
-    """Samples of both engines: see nvinfer.run.measure."""
-    return run.measure(tensorrt_rtx_bindings, open_cuda(), candidate, reference, settings, plan)
+def measure(engines: Sequence[Path], reference: Path, settings: Settings, plan: Plan) -> dict[str, Any]:
+    """Samples of the engines in turn: see nvinfer.run.measure."""
+    return run.measure(tensorrt_rtx_bindings, open_cuda(), engines, reference, settings, plan)

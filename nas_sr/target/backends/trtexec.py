@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Sequence
 
 from ..conditions import snapshot
 from ..failure import Failure
@@ -94,10 +94,11 @@ def build(onnx: OnnxFiles, engine: Path, settings: Settings) -> dict[str, Any]:
     }
 
 
-def measure(candidate: Path, reference: Path, settings: Settings, plan: Plan) -> dict[str, Any]:
-    """Samples of both engines, as protocol.measure gives them; the reference runs before and after the candidate.
+def measure(engines: Sequence[Path], reference: Path, settings: Settings, plan: Plan) -> dict[str, Any]:
+    """Samples of the engines one after the other, as protocol.measure gives them; the reference runs before and after
+    each of them.
 
-    And of the candidate: `enqueue_ms` of each sample, `gpu` (see gpu.Watch), on occasion `cuda_graph_ms` and
+    And `gpu` (see gpu.Watch); of each network `enqueue_ms` of each sample, on occasion `cuda_graph_ms` and
     `per_layer_ms`.
 
     Raises:
@@ -105,36 +106,51 @@ def measure(candidate: Path, reference: Path, settings: Settings, plan: Plan) ->
     """
     command = _command()
     watch = Watch(gpu())
+    snapshots: list[dict[str, Any]] = []
+    before = _reference_ms(command, reference, settings, plan, watch)
+    networks = []
+    for engine in engines:
+        say_stage("candidate")
+        rows = _rows(command, engine, plan, settings, watch, snapshots)
+        say_stage("window")
+        after = _reference_ms(command, reference, settings, plan, watch)
+        samples = [row["computeMs"] for row in rows]
+        networks.append(
+            {
+                "samples_ms": samples,
+                "reference_ms": before + after,
+                "reference_after": [0] * len(before) + [len(samples)] * len(after),
+                **_besides(command, engine, rows, settings, plan, watch),
+            }
+        )
+        before = after
+    return {"networks": networks, "snapshots": snapshots, "gpu": watch.report()}
+
+
+def _reference_ms(command: Trtexec, reference: Path, settings: Settings, plan: Plan, watch: Watch) -> list[float]:
+    """A block of reference runs: half of the reference's share, for it runs before and after a network."""
     share = plan.reference_share / 2
     block = plan._replace(seconds=plan.seconds * share, iterations=math.ceil(plan.iterations * share))
     say_stage("reference")
     try:
-        before = _rows(command, reference, block, settings, watch)
+        return [row["computeMs"] for row in _rows(command, reference, block, settings, watch)]
     except Failure as failure:
-        raise Failure(
-            "passing" if failure.kind == "passing" else "device", "the reference network: " + failure.text
-        ) from failure
-    say_stage("candidate")
-    snapshots: list[dict[str, Any]] = []
-    rows = _rows(command, candidate, plan, settings, watch, snapshots)
-    say_stage("window")
-    after = _rows(command, reference, block, settings, watch)
-    samples = [row["computeMs"] for row in rows]
+        kind = "passing" if failure.kind == "passing" else "device"
+        raise Failure(kind, "the reference network: " + failure.text) from failure
+
+
+def _besides(
+    command: Trtexec, engine: Path, rows: list[dict[str, float]], settings: Settings, plan: Plan, watch: Watch
+) -> dict[str, Any]:
+    """What is known of an engine besides its samples, once they are taken."""
     enqueue = [row["endEnqMs"] - row["startEnqMs"] for row in rows if "endEnqMs" in row]
-    taken = {
-        "samples_ms": samples,
-        "reference_ms": [row["computeMs"] for row in before + after],
-        "reference_after": [0] * len(before) + [len(samples)] * len(after),
-        "snapshots": snapshots,
-        "enqueue_ms": enqueue,
-    }
-    if enqueue and median(enqueue) > ENQUEUE_BOUND * median(samples):
-        graph = _rows(command, candidate, plan, settings, watch, cuda_graph=True)
-        taken["cuda_graph_ms"] = [row["computeMs"] for row in graph]
+    found: dict[str, Any] = {"enqueue_ms": enqueue}
+    if enqueue and median(enqueue) > ENQUEUE_BOUND * median(row["computeMs"] for row in rows):
+        graph = _rows(command, engine, plan, settings, watch, cuda_graph=True)
+        found["cuda_graph_ms"] = [row["computeMs"] for row in graph]
     if settings.per_layer:
-        taken["per_layer_ms"] = _layers_ms(command, candidate, settings)
-    taken["gpu"] = watch.report()
-    return taken
+        found["per_layer_ms"] = _layers_ms(command, engine, settings)
+    return found
 
 
 def _command() -> Trtexec:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any, Callable
+from typing import Any, Callable, Sequence
 
 import numpy
 
@@ -108,15 +109,17 @@ class Engine:
         return MemoryError(said) if out_of_memory(said) else RuntimeError(said)
 
 
-def measure(trt: Any, cuda: Cuda, candidate: Path, reference: Path, settings: Settings, plan: Plan) -> dict[str, Any]:
-    """What protocol.measure returns, and of the candidate: `enqueue_ms` of each sample, whether its `output` is
-    "finite", `gpu` (see gpu.Watch) and on occasion `cuda_graph_ms` (or `cuda_graph_error`) and `per_layer_ms`.
+def measure(
+    trt: Any, cuda: Cuda, engines: Sequence[Path], reference: Path, settings: Settings, plan: Plan
+) -> dict[str, Any]:
+    """What protocol.measure returns, `gpu` (see gpu.Watch), and of each network: `enqueue_ms` of each sample, whether
+    its `output` is "finite", and on occasion `cuda_graph_ms` (or `cuda_graph_error`) and `per_layer_ms`.
     """
     watch = Watch(gpu(cuda.device.pci_bus_id))
-    engines: dict[Path, Engine] = {}
+    loaded: dict[Path, Engine] = {}
 
-    def loaded(path: Path) -> Callable[[], float]:
-        engine = engines[path] = Engine(trt, cuda, path, settings)
+    def load(path: Path) -> Callable[[], float]:
+        engine = loaded[path] = Engine(trt, cuda, path, settings)
 
         def run() -> float:
             ms = engine()
@@ -125,16 +128,24 @@ def measure(trt: Any, cuda: Cuda, candidate: Path, reference: Path, settings: Se
 
         return run
 
-    taken = protocol.measure(lambda: loaded(candidate), lambda: loaded(reference), plan)
-    engine = engines[candidate]
+    taken = protocol.measure([partial(load, path) for path in engines], partial(load, reference), plan)
     taken["gpu"] = watch.report()
-    taken["enqueue_ms"] = engine.enqueue_ms[-len(taken["samples_ms"]) :]
-    taken["output"] = "finite" if engine.finite() else "not finite"
-    if median(taken["enqueue_ms"]) > ENQUEUE_BOUND * median(taken["samples_ms"]):
-        try:
-            taken["cuda_graph_ms"] = engine.graph_ms(plan.iterations)
-        except RuntimeError as error:
-            taken["cuda_graph_error"] = str(error)
-    if settings.per_layer:
-        taken["per_layer_ms"] = engine.layers_ms(trt, max(plan.warmup_iterations, 10))
+    for path, network in zip(engines, taken["networks"]):
+        network.update(_besides(trt, loaded[path], network["samples_ms"], settings, plan))
     return taken
+
+
+def _besides(trt: Any, engine: Engine, samples_ms: list[float], settings: Settings, plan: Plan) -> dict[str, Any]:
+    """What is known of an engine besides its samples, once they are taken."""
+    found: dict[str, Any] = {
+        "enqueue_ms": engine.enqueue_ms[-len(samples_ms) :],
+        "output": "finite" if engine.finite() else "not finite",
+    }
+    if median(found["enqueue_ms"]) > ENQUEUE_BOUND * median(samples_ms):
+        try:
+            found["cuda_graph_ms"] = engine.graph_ms(plan.iterations)
+        except RuntimeError as error:
+            found["cuda_graph_error"] = str(error)
+    if settings.per_layer:
+        found["per_layer_ms"] = engine.layers_ms(trt, max(plan.warmup_iterations, 10))
+    return found

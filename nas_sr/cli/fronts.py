@@ -1,0 +1,60 @@
+"""A study's front as text and as JSON: the same for every verb."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nas_sr.latency.latency import Latency
+    from nas_sr.records import StudyRecord, TrialRecord
+
+
+def front_rows(study: StudyRecord) -> list[dict[str, Any]]:
+    """The front's points, fastest first."""
+    return [
+        {
+            "trial": trial.number,
+            "psnr_db": trial.psnr_db,
+            "latency_ms": trial.latency_ms,
+            **_measured(trial.latency),
+            "latency_kind": trial.latency.kind if trial.latency else None,
+            "low_ms": trial.latency.low_ms if trial.latency else None,
+            "high_ms": trial.latency.high_ms if trial.latency else None,
+            "spec": trial.spec.to_json(),
+        }
+        for trial in (study.trial(number) for number in study.front)
+    ]
+
+
+def _measured(latency: Latency | None) -> dict[str, Any]:
+    measured = latency is not None and latency.kind == "measured"
+    return {name: getattr(latency, name) if measured else None for name in ("raw_latency_ms", "stable")}
+
+
+def print_front(study: StudyRecord) -> None:
+    """A table, fastest first, each figure with its kind."""
+    if len(study.targets) > 1:
+        print(f"{study.target}:")
+    print(f"{'trial':>5}  {'PSNR':>10}  {'latency':>12}  network")
+    front = [study.trial(number) for number in study.front]
+    for trial in front:
+        name = f"{trial.preset}  " if trial.preset else ""
+        print(
+            f"{trial.number:>5}  {trial.psnr_db:>7.3f} dB  {trial.latency_ms:>9.2f} ms  {name}{trial.spec.label()}"
+            f"  ({_kind(trial)})"
+        )
+    predicted = [str(trial.number) for trial in front if trial.latency and trial.latency.kind == "predicted"]
+    if predicted:
+        print(
+            f"not measured on {study.target}: {', '.join(predicted)}. The same command measures them"
+            " once the device answers"
+        )
+
+
+def _kind(trial: TrialRecord) -> str:
+    latency = trial.latency
+    if latency is None:
+        return ""
+    if latency.kind == "predicted":
+        return f"predicted, {latency.low_ms:.2f} to {latency.high_ms:.2f}"
+    return "measured" if latency.stable else "measured UNSTABLE"
