@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import platform
 import shutil
-from typing import NamedTuple
 
 from nas_sr.cache import cache_folder
 from nas_sr.data.demo import demonstration
 from nas_sr.environment import machine, versions
 from nas_sr.errors import UsageError
-
-
-class Check(NamedTuple):
-    """One thing looked at. What is optional and missing is fine: `remedy` says how to get it."""
-
-    name: str
-    status: str  # "ok", "missing" (optional) or "broken" (nas-sr cannot work)
-    found: str
-    remedy: str = ""
+from nas_sr.latency.failure import MeasurementFailed
+from nas_sr.latency.probe import probe
+from nas_sr.latency.profile import profile
+from nas_sr.runtimes import Check, runtime_checks
 
 
 def checks() -> list[Check]:
@@ -32,31 +25,32 @@ def checks() -> list[Check]:
         Check("python", "ok", platform.python_version()),
         Check("packages", "ok", packages),
         Check("processor", "ok", f"{cores}: a target (--hw cpu), and trains"),
-        _gpu(here["gpus"]),
-        *(_runtime(name, module, extra) for name, module, extra in _RUNTIMES),
+        *_devices(here["gpus"]),
         _demonstration(),
         _cache(),
         _shared_memory(),
     ]
 
 
-_RUNTIMES = (
-    ("TensorRT", "tensorrt", "tensorrt"),
-    ("TensorRT for RTX", "tensorrt_rtx_bindings", "tensorrt-rtx"),
-    ("spandrel", "spandrel", "spandrel"),
-)
+def _devices(seen_by_torch: list[str]) -> list[Check]:
+    """What trains and what measures, as the measuring program finds it: by loading and asking, not by names."""
+    try:
+        found = probe(profile("cpu"))
+    except MeasurementFailed as failure:
+        return [_gpu(seen_by_torch, None), Check("measuring program", "broken", failure.text, "install nas-sr anew")]
+    driver = ((found["gpu"] or {}).get("facts") or {}).get("name")
+    return [_gpu(seen_by_torch, driver), *runtime_checks(found["backends"])]
 
 
-def _gpu(names: list[str]) -> Check:
-    if names:
-        return Check("GPU", "ok", f"{', '.join(names)}: trains")
-    return Check("GPU", "missing", "none that torch sees", "training works without; with an NVIDIA GPU, a CUDA torch")
-
-
-def _runtime(name: str, module: str, extra: str) -> Check:
-    if importlib.util.find_spec(module):
-        return Check(name, "ok", "installed; no target uses it yet")
-    return Check(name, "missing", "not installed; no target uses it yet", f"pip install 'nas-sr[{extra}]'")
+def _gpu(seen_by_torch: list[str], seen_by_driver: str | None) -> Check:
+    if seen_by_torch:
+        return Check("GPU", "ok", f"{', '.join(seen_by_torch)}: trains")
+    if seen_by_driver:
+        remedy = "install a torch with CUDA that this driver supports (pytorch.org says which)"
+        return Check(
+            "GPU", "missing", f"{seen_by_driver} is there, but torch does not see it: training uses the CPU", remedy
+        )
+    return Check("GPU", "missing", "none", "training works without; with an NVIDIA GPU: its driver, and a CUDA torch")
 
 
 def _demonstration() -> Check:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -11,6 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from nas_sr.errors import UsageError
+
+_ROOM = "make room on that disk"
+_REMEDIES = {
+    errno.ENOSPC: _ROOM,
+    errno.EDQUOT: f"{_ROOM}, or raise its quota",
+    errno.EFBIG: "raise the limit on the size of files (`ulimit -f unlimited`)",
+    errno.EROFS: "mount that disk for writing",
+}
+
+
+def remedy(error: OSError) -> str:
+    """What helps where something could not be written; empty where the error alone does not say."""
+    return _REMEDIES.get(error.errno or 0, "")
 
 
 @contextmanager

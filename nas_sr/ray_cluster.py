@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
@@ -16,6 +19,7 @@ import ray
 
 from nas_sr.errors import UsageError, WorkError
 
+_LONGEST_SOCKET = 107 if sys.platform == "linux" else 103  # bytes of a socket's path
 _TRIES = 3  # Ray waits 30 s for its own processes, which is short on a machine that is busy with other things
 
 
@@ -26,7 +30,8 @@ def ray_cluster(address: str | None = None) -> Iterator[None]:
     Where Ray is initialised in this process already, as in a notebook, that one is used and goes on running.
 
     Raises:
-        UsageError: there is no cluster at this address, or this process is connected to another one.
+        UsageError: there is no cluster at this address, this process is connected to another one, or TMPDIR is too long
+            for Ray's sockets.
         WorkError: Ray does not start on this machine, after three tries.
     """
     on_term = signal.getsignal(signal.SIGTERM)
@@ -35,6 +40,7 @@ def ray_cluster(address: str | None = None) -> Iterator[None]:
         yield
         return
     if address is None:
+        refuse_long_folder()
         _start()
     else:
         _join(address)
@@ -59,6 +65,27 @@ def _refuse_other(address: str | None) -> None:
         raise UsageError(
             f"--address {address}: Ray is initialised in this process already, at {connected};"
             " leave the address out, or call ray.shutdown() before"
+        )
+
+
+def refuse_long_folder() -> None:
+    """Checks, before Ray or any work begins, that Ray's sockets can be made in the folder for temporary files.
+
+    Raises:
+        UsageError: their paths would be longer than the system allows.
+    """
+    variable = next((name for name in ("RAY_TMPDIR", "TMPDIR") if name in os.environ), None)  # in Ray's own order
+    if variable is None:
+        return
+    folder = os.environ[variable]
+    longest = Path(
+        folder, "ray", f"session_{datetime.now():%Y-%m-%d_%H-%M-%S_%f}_{os.getpid()}", "sockets/plasma_store"
+    )
+    excess = len(os.fsencode(longest)) - _LONGEST_SOCKET
+    if excess > 0:
+        raise UsageError(
+            f"{variable} is too long for Ray, whose sockets have paths of at most {_LONGEST_SOCKET} bytes in it:"
+            f" shorten it by {excess} or more, for instance {variable}=/tmp, but got {folder}"
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from nas_sr.cli.output import JSON, counted, error_console, print_json
+from nas_sr.command_line import command
 
 if TYPE_CHECKING:
     from nas_sr.data.packing import Packed
+
+_USUAL_SCALE = 4  # of the space that a search takes by itself
 
 data_app = typer.Typer(help="Image sets.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -100,7 +102,13 @@ def prepare(
     print(
         f"{out}: {len(made.train.pack)} images to train on{with_val}, {size:.2f} GB; {decoded} of them packed just now"
     )
-    print(f"next: nas-sr search --data {shlex.quote(str(out))}" + ("" if made.val else " --val DIR"))
+    open_words = {} if made.val else {"DIR": "a folder of validation images, of which the pack has none"}
+    if scale != _USUAL_SCALE:
+        open_words["SPACE"] = f"a search space of scale {scale}"
+    for word, meaning in open_words.items():
+        print(f"in the next command, {word} stands for {meaning}")
+    options = {"--val": "DIR" if "DIR" in open_words else None, "--space": "SPACE" if "SPACE" in open_words else None}
+    print(f"next: {command('search', options={'--data': out, **options})}")
 
 
 @data_app.command("check")
@@ -113,7 +121,8 @@ def check(
     """Names every file that is broken or does not match; exit status 1 if there is one.
 
     Folders: unreadable files, HR and LR without each other, sizes, LR images that show another picture, pictures that
-    are there twice. A pack: cut short, changed pixels, pictures both trained and validated on.
+    are there twice. A pack: cut short, changed pixels, pictures both trained and validated on. Notes, which may be
+    intended: files and folders that are passed over, metadata that is broken, LR images that are not bicubic.
 
     \b
         nas-sr data check DIV2K Flickr2K

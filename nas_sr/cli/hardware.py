@@ -9,6 +9,7 @@ import typer
 
 from nas_sr.cli.names import ARCH_HELP, STUDIES, absolute, arch
 from nas_sr.cli.output import JSON, error_console, print_json
+from nas_sr.command_line import command, studies_option
 
 if TYPE_CHECKING:
     from nas_sr.arch.spec import ArchSpec
@@ -146,16 +147,18 @@ def _of_spec(spec: ArchSpec, hw: str, final: bool, layers: bool, progress: Progr
 def _first_target(study: str | None, studies: Path) -> str:
     from nas_sr.search.store import StudyStore, study_folder
 
-    return StudyStore.open(study_folder(study, studies)).config.hw[0] if study else "cpu"
+    return StudyStore.read(study_folder(study, studies)).config.hw[0] if study else "cpu"
 
 
 def _compared(network: str, target: HardwareProfile, name: str, study: str, studies: Path, as_json: bool) -> Latency:
     from nas_sr.search.competitors import add_competitor
     from nas_sr.search.store import StudyStore, study_folder
 
-    found = add_competitor(StudyStore.open(study_folder(study, studies)), name, Path(network), target)
+    folder = study_folder(study, studies)
+    found = add_competitor(StudyStore.open(folder), name, Path(network), target)
     if not as_json:
-        print(f"{name}: {found.psnr_db:.3f} dB on the study's validation images; `nas-sr report {study}` shows it")
+        report = command("report", folder.name, options=studies_option(folder))
+        print(f"{name}: {found.psnr_db:.3f} dB on the study's validation images; `{report}` shows it")
     return found.latency
 
 

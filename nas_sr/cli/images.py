@@ -50,6 +50,12 @@ def evaluate(
         nas-sr evaluate bundles/camera --data Set5
         nas-sr evaluate camera:3 camera:7 --data Set5 --data Urban100 --csv figures.csv --pictures pictures
         nas-sr evaluate bicubic --data Set5 --json
+
+    Where the output equals HR, PSNR and its mean are infinite: `inf` in the table and the CSV, "inf" in JSON.
+
+    JSON: model, data, scale, y (float or rounded), n, psnr_y_db, ssim_y, psnr_rgb_db, ssim_rgb (means; null without
+    images), identical (names of images whose PSNR is infinite), per_image, problems, notes, and bicubic, which has the
+    same keys. Of several models or image sets: results, a list of such objects, bicubic's among them.
     """
     from nas_sr.errors import UsageError, WorkError
     from nas_sr.evaluate.compare import compare
@@ -108,7 +114,7 @@ def upscale(
         nas-sr upscale bundles/camera/model.onnx 'photos/*.webp' large/
     """
     from nas_sr.errors import UsageError, WorkError
-    from nas_sr.evaluate.jobs import plan_jobs
+    from nas_sr.evaluate.jobs import not_read, plan_jobs
     from nas_sr.evaluate.upscale import upscale_files
 
     if overwrite and skip_existing:
@@ -117,6 +123,8 @@ def upscale(
     existing: Any = "overwrite" if overwrite else "skip" if skip_existing else "refuse"
     jobs = plan_jobs(sources, target, output_format, existing)
     with _UpscalingView(len(jobs), quiet=as_json) as view:
+        for line in not_read(sources):
+            view.said(line)
         done = upscale_files(
             upscaler,
             jobs,

@@ -77,5 +77,5 @@ def run(arguments: list[str]) -> int:
 
 
 def _fail(text: str, status: int) -> int:
-    print(f"nas-sr: {' '.join(text.split())}", file=sys.stderr)
+    print(f"nas-sr: {' '.join(line.strip() for line in text.splitlines())}", file=sys.stderr)
     return status

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
+
+from nas_sr.command_line import DEFAULT_STUDIES, STUDIES_VARIABLE
 
 if TYPE_CHECKING:
     from nas_sr.arch.spec import ArchSpec
     from nas_sr.records import StudyRecord, TrialRecord
 
 ARCH_HELP = "A preset's name, a spec file, a bundle, or STUDY:TRIAL."
-STUDIES = typer.Option(Path("studies"), "--studies", envvar="NAS_SR_STUDIES", help="Folder that holds the studies.")
+_TRIAL = re.compile(r"(.+):([0-9]{1,9})", re.DOTALL)  # the study's name may have colons of its own
+_LONGEST_NAME = 200  # bytes; what is written beside a folder has a longer name
+STUDIES = typer.Option(DEFAULT_STUDIES, "--studies", envvar=STUDIES_VARIABLE, help="Folder that holds the studies.")
 
 
 def absolute(name_or_path: str | None) -> str | None:
@@ -23,22 +28,37 @@ def absolute(name_or_path: str | None) -> str | None:
     return str(path.resolve()) if path.exists() or len(path.parts) > 1 else name_or_path
 
 
+def new_study_folder(name: str, root: Path) -> Path:
+    """Where the study of that name is, or will be.
+
+    Raises:
+        UsageError: a name that no folder under `root` can have, or that could not be printed in one line.
+    """
+    from nas_sr.errors import UsageError
+
+    if not name.strip() or name in (".", "..") or "/" in name or not name.isprintable():
+        raise UsageError(f"--name must be the plain name of a folder, not empty and without '/', but got {name!r}")
+    if len(name.encode()) > _LONGEST_NAME:
+        raise UsageError(f"--name must have at most {_LONGEST_NAME} bytes, but got {len(name.encode())}")
+    return root / name
+
+
 def study_record(study: str, root: Path, target: str | None = None) -> StudyRecord:
     """The study of that name or folder, on one of its targets (its first)."""
     from nas_sr.search.store import StudyStore, study_folder
 
-    return StudyStore.open(study_folder(study, root)).record(target)
+    return StudyStore.read(study_folder(study, root)).record(target)
 
 
 def study_trial(text: str, root: Path) -> tuple[StudyRecord, TrialRecord] | None:
     """The study and the trial meant by `STUDY:TRIAL`; None for a text of another form."""
-    study, colon, number = text.rpartition(":")
-    if not colon or not number.isdigit() or Path(text).exists():
+    match = _TRIAL.fullmatch(text)
+    if match is None or Path(text).exists():
         return None
     from nas_sr.search.store import find_trial
 
-    record = study_record(study, root)
-    return record, find_trial(record, int(number))
+    record = study_record(match[1], root)
+    return record, find_trial(record, int(match[2]))
 
 
 def arch(text: str, root: Path) -> ArchSpec:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import typer
 
 from nas_sr.cli.names import absolute
 from nas_sr.cli.output import JSON, Pace, counted, error_console, print_json
+from nas_sr.command_line import Value, command
 
 _PLAIN_LINE_EVERY_S = 60
 
@@ -118,7 +118,13 @@ def _trained(
                 " it would diverge again: lower learning_rate in train.yaml and begin anew with --overwrite"
             ) from None
         except Interrupted:
-            console.print(f"checkpoint written; continue with: nas-sr train {shlex.quote(str(bundle))} --resume")
+            options: dict[str, Value] = {
+                "--resume": True,
+                "--workers": workers if workers > 1 else None,
+                "--address": address,
+            }
+            again = command("train", bundle, options=options)
+            console.print(f"checkpoint written; continue with: {again}", soft_wrap=True)
             raise KeyboardInterrupt from None
     write_weights(bundle, load_network(folder / BEST))
     record_training(bundle, trained.steps, trained.psnr_db)

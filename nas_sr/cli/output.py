@@ -38,8 +38,8 @@ def error_console() -> Any:
     """A rich console on standard error."""
     from rich.console import Console
 
-    # What is told holds words of compilers and paths: brackets in them are no markup.
-    return Console(stderr=True, highlight=False, markup=False)
+    # What is told holds words of compilers and paths: brackets in them are no markup, and colons no emoji.
+    return Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from nas_sr.cli.fronts import front_rows, print_front
-from nas_sr.cli.names import STUDIES, absolute, study_record
+from nas_sr.cli.names import STUDIES, absolute, new_study_folder, study_record
 from nas_sr.cli.output import JSON, counted, error_console, print_json
+from nas_sr.command_line import DEFAULT_REPORTS, command
 
 if TYPE_CHECKING:
     from nas_sr.config import StudyConfig
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 NEW_EPOCH = typer.Option(
     False, "--new-epoch", help="A device or its software has changed: measure every latency on it again."
 )
-REPORTS = typer.Option(Path("reports"), "--reports", help="Folder that holds the reports.")
+REPORTS = typer.Option(DEFAULT_REPORTS, "--reports", help="Folder that holds the reports.")
 
 
 def register(app: typer.Typer) -> None:
@@ -55,6 +55,9 @@ def search(
     config: str = typer.Option(None, "--config", help="Study config: a shipped name or a file.  [default: default]"),
     cpus: float = typer.Option(1, "--cpus-per-trial", min=0.01, help="Cores for each candidate."),
     gpus: float = typer.Option(None, "--gpus-per-trial", min=0, help="GPUs (or a share of one) for each candidate."),
+    retry_failed: bool = typer.Option(
+        False, "--retry-failed", help="Evaluate again what failed in earlier searches of this study."
+    ),
     new_epoch: bool = NEW_EPOCH,
     studies: Path = STUDIES,
     reports: Path = REPORTS,
@@ -84,10 +87,14 @@ def search(
     folder, resolved = _study(name, studies, config, given, steps)
     console = error_console()
     packing = partial(counted, "packing images")
-    found = run_search(folder, resolved, budget, Resources(cpus, _gpus(gpus)), console, packing, new_epoch)
+    found = run_search(
+        folder, resolved, budget, Resources(cpus, _gpus(gpus)), console, packing, new_epoch, retry_failed
+    )
     study = found.studies[0]
     files = _write_report(found.studies, reports)
     counts = {state: _count(study, state) for state in ("complete", "pruned", "failed", "infeasible")}
+    if counts["failed"]:
+        console.print(f"{counts['failed']} failed; the same command with --retry-failed evaluates them again")
     if found.space_exhausted:
         console.print("the space holds no further network", style="yellow")
     if as_json:
@@ -108,7 +115,7 @@ def search(
     for each in found.studies:
         print_front(each)
     print(f"report: {files['html']}")
-    print(f"next:   nas-sr export {shlex.quote(study.name)} --knee")
+    _print_next(study)
 
 
 def retarget(
@@ -136,13 +143,13 @@ def retarget(
         found = run_retarget(folder, absolute(hw) or hw, error_console(), new_epoch)
     except MeasurementFailed as failure:
         raise WorkError(f"{failure}; what was measured is kept") from None
-    files = _write_report(StudyStore.open(folder).records(), reports)
+    files = _write_report(StudyStore.read(folder).records(), reports)
     if as_json:
         print_json({"study": found.name, "target": found.target, "front": front_rows(found), "report": files["html"]})
         return
     print_front(found)
     print(f"report: {files['html']}")
-    print(f"next:   nas-sr export {shlex.quote(found.name)} --hw {found.target} --knee")
+    _print_next(found)
 
 
 def report(
@@ -160,7 +167,7 @@ def report(
     """
     from nas_sr.search.store import StudyStore, study_folder
 
-    records = StudyStore.open(study_folder(study, studies)).records()
+    records = StudyStore.read(study_folder(study, studies)).records()
     files = _write_report(records, reports)
     if as_json:
         print_json(
@@ -226,7 +233,7 @@ def export(
             " smallest training image is no larger; a larger crop_lr leaves small images out (of a pack: --min-lr of"
             " `nas-sr data prepare`)"
         )
-    print(f"next: nas-sr train {shlex.quote(str(folder))}")
+    print(f"next: {command('train', folder)}")
 
 
 def _study(
@@ -241,9 +248,9 @@ def _study(
     changes = {key: value for key, value in given.items() if value is not None}
     named = {**base.model_dump(), **changes}
     targets = "+".join(Path(each).stem for each in named["hw"])
-    folder = studies / (name or f"{targets}-{Path(named['space']).stem}")
+    folder = new_study_folder(f"{targets}-{Path(named['space']).stem}" if name is None else name, studies)
     if StudyStore.exists(folder) and config is None:
-        base = StudyStore.open(folder).config
+        base = StudyStore.read(folder).config
     values = {**base.model_dump(), **changes}
     if given["seed"] is not None:
         values["training"]["seed"] = given["seed"]
@@ -270,3 +277,10 @@ def _write_report(studies: list[StudyRecord], reports: Path) -> dict[str, Any]:
 
 def _count(study: StudyRecord, state: str) -> int:
     return sum(trial.state == state and trial.repeats is None for trial in study.trials)
+
+
+def _print_next(study: StudyRecord) -> None:
+    from nas_sr.report.info import export_command
+
+    if study.front:
+        print(f"next:   {export_command(study, None)}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from nas_sr.data.folders import find_all_pairs
-from nas_sr.data.images import UnreadableImage
+from nas_sr.data.images import UnreadableImage, broken_metadata
 from nas_sr.data.matching import Match
 from nas_sr.data.pack import Entry, Pack, is_pack, pixel_digest, reads_back
 from nas_sr.data.pairs import ImagePair
@@ -66,6 +66,8 @@ def _check_folders(folders: Sequence[Path], scale: int, progress: Progress, work
             bad.append(Remark(str(result.path), result.why))
         else:
             digest, match = result
+            for path in filter(None, (pair.hr, pair.lr)):
+                notes += [Remark(str(path), line) for line in broken_metadata(path)]
             earlier = first_with.setdefault(digest, pair.hr)
             if earlier != pair.hr:
                 bad.append(Remark(str(pair.hr), f"the same picture as {earlier}"))

@@ -6,12 +6,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from nas_sr.data.layouts import ImageSet, allowed, hr_folders, image_set, set_folder
+from nas_sr.data.layouts import (
+    ImageSet,
+    allowed,
+    hr_folders,
+    image_set,
+    is_validation,
+    lr_folders_of,
+    of_another_factor,
+    set_folder,
+)
 from nas_sr.data.pairs import ImagePair
+from nas_sr.data.passed_over import between, passed_over
 from nas_sr.errors import UsageError
 
 PUBLISHED_COUNTS = {"DIV2K_train_HR": 800, "DIV2K_valid_HR": 100, "Flickr2K_HR": 2650}
-_VALIDATION = ("_valid_HR", "_test_HR")
 
 
 class Found(NamedTuple):
@@ -34,18 +43,18 @@ class Found(NamedTuple):
 def find_pairs(folder: Path, scale: int, *, evaluating: bool = False) -> Found:
     """The image pairs of a folder in one of these layouts:
 
-    - `HR/` or `GTmod12/` with `LRx<scale>/`, `LR_bicubic/X<scale>/` or `LRbicx<scale>/`, or without; LR names are the
-      HR names, or those with `x<scale>` behind them;
-    - DIV2K's and Flickr2K's: `<set>_HR/` with `<set>_LR_bicubic/X<scale>/0001x4.png`, one or several sets in a folder
-      (of training and validation sets, `evaluating` takes the latter, otherwise the former);
+    - an HR folder with its LR folder beside it: `HR/` or `GTmod12/` with `LRx<scale>/`, `LR_bicubic/X<scale>/`,
+      `LRbicx<scale>/` or `LR/`; DIV2K's and Flickr2K's `<set>_HR/` with `<set>_LR_bicubic/X<scale>/`, one or several
+      sets in a folder (of training and validation sets, `evaluating` takes the latter, otherwise the former);
     - the HR folder of any of these;
-    - `image_SRF_<scale>/`, or that folder itself, with `<name>_HR.png` and `<name>_LR.png` side by side (the results of
-      other methods beside them are passed over);
+    - one folder with both (`image_SRF_<scale>/` or any other), or with HR images and a folder of LR images inside;
     - a folder of such folders (`DF2K/DIV2K/DIV2K_train_HR`, `DF2K/Flickr2K/Flickr2K_HR`);
     - a flat folder of images, which are HR, or a folder that holds nothing but one.
 
+    Folders and files are told by the marks in their names (`nas_sr.data.marks`). What is not used is in the notes.
+
     Raises:
-        UsageError: no such folder, it cannot be read, or no images in it.
+        UsageError: no such folder, it cannot be read, no images in it, or names that do not tell HR from LR.
     """
     return find_all_pairs([folder], scale, evaluating=evaluating)
 
@@ -82,16 +91,32 @@ def _sets_of(folder: Path, scale: int, evaluating: bool, notes: list[str]) -> li
         what = "is a file" if folder.exists() else "does not exist"
         raise UsageError(f"{folder}: {what}; expected {allowed(scale)}")
     sources = hr_folders(folder, scale)
-    validation = [path for path in sources if path.name.endswith(_VALIDATION)]
+    validation = [path for path in sources if is_validation(path, scale)]
     training = [path for path in sources if path not in validation]
     wanted = (validation or training) if evaluating else (training or validation)
     if len(wanted) < len(sources):
         left_out = ", ".join(path.name for path in sources if path not in wanted)
         notes.append(f"{folder}: {left_out} left out, so that training and validation images do not mix")
     sets = [image_set(path, scale) for path in wanted]
+    left_over = _left_over(folder, sets, [path for path in sources if path not in wanted], scale)
     if not any(each.pairs for each in sets):
-        raise UsageError(f"{folder}: no images; expected {allowed(scale)}")
+        there = "".join(f"; {line}" for line in left_over)
+        raise UsageError(f"{folder}: no images; expected {allowed(scale)}{there}")
+    notes += [f"{each.folder}: {line}" for each in sets for line in each.notes]
+    notes += left_over
     return sets
+
+
+def _left_over(folder: Path, sets: list[ImageSet], left_out: list[Path], scale: int) -> list[str]:
+    """A line for each folder that was gone through and has something that is neither used nor known."""
+    visited = between(folder, [path for each in sets for path in (each.folder, each.lr_folder) if path])
+    visited |= {path for each in sets for path in (each.folder, each.lr_folder) if path}
+    used = visited | between(folder, left_out) | {path for each in sets for path in each.files()}
+    lines = []
+    for path in sorted(visited):
+        known = [inside for inside in path.iterdir() if inside.is_dir() and of_another_factor(inside, scale)]
+        lines += passed_over(path, used | {*known, *(lr for hr in left_out for lr in lr_folders_of(hr, scale))})
+    return lines
 
 
 def _prefixes(sources: list[Path], scale: int) -> list[str]:

@@ -3,64 +3,53 @@
 from __future__ import annotations
 
 import re
+import warnings
 from typing import Any, NamedTuple
 
 from PIL import ExifTags, Image, PngImagePlugin
 
-from nas_sr.data.images import PNG, png_chunks
+from nas_sr.data.formats.parts import Metadata
+from nas_sr.data.formats.png import XMP_KEY
 
-_XMP_KEY = "XML:com.adobe.xmp"
-_XMP_ORIENTATION = re.compile(rb'(tiff:Orientation(?:="|>))[2-8]')
-# Of a PNG, as they are: what its colours mean, and its text. EXIF, profile, XMP and resolution go through Pillow.
-_COLOUR_CHUNKS = (b"gAMA", b"cHRM", b"sRGB", b"cICP")
-_TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
-_NOT_TEXT = (_XMP_KEY.encode(), b"Raw profile type ")
-# In TIFF, EXIF shares its place with tags about how the pixels lie in that file; these are not.
-_DESCRIPTIVE = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
+_XMP_ORIENTATION = re.compile(rb'(tiff:Orientation(?:="|>))([2-8])')
+_ICC_HEADER = 128  # bytes
 _WIDTH_TAGS, _HEIGHT_TAGS = (0x0100, 0xA002), (0x0101, 0xA003)
 
 
-class Metadata(NamedTuple):
-    """Ready to be written beside pixels that are upright."""
-
-    exif: bytes = b""
-    icc: bytes = b""
-    xmp: bytes = b""
-    comment: bytes = b""
-    dpi: tuple[float, float] | None = None
-    png_chunks: tuple[tuple[bytes, bytes], ...] = ()
-
-
 class ReadMetadata(NamedTuple):
-    """Metadata, how the stored pixels must be turned (EXIF's 1 to 8), and what was too broken to keep."""
+    """What can be written beside upright pixels, how stored ones must be turned (EXIF's 1 to 8), what is left out."""
 
     metadata: Metadata
     orientation: int
     notes: tuple[str, ...]
 
 
-def read_metadata(image: Image.Image, data: bytes) -> ReadMetadata:
-    """The metadata of a loaded Pillow image and of the file that it comes from; the orientation in it is reset."""
+def read_metadata(raw: Metadata) -> ReadMetadata:
+    """Parses what a file says; the orientation in it is reset."""
     notes = []
-    orientation = 1
-    exif = b""
-    try:
-        found = image.getexif()
-        orientation = int(found.get(ExifTags.Base.Orientation, 1))
-        exif = _reset(_of_tiff(found) if image.format == "TIFF" else found)
-    except Exception as error:  # broken EXIF fails in many ways inside Pillow
-        notes.append(f"broken EXIF left out: {type(error).__name__}")
-    xmp = image.info.get("xmp") or image.info.get(_XMP_KEY) or b""
-    xmp = xmp.encode() if isinstance(xmp, str) else bytes(xmp)
-    comment = image.info.get("comment", b"")
-    metadata = Metadata(
-        exif=exif,
-        icc=image.info.get("icc_profile") or b"",
-        xmp=_XMP_ORIENTATION.sub(rb"\g<1>1", xmp),
-        comment=comment if isinstance(comment, bytes) else str(comment).encode(),
-        dpi=_dpi(image.info.get("dpi")),
-        png_chunks=tuple(_carried_chunks(data)) if data.startswith(PNG) else (),
-    )
+    orientation, exif, dpi = 0, b"", raw.dpi
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        try:
+            tags = Image.Exif()
+            tags.load(raw.exif)
+            orientation = int(tags.get(ExifTags.Base.Orientation, 0))
+            dpi = dpi or _resolution(tags)
+            exif = _reset(tags)
+            _sized(exif, 1, 1)  # as it will be when it is written
+        except Exception:  # broken EXIF fails in many ways inside Pillow
+            exif = b""
+            notes.append("EXIF left out: it is broken")
+    if warned and not notes:
+        notes.append("EXIF not kept whole: some of it is broken" if exif else "EXIF left out: it is broken")
+    if not orientation and (found := _XMP_ORIENTATION.search(raw.xmp)):
+        orientation = int(found[2])
+    icc = raw.icc
+    if icc and (len(icc) < _ICC_HEADER or icc[36:40] != b"acsp"):
+        icc = b""
+        notes.append("colour profile left out: it is broken")
+    xmp = _XMP_ORIENTATION.sub(rb"\g<1>1", raw.xmp)
+    metadata = Metadata(exif, icc, xmp, raw.comment, _usual(dpi), raw.png_chunks)
     return ReadMetadata(metadata, orientation if 1 <= orientation <= 8 else 1, tuple(notes))
 
 
@@ -92,16 +81,11 @@ def _reset(exif: Image.Exif) -> bytes:
     return exif.tobytes() if len(exif) else b""
 
 
-def _of_tiff(exif: Image.Exif) -> Image.Exif:
-    kept = Image.Exif()
-    for tag in _DESCRIPTIVE:
-        if tag in exif:
-            kept[tag] = exif[tag]
-    for place in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
-        tags = {tag: value for tag, value in exif.get_ifd(place).items() if tag != ExifTags.IFD.Interop}
-        if tags:
-            kept[place] = tags
-    return kept
+def _resolution(tags: Image.Exif) -> tuple[float, float] | None:
+    """Dots an inch that EXIF has, for files that do not say it elsewhere."""
+    inch = {2: 1.0, 3: 2.54}.get(int(tags.get(ExifTags.Base.ResolutionUnit, 2)))
+    across, down = tags.get(ExifTags.Base.XResolution), tags.get(ExifTags.Base.YResolution, 0)
+    return (float(across) * inch, float(down) * inch) if across and inch else None
 
 
 def _sized(exif: bytes, width: int, height: int) -> bytes:
@@ -117,22 +101,9 @@ def _sized(exif: bytes, width: int, height: int) -> bytes:
     return tags.tobytes()
 
 
-def _dpi(value: Any) -> tuple[float, float] | None:
-    try:
-        across, down = (float(part) for part in value)
-    except (TypeError, ValueError, ZeroDivisionError):
-        return None
-    return (across, down) if 0 < across < 1e6 and 0 < down < 1e6 else None
-
-
-def _carried_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
-    found = []
-    for chunk in png_chunks(data):
-        content = data[chunk.start + 8 : chunk.end - 4]
-        text = chunk.kind in _TEXT_CHUNKS and not content.startswith(_NOT_TEXT)
-        if chunk.kind in _COLOUR_CHUNKS or text:
-            found.append((chunk.kind, content))
-    return found
+def _usual(dpi: tuple[float, float] | None) -> tuple[float, float] | None:
+    """A resolution that files can hold."""
+    return dpi if dpi and all(0 < value < 1e6 for value in dpi) else None
 
 
 def _png_info(metadata: Metadata) -> PngImagePlugin.PngInfo:
@@ -142,5 +113,5 @@ def _png_info(metadata: Metadata) -> PngImagePlugin.PngInfo:
     if metadata.comment:
         info.add_text("Comment", metadata.comment.decode("latin-1"))
     if metadata.xmp:
-        info.add_itxt(_XMP_KEY, metadata.xmp.decode(errors="replace"))
+        info.add_itxt(XMP_KEY.decode(), metadata.xmp.decode(errors="replace"))
     return info

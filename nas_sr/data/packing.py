@@ -86,6 +86,7 @@ def write_pack(
     *,
     at_most: int | None = None,
     excluded: Mapping[str, str] = MappingProxyType({}),
+    to_score: bool = False,
     next_to_it: Sequence[Source] = (),
     how: How = How(),  # noqa: B008 - immutable
 ) -> Packed:
@@ -101,6 +102,7 @@ def write_pack(
         folder: where the pack goes.
         at_most: stop after so many usable images.
         excluded: digests of HR pixels that must not be in it, and the name under which they are known.
+        to_score: leave out images of one colour: a network restores them exactly, and an infinite PSNR hides the rest.
         next_to_it: images to be packed on the same disk afterwards; there must be room for them too.
         how: workers, progress, and whether images that cannot be read are left out or end it.
 
@@ -116,7 +118,7 @@ def write_pack(
         with Unfinished(folder, scale, how.waiting) as unfinished:
             if not is_pack(folder):  # another process may have made it while this one waited
                 _refuse_small_disk(unfinished, [*sources[:at_most], *next_to_it])
-                making = _Making(unfinished, min_lr, excluded)
+                making = _Making(unfinished, min_lr, excluded, to_score)
                 tasks = [
                     _Task(source, scale, unfinished.folder, unfinished.written.get(stamp))
                     for source, stamp in zip(sources, stamps, strict=True)
@@ -152,6 +154,7 @@ class _Decoded(NamedTuple):
     bicubic_db: float | None
     lr: np.ndarray | None = None
     hr: np.ndarray | None = None
+    one_colour: bool = False
 
 
 def _decode(task: _Task) -> _Decoded | UnreadableImage:
@@ -164,14 +167,15 @@ def _decode(task: _Task) -> _Decoded | UnreadableImage:
         return error
     height, width = lr.shape[:2]
     entry = Entry(task.source.name, height, width, 0, pixel_digest(hr), pixel_digest(lr))
-    return _Decoded(entry, match and match.bicubic_db, lr, hr)
+    one_colour = bool((hr[0] == hr[0, 0]).all() and (hr == hr[0]).all())
+    return _Decoded(entry, match and match.bicubic_db, lr, hr, one_colour)
 
 
 class _Making:
     """Goes through the images in order and decides which are in the pack."""
 
-    def __init__(self, unfinished: Unfinished, min_lr: int, excluded: Mapping[str, str]) -> None:
-        self._unfinished, self._min_lr = unfinished, min_lr
+    def __init__(self, unfinished: Unfinished, min_lr: int, excluded: Mapping[str, str], to_score: bool) -> None:
+        self._unfinished, self._min_lr, self._to_score = unfinished, min_lr, to_score
         self._known = {digest: f"the validation image {name}" for digest, name in excluded.items()}
         self._bicubic_db: dict[str, float] = {}
         self.entries: list[Entry] = []
@@ -194,8 +198,10 @@ class _Making:
             self.bad.append(str(result))
             self.problems.append(str(result))
             return
-        entry, bicubic_db, lr, hr = result
+        entry, bicubic_db, lr, hr, one_colour = result
         reason = self._reason_against(entry)
+        if one_colour and self._to_score:
+            reason = "of one colour, which is restored exactly and scores nothing"
         if reason:
             self.problems.append(f"{entry.name}: {reason}")
             return

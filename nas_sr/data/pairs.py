@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
 
-from nas_sr.data.images import UnreadableImage, read_rgb
+from nas_sr.data.images import UnreadableImage, pixel_count, read_rgb
 from nas_sr.data.matching import Match, match
 from nas_sr.data.resize import crop_to_multiple, downscale
 
@@ -62,11 +61,7 @@ class ImagePair(NamedTuple):
 
     def hr_pixels(self) -> int:
         """HR pixels by the file's header; 0 where it cannot be read."""
-        try:
-            with Image.open(self.hr) as image:
-                return image.width * image.height
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-            return 0
+        return pixel_count(self.hr)
 
 
 def _size(image: np.ndarray, divisor: int = 1) -> str:

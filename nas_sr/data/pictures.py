@@ -1,13 +1,10 @@
 """A user's image file with all it carries: 8 or 16 bits, grey or colour, transparency, metadata; upright.
 
-Pillow reads and writes here because it knows modes, transparency and metadata. Samples of 16 bits go through OpenCV:
-Pillow would cut them to 8. (Training and evaluation want plain 8-bit RGB, fast: `nas_sr.data.images`.)
+(Training and evaluation want the same pixels as plain 8-bit RGB: `nas_sr.data.images`.)
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -16,8 +13,11 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from nas_sr.data.images import LONGEST_SIDE, MOST_PIXELS, PNG, UnreadableImage, decode, png_chunks, read_whole
-from nas_sr.data.metadata import Metadata, read_metadata, save_options
+from nas_sr.data.decoding import LONGEST_SIDE
+from nas_sr.data.formats.parts import Metadata
+from nas_sr.data.formats.png import png_chunks
+from nas_sr.data.images import read_image
+from nas_sr.data.metadata import save_options
 from nas_sr.files import replacing
 
 # Suffix, Pillow's name, and the longest side that the format holds (for PNG: that its common readers take).
@@ -29,17 +29,6 @@ FORMATS = {
 }
 
 _SEGMENT = 65_500  # bytes for one kind of metadata in JPEG, behind its name
-
-_UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
-    1: lambda stored: stored,
-    2: lambda stored: stored[:, ::-1],
-    3: lambda stored: stored[::-1, ::-1],
-    4: lambda stored: stored[::-1],
-    5: lambda stored: stored.transpose(1, 0, 2),
-    6: lambda stored: np.rot90(stored, -1),
-    7: lambda stored: stored[::-1, ::-1].transpose(1, 0, 2),
-    8: lambda stored: np.rot90(stored),
-}
 
 
 class CannotHold(Exception):
@@ -74,29 +63,12 @@ def read_picture(path: Path) -> Picture:
     Palettes become RGB (with alpha where a colour is transparent), CMYK becomes RGB.
 
     Raises:
-        UnreadableImage: missing, corrupt, cut short, too large, animated, or with samples of other than 8 or 16 bits.
+        UnreadableImage: see `read_image`.
     """
-    data = read_whole(path)
-    try:
-        with warnings.catch_warnings(record=True) as warned:
-            warnings.simplefilter("always")
-            with Image.open(BytesIO(data)) as image:
-                _check_openable(path, image)
-                deep = _sixteen_bits(image, data)
-                image.load()  # PNG may have its metadata behind the pixels
-                samples = _decoded(path, data, image.info.get("transparency")) if deep else _converted(image)
-                found = read_metadata(image, data)
-    except UnreadableImage:
-        raise
-    except Exception as error:  # a broken file fails in many ways inside Pillow
-        text = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
-        why = "corrupt, or not an image" if "cannot identify" in text else f"cannot be decoded: {text}"
-        raise UnreadableImage(path, why) from None
-    samples = np.ascontiguousarray(_UPRIGHT[found.orientation](samples))
-    notes = (*found.notes, *dict.fromkeys(f"not all of it is read: {warning.message}".strip() for warning in warned))
+    samples, metadata, notes = read_image(path)
     if samples.shape[2] in (2, 4):
-        return Picture(samples[:, :, :-1], samples[:, :, -1:], found.metadata, notes)
-    return Picture(samples, None, found.metadata, notes)
+        return Picture(samples[:, :, :-1], samples[:, :, -1:], metadata, notes)
+    return Picture(samples, None, metadata, notes)
 
 
 def check_fits(picture: Picture, suffix: str, scale: int = 1) -> None:
@@ -148,51 +120,6 @@ def write_picture(path: Path, picture: Picture, quality: int = 95) -> None:
         else:
             squeezed = samples[:, :, 0] if mode == "L" else samples
             Image.fromarray(squeezed).save(temporary, format=kind, **options)
-
-
-def _check_openable(path: Path, image: Image.Image) -> None:
-    width, height = image.size
-    if width * height > MOST_PIXELS or max(width, height) > LONGEST_SIDE:
-        raise UnreadableImage(
-            path,
-            f"{width}x{height} pixels; read are at most {MOST_PIXELS:,} pixels and {LONGEST_SIDE:,} a side",
-        )
-    # A phone's JPEG may hold further pictures behind its photograph (MPO: depth, brightness); they are no animation.
-    frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
-    if frames > 1:
-        raise UnreadableImage(path, f"holds {frames} images; files with one are read")
-    if image.mode in ("F", "I"):
-        raise UnreadableImage(path, "32-bit samples; 8 and 16 bits can be read")
-
-
-def _sixteen_bits(image: Image.Image, data: bytes) -> bool:
-    """Whether samples have 16 bits, which Pillow's mode does not say."""
-    if data.startswith(PNG):
-        return data[24] == 16
-    bits = image.tag_v2.get(258, (8,)) if image.format == "TIFF" else (8,)  # type: ignore[attr-defined]
-    return max(bits) > 8
-
-
-def _decoded(path: Path, data: bytes, transparent: object) -> np.ndarray:
-    """(h, w, channels) uint16 in Pillow's order of channels, as stored; `transparent` is a grey PNG's clear value."""
-    image = decode(path, data, cv2.IMREAD_UNCHANGED)
-    if image.dtype != np.uint16:
-        raise UnreadableImage(path, f"{image.dtype} samples where 16 bits are announced")
-    image = image.reshape(*image.shape[:2], -1)
-    grey_png = data.startswith(PNG) and data[25] in (0, 4)  # OpenCV makes grey with alpha into colour with alpha
-    if grey_png and image.shape[2] == 4:
-        return image[:, :, [0, 3]]
-    if grey_png and image.shape[2] == 1 and isinstance(transparent, int):
-        return np.dstack([image, np.where(image == transparent, 0, 65535).astype(np.uint16)])
-    order = {1: [0], 3: [2, 1, 0], 4: [2, 1, 0, 3]}
-    return image[:, :, order[image.shape[2]]]
-
-
-def _converted(image: Image.Image) -> np.ndarray:
-    """(h, w, channels) uint8: L, LA, RGB or RGBA, as stored."""
-    mode = ("L" if image.mode in ("1", "L", "LA", "La") else "RGB") + ("A" if image.has_transparency_data else "")
-    samples = np.asarray(image.convert(mode))
-    return samples.reshape(*samples.shape[:2], -1)
 
 
 def _png_of_sixteen_bits(samples: np.ndarray, options: dict[str, object]) -> bytes:

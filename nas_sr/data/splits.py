@@ -27,7 +27,7 @@ def pack_validation(
 ) -> Packed:
     """A validation pack of all these images; `next_to_it` are those that will be packed on the same disk."""
     folder = place("val", sources, {})
-    return write_pack(sources, scale, SMALLEST_VALIDATION_LR, folder, next_to_it=next_to_it, how=how)
+    return write_pack(sources, scale, SMALLEST_VALIDATION_LR, folder, to_score=True, next_to_it=next_to_it, how=how)
 
 
 def pack_held_out(
@@ -41,7 +41,8 @@ def pack_held_out(
     order = [*chosen, *(index for index in range(len(sources)) if index not in set(chosen))]
     candidates = [sources[index] for index in order]
     folder, rest = place("held_out", candidates, {}), candidates[count:]
-    val = write_pack(candidates, scale, SMALLEST_VALIDATION_LR, folder, at_most=count, next_to_it=rest, how=how)
+    smallest = SMALLEST_VALIDATION_LR
+    val = write_pack(candidates, scale, smallest, folder, at_most=count, to_score=True, next_to_it=rest, how=how)
     return val, [source for source in sources if source.name not in val.pack.names]
 
 

@@ -14,6 +14,7 @@ from nas_sr.evaluate.evaluate import ImageScores, Scores
 from nas_sr.files import replacing
 
 BICUBIC = "bicubic"
+_MOST_NAMED = 5
 
 _COLUMNS = (
     ("PSNR-Y", "psnr_y_db", 3),
@@ -50,13 +51,13 @@ class Comparison(NamedTuple):
         return tuple(dict.fromkeys(note for result in self.results for note in result.notes))
 
     def to_json(self) -> dict[str, Any]:
-        """`results`: one entry for each model and image set; one model on one image set is also on top."""
+        """Each figure once: one model on one image set, with bicubic's figures as `bicubic`, or all as `results`."""
         entries = [self._entry(result) for result in self.results]
         asked = [entry for entry in entries if entry["model"] != BICUBIC] or entries
         if len(asked) > 1:
             return {"results": entries}
-        beside = next(entry for entry in entries if entry["model"] == BICUBIC)
-        return {**asked[0], BICUBIC: beside, "results": entries}
+        beside = [entry for entry in entries if entry is not asked[0]]
+        return {**asked[0], BICUBIC: beside[0]} if beside else asked[0]
 
     def to_csv(self) -> str:
         """A row for each image, and one named `mean`, of each model and image set."""
@@ -107,6 +108,22 @@ def shortened(models: Iterable[str]) -> dict[str, str]:
     return {model: name if list(last.values()).count(name) == 1 else model for model, name in last.items()}
 
 
+def _infinite(result: Result, shown: str) -> list[str]:
+    """A line that says which images make the mean infinite, and what that of the others is."""
+    names = result.scores.identical
+    if not names:
+        return []
+    first = ", ".join(names[:_MOST_NAMED])
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    others = [image.psnr_y_db for image in result.scores.per_image if image.name not in names]
+    rest = f"; PSNR-Y of the other {len(others)}: {fmean(others):.3f}" if others else ""
+    return [f"{shown}: equal to HR and so of infinite PSNR, which makes the mean infinite: {first}{more}{rest}"]
+
+
+def _gain(ours: float, theirs: float) -> float:
+    return ours - theirs if ours != theirs else 0.0  # also where both are infinite
+
+
 def _means(results: list[Result]) -> list[str]:
     shown = shortened(result.model for result in results)
     width = max(len("model"), *(len(name) for name in shown.values()))
@@ -118,11 +135,11 @@ def _means(results: list[Result]) -> list[str]:
         means = result.scores.means()
         figures = "".join(f"{means[key]:>10.{digits}f}" for _, key, digits in _COLUMNS)
         images = (image for image in result.scores.per_image if image.name in base)
-        gains = [image.psnr_y_db - base[image.name].psnr_y_db for image in images]
+        gains = [_gain(image.psnr_y_db, base[image.name].psnr_y_db) for image in images]
         gain = "" if result.model == BICUBIC else f"{fmean(gains or [math.nan]):>+10.3f}"
         fewer = f"  of {result.scores.n} images" if result.scores.n < most else ""
         lines.append(f"{shown[result.model]:<{width}}{figures}{gain}{fewer}")
-    return lines
+    return [*lines, *(line for result in results for line in _infinite(result, shown[result.model]))]
 
 
 def _each_image(results: list[Result]) -> list[str]:

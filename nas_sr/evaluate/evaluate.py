@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -72,12 +73,18 @@ class Scores(NamedTuple):
         """By the names of `ImageScores`."""
         return {key: self._mean(key) for key in ImageScores._fields[1:]}
 
+    @property
+    def identical(self) -> tuple[str, ...]:
+        """Images whose PSNR is infinite: their output equals HR, in its Y at least. They make the mean infinite."""
+        return tuple(image.name for image in self.per_image if math.inf in (image.psnr_y_db, image.psnr_rgb_db))
+
     def to_json(self) -> dict[str, Any]:
-        """The keys that other programs rely on."""
+        """The keys that other programs rely on; an infinite PSNR is the string `inf`, as JSON has no such number."""
         return {
             "n": self.n,
-            **self.means(),
-            "per_image": [image._asdict() for image in self.per_image],
+            **_finite(self.means()),
+            "identical": list(self.identical),
+            "per_image": [_finite(image._asdict()) for image in self.per_image],
             "problems": list(self.problems),
         }
 
@@ -168,6 +175,10 @@ def validation_psnr_rgb(network: nn.Module, pack: Pack) -> float:
             return float("nan")
         scores.append(psnr_db(to_samples(output, np.dtype(np.uint8)), pack.hr(index), pack.scale))
     return float(np.mean(scores))
+
+
+def _finite(figures: dict[str, Any]) -> dict[str, Any]:
+    return {key: "inf" if value == math.inf else value for key, value in figures.items()}
 
 
 def _pair(pack: Pack, index: int) -> tuple[np.ndarray, np.ndarray]:

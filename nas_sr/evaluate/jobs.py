@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from nas_sr.data.images import IMAGE_SUFFIXES, is_image
+from nas_sr.data.passed_over import passed_over
 from nas_sr.data.pictures import FORMATS
 from nas_sr.errors import UsageError
 from nas_sr.files import writable_folder
@@ -66,6 +67,12 @@ def plan_jobs(
     for folder in dict.fromkeys(job.target.parent for job in jobs):
         writable_folder(folder)
     return [job for job in jobs if job.target not in kept] if existing == "skip" else jobs
+
+
+def not_read(sources: Sequence[str]) -> list[str]:
+    """A line for each folder among the sources that holds other things than images that are read."""
+    folders = dict.fromkeys(Path(source) for source in sources if Path(source).is_dir())
+    return [line for folder in folders for line in passed_over(folder, [*filter(is_image, folder.iterdir())])]
 
 
 def _images(sources: Sequence[str]) -> list[Path]:

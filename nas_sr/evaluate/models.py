@@ -9,6 +9,7 @@ from nas_sr.errors import UsageError
 from nas_sr.evaluate.onnx_upscaler import onnx_upscaler
 from nas_sr.evaluate.tiles import TILE
 from nas_sr.evaluate.upscalers import Upscaler, network_upscaler
+from nas_sr.file_kind import file_kind
 
 RUNTIMES = ("torch", "onnxruntime")
 
@@ -19,12 +20,20 @@ def model_upscaler(path: Path, runtime: str = "torch", device: str = "cpu", tile
     Raises:
         UsageError: it cannot be loaded, or has no form for that runtime.
     """
-    if path.suffix == ".onnx":
-        return onnx_upscaler(path, tile)
+    if path.suffix == ".onnx" or (path.is_file() and file_kind(path).kind == "onnx"):
+        return _onnx_upscaler(path, tile)
     if runtime == "onnxruntime":
         if not path.is_dir():
             raise UsageError(
                 f"{path}: --runtime onnxruntime takes a bundle or an .onnx file; `nas-sr export` makes both"
             )
-        return onnx_upscaler(path / "model.onnx", tile)
+        return _onnx_upscaler(path / "model.onnx", tile)
     return network_upscaler(load_network(path), device, tile)
+
+
+def _onnx_upscaler(path: Path, tile: int) -> Upscaler:
+    found = file_kind(path) if path.is_file() else None
+    if found and found.kind != "onnx":
+        remedy = f"; {found.remedy}" if found.remedy else ""
+        raise UsageError(f"{path}: {found.text}, or an ONNX file that is broken; expected is an ONNX file{remedy}")
+    return onnx_upscaler(path, tile)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
+from nas_sr.command_line import command
 from nas_sr.config import FullTraining
 from nas_sr.latency.latency import Latency, as_taken
 from nas_sr.latency.record import Measurement
@@ -15,7 +15,6 @@ def card(study: StudyRecord, trial: TrialRecord, training: FullTraining, folder:
     """Markdown text."""
     spec = trial.spec
     name = trial.preset or spec.label()
-    here = shlex.quote(str(folder))
     steps = trial.curve[-1].step if trial.curve else 0
     phases = "\n".join(
         f"{number}. {phase.loss}, {phase.steps:,} steps, batch {phase.batch}, crops of {phase.crop_lr * spec.scale} HR"
@@ -40,7 +39,7 @@ The brief PSNR comes from: {study.environment.get("data", {}).get("description",
 
 Train it fully (`train.yaml`, a plain file to edit; `--steps N` shortens it, `--resume` continues):
 
-    nas-sr train {here}
+    {command("train", folder)}
 
 `weights.safetensors` and `model.onnx` are replaced by the best trained ones when it ends. The phases:
 
@@ -48,9 +47,9 @@ Train it fully (`train.yaml`, a plain file to edit; `--steps N` shortens it, `--
 
 Evaluate it, upscale with it, measure it:
 
-    nas-sr evaluate {here} --data DIR
-    nas-sr upscale {here} IN OUT
-    nas-sr measure {here}/spec.json --hw {shlex.quote(study.hw)}
+    {command("evaluate", folder, options={"--data": "DIR"})}
+    {command("upscale", folder, "IN", "OUT")}
+    {command("measure", folder / "spec.json", options={"--hw": study.hw})}
 
 `model.onnx` takes `input`, float32 RGB in [0, 1], shape (1, 3, height, width), any height and width, and gives
 `output`, {spec.scale} times as large, not clamped. In Python with ONNX Runtime:

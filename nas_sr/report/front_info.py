@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
+from nas_sr.command_line import DEFAULT_REPORTS, command, reports_option, studies_option
 from nas_sr.records import Competitor, StudyRecord, TrialRecord
-from nas_sr.report.info import knee_of, number_or_none, studies_option
+from nas_sr.report.info import knee_of, number_or_none
 from nas_sr.report.latencies import is_unstable, measurements, predictions, shared_labels
 
 
@@ -85,10 +86,11 @@ def front_info(study: StudyRecord) -> FrontInfo:
     )
 
 
-def unmeasured(study: StudyRecord) -> Unmeasured | None:
+def unmeasured(study: StudyRecord, reports: Path = DEFAULT_REPORTS) -> Unmeasured | None:
     """What of the front is only predicted; None where all of it was measured.
 
-    The command measures and searches no further: its budget is what the study has evaluated already.
+    The command measures and searches no further: its budget is what the study has evaluated already. Its report goes
+    into `reports`.
     """
     found = predictions(study)
     trials = tuple(sorted(number for number in study.front if number in found))
@@ -96,19 +98,19 @@ def unmeasured(study: StudyRecord) -> Unmeasured | None:
         return None
     shared = shared_labels([found[number] for number in trials])
     own = [f"trial {number}: {label}" for number in trials for label in found[number].labels if label not in shared]
-    return Unmeasured(trials, (*shared, *own), _measuring_command(study))
+    return Unmeasured(trials, (*shared, *own), _measuring_command(study, reports))
 
 
-def _measuring_command(study: StudyRecord) -> str:
-    name, where = shlex.quote(study.name), studies_option(study)
+def _measuring_command(study: StudyRecord, reports: Path) -> str:
+    where = {**studies_option(study.study_dir), **reports_option(reports)}
     if study.target not in study.targets[: len(study.config.get("hw", ()))]:
-        return f"nas-sr retarget {name}{where} --hw {shlex.quote(study.hw)}"
+        return command("retarget", study.name, options={**where, "--hw": study.hw})
     evaluated = {
         trial.number
         for trial in study.trials
         if trial.state in ("complete", "infeasible", "failed") and trial.repeats is None
     }
-    return f"nas-sr search --name {name}{where} --budget {len(evaluated)}"
+    return command("search", options={"--name": study.name, **where, "--budget": len(evaluated)})
 
 
 def _reference_ms(study: StudyRecord) -> tuple[float, float] | None:

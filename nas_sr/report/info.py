@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 from nas_sr.arch.spec import ArchSpec
+from nas_sr.command_line import Value, command, studies_option
 from nas_sr.front import knee
 from nas_sr.records import State, StudyRecord, TrialRecord
 from nas_sr.report.latencies import measurements
@@ -117,16 +116,10 @@ def objectives(trial: TrialRecord) -> tuple[float, float]:
 
 def export_command(study: StudyRecord, trial: int | None) -> str:
     """The command that exports a trial, or the knee where `trial` is None; safe to paste into a shell."""
-    which = "--knee" if trial is None else f"--trial {trial}"
+    which: dict[str, Value] = {"--knee": True} if trial is None else {"--trial": trial}
     # Without --hw it is the study's first target whose knee and latency count.
-    where = f" --hw {shlex.quote(study.target)}" if study.target != study.targets[0] else ""
-    return f"nas-sr export {shlex.quote(study.name)}{studies_option(study)} {which}{where}"
-
-
-def studies_option(study: StudyRecord) -> str:
-    """What a command must be told to find the study; nothing where it is in the usual folder."""
-    folder = Path(study.study_dir).parent
-    return "" if folder == Path("studies") else f" --studies {shlex.quote(str(folder))}"
+    target = study.target if study.target != study.targets[0] else None
+    return command("export", study.name, options={**studies_option(study.study_dir), **which, "--hw": target})
 
 
 def curves(studies: Sequence[StudyRecord]) -> tuple[Curve, ...]:

@@ -6,8 +6,10 @@ import json
 from collections.abc import Sequence
 from html import escape
 from importlib import resources
+from pathlib import Path
 from string import Template
 
+from nas_sr.command_line import DEFAULT_REPORTS
 from nas_sr.records import StudyRecord
 from nas_sr.report import info, parts, sentences, words
 from nas_sr.report.chart_style import Chart
@@ -22,11 +24,12 @@ from nas_sr.report.pareto_chart import pareto_chart
 from nas_sr.report.trial_table import state_options, table_html
 
 
-def page(studies: Sequence[StudyRecord]) -> str:
+def page(studies: Sequence[StudyRecord], reports: Path = DEFAULT_REPORTS) -> str:
     """The page's whole text. It makes no request: its content policy forbids it.
 
     Args:
         studies: the study on each of its targets; what does not depend on the target appears once.
+        reports: the folder of reports that the commands in it name.
     """
     study = studies[0]
     return Template(_asset("page.html")).substitute(
@@ -35,7 +38,7 @@ def page(studies: Sequence[StudyRecord]) -> str:
         subtitle=escape(sentences.subtitle(studies)),
         targets=parts.target_choice(studies),
         picks=parts.of_each(studies, _picks),
-        pareto=parts.of_each(studies, _pareto),
+        pareto=parts.of_each(studies, lambda study: _pareto(study, reports)),
         comparison=_comparison(studies) if len(studies) > 1 else "",
         search=parts.of_each(studies, _search),
         curves_text=parts.note(sentences.curves_sentence(studies)),
@@ -96,13 +99,13 @@ def _picks(study: StudyRecord) -> str:
     return f'<div class="picks">{cards}</div><dl class="headline">{parts.definitions(headline_rows(head))}</dl>'
 
 
-def _pareto(study: StudyRecord) -> str:
+def _pareto(study: StudyRecord, reports: Path) -> str:
     front = front_info(study)
     chart = parts.slot(f"pareto-{study.target}", "pareto", "PSNR against latency of every trial") if front.front else ""
     return "".join(
         [
             parts.heading("Quality against latency", study),
-            parts.unmeasured_note(unmeasured(study), study.target),
+            parts.unmeasured_note(unmeasured(study, reports), study.target),
             parts.note(*sentences.pareto_sentences(study, front)),
             parts.caution(sentences.caution_sentence(study)),
             chart,

@@ -32,7 +32,7 @@ def write_report(studies: list[StudyRecord], folder: Path) -> ReportFiles:
     writable_folder(folder)
     files = ReportFiles(folder / "index.html", folder / "trials.csv", folder / "pareto.csv")
     texts = {
-        files.html: page(studies),
+        files.html: page(studies, folder.parent),
         files.csv: trials_frame(studies).to_csv(index=False),
         files.pareto_csv: pareto_frame(studies).to_csv(index=False),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -23,6 +24,7 @@ from nas_sr.latency.latency import Latency, caveat, is_over, over_limit, read_la
 from nas_sr.latency.prediction import Prediction
 from nas_sr.latency.record import Measurement
 from nas_sr.records import CurvePoint
+from nas_sr.search.failures import of_environment
 from nas_sr.search.outcome import Outcome, Reached, read_outcome, write_outcome
 from nas_sr.search.targets import Target, target
 from nas_sr.search.trial_record import latency_file
@@ -48,7 +50,8 @@ class Evaluation(Config):
 def evaluate_candidate(evaluation: Evaluation, number: int, spec: ArchSpec) -> Iterator[Reached | Outcome]:
     """Evaluates one candidate, yielding its progress and, last, its outcome.
 
-    Any failure of the candidate is an outcome with its reason; only the worker's own death is not.
+    Any failure of the candidate is an outcome with its reason; only the worker's own death is not. Where something else
+    gave way it is "interrupted", of which nothing stays on disk.
     """
     folder = Path(evaluation.study_dir) / "trials" / str(number)
     outcome = None
@@ -59,17 +62,22 @@ def evaluate_candidate(evaluation: Evaluation, number: int, spec: ArchSpec) -> I
                 break
             yield event
     except MeasurementFailed as error:
-        if error.kind == "device":
-            yield Outcome("interrupted", reason=error.text)
-            return
-        outcome = Outcome("failed", reason=f"latency: {error}")
+        of_device = error.kind == "device"
+        outcome = Outcome("interrupted", reason=error.text) if of_device else _failed(f"latency: {error}")
     except Diverged as error:
-        outcome = Outcome("failed", reason=f"training: {error}")
+        outcome = _failed(f"training: {error}")
     except Exception as error:
-        outcome = Outcome("failed", reason=f"{type(error).__name__}: {error}")
+        gave_way = of_environment(error)
+        outcome = Outcome("interrupted", reason=gave_way) if gave_way else _failed(f"{type(error).__name__}: {error}")
     assert outcome is not None
-    write_outcome(folder, outcome)
+    if outcome.state != "interrupted":
+        with suppress(OSError):  # it is only for a search that is killed before it tells the study
+            write_outcome(folder, outcome)
     yield outcome
+
+
+def _failed(reason: str) -> Outcome:
+    return Outcome("failed", reason=reason)
 
 
 def _stages(evaluation: Evaluation, folder: Path, spec: ArchSpec) -> Iterator[Reached | Outcome]:

@@ -64,6 +64,11 @@ class Progress:
             soft_wrap=True,
         )
 
+    def tries_again(self, number: int, why: str) -> None:
+        """A candidate that is begun anew."""
+        self._running[number] = None
+        self._console.print(Text(f"trial {number}  {self._name(number)}  tried once more: {why}"), soft_wrap=True)
+
     def gave_back(self, number: int, why: str) -> None:
         """A candidate that nothing can be said of now."""
         self._running.pop(number, None)

@@ -10,11 +10,11 @@ from optuna.trial import Trial, TrialState
 
 from nas_sr.arch.spec import ArchSpec
 from nas_sr.errors import UsageError
+from nas_sr.search.failures import FailuresInARow
 from nas_sr.search.outcome import Outcome, read_outcome
-from nas_sr.search.store import StudyStore
+from nas_sr.search.store import RETRIES, StudyStore
 from nas_sr.space import Params, Space
 
-_HOPELESS = 5  # if this many candidates fail and none does not, something is wrong with all of them
 _REPEATS_IN_A_ROW = 20  # then the sampler has nothing new to say, and an unseen network is drawn
 
 
@@ -38,6 +38,7 @@ class Proposals:
         self._outcomes: dict[int, Outcome] = {}
         self.again: list[int] = []  # trials whose networks are to be evaluated after all: see wrongly_infeasible
         self._recover()
+        self.failures = FailuresInARow()  # of this search
         self._enqueue_presets()
 
     @property
@@ -55,13 +56,6 @@ class Proposals:
         """Every candidate with an outcome, by number."""
         trials = {trial.number: trial for trial in self.store.study.get_trials(deepcopy=False)}
         return {number: (self.store.spec(trials[number]), outcome) for number, outcome in self._outcomes.items()}
-
-    def first_failures(self) -> list[str]:
-        """The reasons of the study's first five candidates if all of them failed, else nothing."""
-        first = [self._outcomes[number] for number in sorted(self._outcomes)[:_HOPELESS]]
-        if len(first) < _HOPELESS or any(outcome.state != "failed" for outcome in first):
-            return []
-        return [outcome.reason for outcome in first]
 
     def ask(self) -> Proposal | None:
         """The next network that no trial has evaluated; None when the space has no more."""
@@ -91,10 +85,11 @@ class Proposals:
 
     def tell(self, number: int, outcome: Outcome) -> None:
         """Records what became of a candidate, and of those that repeat it."""
-        self._outcomes[number] = outcome
-        self._tell(self._running.pop(number), outcome)
-        for repeat in self._waiting_for.pop(number, []):
-            self._tell(repeat, outcome)
+        self._tell_all(number, outcome)
+        if outcome.state == "failed":
+            self.failures.failed(number, outcome.reason)
+        else:
+            self.failures.did_not_fail()
 
     def give_back(self, number: int) -> None:
         """Lets go of one running candidate, of which nothing can be said now; it is proposed again."""
@@ -102,10 +97,30 @@ class Proposals:
             self._give_back(trial)
 
     def interrupt(self) -> None:
-        """Lets go of every running candidate; each is proposed again when the search continues."""
-        for number in list(self._running):
-            self.give_back(number)
-        self._give_back_rest()
+        """Lets go of every running candidate: told if its outcome reached the disk, else proposed again."""
+        self._running.clear()
+        self._waiting_for.clear()
+        self._resolve_running()
+
+    def retry(self, numbers: Iterable[int]) -> None:
+        """Takes failures back: these candidates have no outcome any more, and are proposed again, first."""
+        trials = {trial.number: trial for trial in self.store.study.get_trials(deepcopy=False)}
+        for number in numbers:
+            self.store.study.enqueue_trial(dict(trials[number].params), user_attrs={RETRIES: number})
+            del self._outcomes[number]
+            del self._numbers[self.store.spec(trials[number]).digest]
+
+    def retry_failed(self) -> int:
+        """Takes back every failure of the study; how many there were."""
+        failed = [number for number, outcome in self._outcomes.items() if outcome.state == "failed"]
+        self.retry(failed)
+        return len(failed)
+
+    def _tell_all(self, number: int, outcome: Outcome) -> None:
+        self._tell(self._running.pop(number), outcome)
+        self._outcomes[number] = outcome
+        for repeat in self._waiting_for.pop(number, []):
+            self._tell(repeat, outcome)
 
     def _tell(self, trial: Trial, outcome: Outcome) -> None:
         for name, limit_ms, latency_ms in zip(
@@ -125,42 +140,45 @@ class Proposals:
         self.store.study.tell(trial, state=state)
 
     def _recover(self) -> None:
-        """Learns what the journal holds. A trial left running by a killed search is told if its outcome reached the
-        disk, else given back."""
+        """Learns what the journal holds, and settles what a killed search left running."""
         wrong = self.store.wrongly_infeasible()
         self._outcomes = {number: found for number, found in self.store.finished().items() if number not in wrong}
         trials = {trial.number: trial for trial in self.store.study.get_trials(deepcopy=False)}
         self._numbers = {self.store.spec(trials[number]).digest: number for number in self._outcomes}
-        for frozen in trials.values():
-            if frozen.state != TrialState.RUNNING:
-                continue
+        self._resolve_running()
+        self.again = sorted(number for number in wrong if self.store.spec(trials[number]).digest not in self._numbers)
+        self._enqueue(trials[number].params for number in self.again)
+
+    def _resolve_running(self) -> None:
+        """Every trial that runs by the journal, which alone knows of one that was cut off while it was asked for."""
+        for frozen in self.store.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             trial = Trial(self.store.study, frozen._trial_id)
             outcome = read_outcome(self.store.trial_folder(frozen.number))
             repeats = frozen.user_attrs.get("repeats")
             if repeats in self._outcomes:
                 self._tell(trial, self._outcomes[repeats])
-            elif repeats is None and outcome is not None:
+            elif repeats is None and outcome is not None and "spec" in frozen.user_attrs:
                 self._numbers[self.store.spec(frozen).digest] = frozen.number
                 self._running[frozen.number] = trial
-                self.tell(frozen.number, outcome)
+                self._tell_all(frozen.number, outcome)
             else:
                 self._give_back(trial)
-        self.again = sorted(number for number in wrong if self.store.spec(trials[number]).digest not in self._numbers)
-        self._enqueue(trials[number].params for number in self.again)
-
-    def _give_back_rest(self) -> None:
-        """Of one that an interrupt struck while it was being asked for, only the journal knows."""
-        for frozen in self.store.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            self._give_back(Trial(self.store.study, frozen._trial_id))
 
     def _give_back(self, trial: Trial) -> None:
         """Marks a trial as interrupted; unless it was a repeat, its parameters are proposed again, first."""
-        parameters = dict(trial.params)
+        # Of one that was queued and had no time to take them up, only the queue's entry says them.
+        frozen = self.store.study.get_trials(deepcopy=False)[trial.number]
+        parameters = {**frozen.system_attrs.get("fixed_params", {}), **frozen.params}
         repeat = "repeats" in trial.user_attrs
+        if parameters and not repeat and parameters not in self._queued():
+            self.store.study.enqueue_trial(parameters)  # first: a kill may come between the two
         trial.set_user_attr("state", "interrupted")
         self.store.study.tell(trial, state=TrialState.FAIL)
-        if parameters and not repeat:
-            self.store.study.enqueue_trial(parameters)
+        self._numbers = {digest: number for digest, number in self._numbers.items() if number != trial.number}
+
+    def _queued(self) -> list[Params]:
+        waiting = self.store.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+        return [trial.system_attrs.get("fixed_params", {}) for trial in waiting]
 
     def _enqueue_presets(self) -> None:
         """Queues the paper's networks of this space."""
@@ -168,8 +186,7 @@ class Proposals:
 
     def _enqueue(self, networks: Iterable[Params]) -> None:
         """Queues those networks that are neither evaluated nor queued yet."""
-        waiting = self.store.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-        queued = [trial.system_attrs.get("fixed_params") for trial in waiting]
+        queued = self._queued()
         for params in networks:
             if self.space.spec(params).digest not in self._numbers and params not in queued:
                 self.store.study.enqueue_trial(params)

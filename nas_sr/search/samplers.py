@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import random
+
 from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
 
 from nas_sr.config import StudyConfig
 
 
-def sampler(config: StudyConfig) -> BaseSampler:
-    """The sampler of a study, seeded by its config.
+def sampler(config: StudyConfig, trials: int) -> BaseSampler:
+    """The sampler of a study that has so many trials.
 
-    TPE is the default: it learns from infeasible candidates too, which NSGA-II ignores.
+    Optuna keeps no sampler's state: with the study's seed alone each continued search would draw what the one before it
+    has drawn. TPE is the default: it learns from infeasible candidates too, which NSGA-II ignores.
     """
+    seed = random.Random(f"{config.seed} {trials}").getrandbits(32) if trials else config.seed
     if config.sampler == "tpe":
-        return TPESampler(seed=config.seed, multivariate=True, n_startup_trials=10)
+        return TPESampler(seed=seed, multivariate=True, n_startup_trials=10)
     if config.sampler == "nsga2":
-        return NSGAIISampler(seed=config.seed, population_size=20)
-    return RandomSampler(seed=config.seed)
+        return NSGAIISampler(seed=seed, population_size=20)
+    return RandomSampler(seed=seed)

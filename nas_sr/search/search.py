@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from pathlib import Path
@@ -15,7 +15,8 @@ import torch
 from rich.console import Console
 
 from nas_sr.arch.presets import preset
-from nas_sr.config import StudyConfig, flat
+from nas_sr.command_line import command
+from nas_sr.config import StudyConfig, flat, parse
 from nas_sr.data.image_sets import ImageSets, image_sets
 from nas_sr.data.packing import Progress as PackingProgress
 from nas_sr.environment import environment
@@ -23,16 +24,17 @@ from nas_sr.errors import UsageError, WorkError
 from nas_sr.evaluate.evaluate import bicubic, evaluate
 from nas_sr.files import writable_folder
 from nas_sr.latency.device_lock import SharedDevice
+from nas_sr.ray_cluster import refuse_long_folder
 from nas_sr.records import StudyRecord
 from nas_sr.search.candidate import Evaluation, evaluate_candidate
 from nas_sr.search.progress import Progress
 from nas_sr.search.proposals import Proposals
 from nas_sr.search.settle import settle
-from nas_sr.search.store import StudyStore
+from nas_sr.search.store import ENVIRONMENT, StudyStore
 from nas_sr.search.targets import Target, first_contact, keep_epoch, target
 from nas_sr.search.tune import Resources, run_candidates
 from nas_sr.space import read_space
-from nas_sr.train.execution import Execution, choose_execution, default_device
+from nas_sr.train.execution import Execution, check_usable, choose_execution, default_device
 
 # A network that turns out not to be too slow is trained, and its front settled again; once more if need be.
 _MOST_ROUNDS = 3
@@ -54,6 +56,7 @@ def search(
     console: Console,
     packing: Callable[[], AbstractContextManager[PackingProgress | None]] = nullcontext,
     new_epoch: bool = False,
+    retry_failed: bool = False,
 ) -> Found:
     """Evaluates candidates of the study in `folder` until `budget` of them have an outcome.
 
@@ -65,15 +68,19 @@ def search(
         console: is told the progress.
         packing: shows how far images that no pack has yet are packed.
         new_epoch: whether a device that has changed since the study began may be measured on, everything anew.
+        retry_failed: candidates that failed in earlier searches of the study are evaluated again.
 
     Raises:
         UsageError: the config names something that is not there, or differs from the existing study's, or a device has
             changed.
-        WorkError: the first five candidates all failed, or a device is silent and nothing can predict for it.
+        WorkError: candidates failed in a row for one reason; something gave way that is no candidate's fault; or what
+            the study trains on is not there.
         KeyboardInterrupt: interrupted; everything told so far is kept.
     """
     start = time.monotonic()
     _check_there(resources)
+    if StudyStore.exists(folder):
+        check_usable(_execution(StudyStore.open(folder)), f"study {folder}")
     space = read_space(config.space)
     targets = [target(name, folder) for name in config.hw]
     profiles = [each.profile for each in targets]
@@ -112,13 +119,15 @@ def search(
         for each in targets:
             if each.profile.name not in silent:
                 keep_epoch(each, new_epoch, tell)
+        if retry_failed and (retried := Proposals(store, space).retry_failed()):
+            tell(f"candidates that failed and are tried again: {retried}")
         evaluation = Evaluation(
             study_dir=str(folder.resolve()),
             hw=config.hw,
             train_pack=str(images.train.folder),
             val_pack=str(images.val.folder),
             training=config.training,
-            execution=Execution.model_validate(store.environment()["execution"]),
+            execution=_execution(store),
             limits_ms=config.limits_ms,
             measure=config.measure,
             threads=max(1, int(resources.cpus)),
@@ -126,17 +135,21 @@ def search(
         for _ in range(_MOST_ROUNDS):
             proposals = Proposals(store, space)
             exhausted = False
-            if proposals.evaluated < budget:
-                # Ray prints what goes wrong with its workers on standard output, which is for the answer alone.
-                with redirect_stdout(sys.stderr), Progress(console, budget, proposals.outcomes) as progress:
-                    exhausted = not run_candidates(
-                        proposals, budget, evaluation, evaluate_candidate, resources, progress
-                    )
-            failures = proposals.first_failures()
-            if failures:
+            try:
+                if proposals.evaluated < budget:
+                    # Ray prints what goes wrong with its workers on standard output, which is for the answer alone.
+                    with redirect_stdout(sys.stderr), Progress(console, budget, proposals.outcomes) as progress:
+                        exhausted = not run_candidates(
+                            proposals, budget, evaluation, evaluate_candidate, resources, progress
+                        )
+            finally:
+                hopeless = proposals.failures.hopeless
+                proposals.retry(hopeless)
+            if hopeless:
                 raise WorkError(
-                    f"{folder}: the first {len(failures)} candidates all failed, so the search stopped;"
-                    f" the first: {failures[0]}"
+                    f"{folder}: {len(hopeless)} candidates in a row failed for one reason, so the search stopped:"
+                    f" {proposals.failures.reason}. They do not count, and the same command tries them again"
+                    f" ({_counts(proposals)})"
                 )
             for each in targets:
                 settle(store, each, config.measure, tell)
@@ -156,15 +169,24 @@ def _answers(target: Target, hw: str, config: StudyConfig, console: Console) -> 
         text = f"{name} is not measured now: {silent}. Its latencies are PREDICTED: {target.predictor.grounds}"
         console.print(text, style="yellow", soft_wrap=True, highlight=False)
     elif config.measure == "uncertain" and target.predictor is None:
-        text = (
-            f"{name} has no calibration (`nas-sr hw calibrate {shlex.quote(hw)}`), so every candidate is measured on it"
-        )
+        text = f"{name} has no calibration (`{command('hw calibrate', hw)}`), so every candidate is measured on it"
         console.print(text, style="yellow", soft_wrap=True, highlight=False)
     return silent is None
 
 
+def _execution(store: StudyStore) -> Execution:
+    """How the study's candidates train, as chosen when it began."""
+    return parse(store.environment().get("execution"), Execution, f"{store.folder / ENVIRONMENT}: execution")
+
+
+def _counts(proposals: Proposals) -> str:
+    states = Counter(outcome.state for _, outcome in proposals.outcomes.values())
+    return ", ".join(f"{states[state]} {state}" for state in ("complete", "infeasible", "failed"))
+
+
 def _check_there(resources: Resources) -> None:
     """A candidate that asks for more than the machine has would wait for ever."""
+    refuse_long_folder()
     cores, gpus = os.cpu_count() or 1, torch.cuda.device_count()
     if resources.cpus > cores:
         raise UsageError(f"--cpus-per-trial {resources.cpus:g}: this machine has {cores} cores")

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
+import os
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from nas_sr.arch.spec import ArchSpec
 from nas_sr.config import StudyConfig, read_yaml, write_yaml
 from nas_sr.errors import UsageError, unknown_name
 from nas_sr.files import held_alone, replacing, writable_folder, write_json
-from nas_sr.front import hypervolume, pareto_front
+from nas_sr.front import pareto_front
 from nas_sr.latency.latency import is_over, read_latency
 from nas_sr.latency.profile import HardwareProfile
 from nas_sr.records import Competitor, StudyRecord, TrialRecord
+from nas_sr.search.hypervolume import Growth
 from nas_sr.search.journal import open_journal
 from nas_sr.search.latency_epochs import current_epoch
 from nas_sr.search.outcome import Outcome
@@ -28,6 +31,7 @@ from nas_sr.search.trial_record import Place, latency_file, told_outcome, trial_
 
 CONFIG, JOURNAL, ENVIRONMENT, TRIALS = "study.yaml", "journal.log", "environment.json", "trials"
 TARGETS, COMPETITORS = "targets", "competitors"  # what was added after the search
+RETRIES = "retries"  # attribute of a trial: the number of a failed one whose network it tries again
 _NAME = "search"  # inside the journal, whatever the folder is called: it may be renamed
 _FEWEST_FOR_IMPORTANCES = 10  # distinct complete trials below which importances are noise
 
@@ -55,7 +59,7 @@ class StudyStore:
             storage=open_journal(folder / JOURNAL),
             study_name=_NAME,
             directions=[StudyDirection.MAXIMIZE, *[StudyDirection.MINIMIZE] * len(config.hw)],
-            sampler=sampler(config),
+            sampler=sampler(config, 0),
             load_if_exists=True,  # begun, and killed before its config was written
         )
         with replacing(folder / CONFIG) as temporary:
@@ -64,20 +68,36 @@ class StudyStore:
 
     @classmethod
     def open(cls, folder: Path) -> StudyStore:
-        """An existing study.
+        """An existing study, to go on with.
+
+        Raises:
+            UsageError: no study there, one without its journal, or one that cannot be written to.
+        """
+        if cls.exists(folder):
+            writable_folder(folder)
+        return cls._existing(folder)
+
+    @classmethod
+    def read(cls, folder: Path) -> StudyStore:
+        """An existing study as it is now; nothing is written, so its folder may be read-only, or be searched meanwhile.
 
         Raises:
             UsageError: no study there, or one without its journal.
         """
+        return cls._existing(folder)
+
+    @classmethod
+    def _existing(cls, folder: Path) -> StudyStore:
         if not (folder / CONFIG).is_file():
             raise UsageError(f"{folder}: no study there ({CONFIG} is missing){_studies_beside(folder)}")
         if not (folder / JOURNAL).is_file():
             raise UsageError(f"{folder}: the study has no {JOURNAL}; its trials cannot be read")
         config = read_yaml(folder / CONFIG, StudyConfig)
         try:
-            study = optuna.load_study(study_name=_NAME, storage=open_journal(folder / JOURNAL), sampler=sampler(config))
-        except (KeyError, ValueError) as error:
+            study = optuna.load_study(study_name=_NAME, storage=open_journal(folder / JOURNAL))
+        except (KeyError, ValueError, TypeError, AssertionError) as error:
             raise UsageError(f"{folder / JOURNAL}: not a readable journal: {error}") from None
+        study.sampler = sampler(config, len(study.get_trials(deepcopy=False)))
         return cls(folder, config, study)
 
     @staticmethod
@@ -103,12 +123,22 @@ class StudyStore:
 
     def finished(self) -> dict[int, Outcome]:
         """What became of every candidate that has an outcome, repeats left out, as the sampler was told."""
-        frozen = self.study.get_trials(deepcopy=False)
         return {
             trial.number: outcome
-            for trial in frozen
+            for trial in self._frozen_trials()
             if "repeats" not in trial.user_attrs and "spec" in trial.user_attrs and (outcome := told_outcome(trial))
         }
+
+    def _frozen_trials(self) -> list[FrozenTrial]:
+        """All trials as the journal has them now; failures that were taken back are interrupted ones."""
+        trials = self.study.get_trials(deepcopy=False)
+        taken_back = {trial.user_attrs[RETRIES] for trial in trials if RETRIES in trial.user_attrs}
+        return [
+            _interrupted(trial)
+            if trial.state == TrialState.FAIL and trial.user_attrs.get("repeats", trial.number) in taken_back
+            else trial
+            for trial in trials
+        ]
 
     def wrongly_infeasible(self) -> set[int]:
         """Candidates that a latency ruled out and the one taken since does not: they are to be evaluated after all."""
@@ -177,11 +207,11 @@ class StudyStore:
 
     def trials(self, target: str | None = None) -> list[TrialRecord]:
         """Every trial that was begun, by number, with its latency on one target (the study's first)."""
-        return self._trials(target or self.targets[0], self.study.get_trials(deepcopy=False))
+        return self._trials(target or self.targets[0], self._frozen_trials())
 
     def records(self) -> list[StudyRecord]:
         """The study on each of its targets, all as of one moment."""
-        frozen = self.study.get_trials(deepcopy=False)
+        frozen = self._frozen_trials()
         return [self._record(target, frozen) for target in self.targets]
 
     def record(self, target: str | None = None) -> StudyRecord:
@@ -193,7 +223,7 @@ class StudyStore:
         names = self.targets
         if target is not None and target not in names:
             raise unknown_name(f"target of study '{self.folder.name}'", target, list(names))
-        return self._record(target or names[0], self.study.get_trials(deepcopy=False))
+        return self._record(target or names[0], self._frozen_trials())
 
     def _trials(self, target: str, frozen: list[FrozenTrial]) -> list[TrialRecord]:
         index = self.targets.index(target)
@@ -220,14 +250,14 @@ class StudyStore:
                 raise UsageError(f"{lost}: missing or broken; the study cannot say how this latency was measured")
         complete = [trial for trial in trials if trial.state == "complete"]
         points = [(float(trial.psnr_db or 0), float(trial.latency_ms or 0)) for trial in complete]
-        reference = (
-            float(environment.get("bicubic_psnr_db", min((psnr for psnr, _ in points), default=0.0))),
-            float(limit_ms or max((latency for _, latency in points), default=0.0)),
+        epoch = current_epoch(self.folder, name)
+        growth = Growth(
+            frozen,
+            {trial.number: point for trial, point in zip(complete, points, strict=True)},
+            environment.get("bicubic_psnr_db"),
+            limit_ms,
+            epoch.reference_ms if epoch else None,
         )
-        history, so_far = [], []
-        for trial, point in sorted(zip(complete, points, strict=True), key=lambda pair: _finished(pair[0])):
-            so_far.append(point)
-            history.append((trial.number, hypervolume(so_far, reference)))
         return StudyRecord(
             name=self.folder.name,
             study_dir=str(self.folder),
@@ -241,8 +271,8 @@ class StudyStore:
             environment=environment,
             trials=tuple(trials),
             front=tuple(complete[index].number for index in pareto_front(points)),
-            hypervolume_reference=reference,
-            hypervolume_history=tuple(history),
+            hypervolume_reference=growth.reference,
+            hypervolume_history=growth.history,
             competitors=self._competitors(name),
             importances=self._importances(complete),
         )
@@ -273,14 +303,22 @@ class StudyStore:
         }
 
 
-def _finished(trial: TrialRecord) -> tuple[str, float, int]:
-    return trial.started or "", trial.seconds or 0.0, trial.number
+def _interrupted(failed: FrozenTrial) -> FrozenTrial:
+    reason = f"given back to be tried again; it failed: {failed.user_attrs.get('reason', '')}"
+    taken_back = copy.copy(failed)
+    taken_back.user_attrs = {**failed.user_attrs, "state": "interrupted", "reason": reason}
+    return taken_back
 
 
 def study_folder(study: str, root: Path) -> Path:
     """A study by name under `root`, or by the path of its folder."""
     path = Path(study)
-    return path if len(path.parts) > 1 or StudyStore.exists(path) else root / study
+    if path.name in ("", ".."):  # a study's name is that of its folder
+        path = Path(os.path.abspath(path))
+    if path.is_absolute() or "/" in study:
+        return path
+    named = root / study
+    return path if StudyStore.exists(path) and not StudyStore.exists(named) else named
 
 
 def find_trial(record: StudyRecord, number: int) -> TrialRecord:

@@ -18,6 +18,8 @@ os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "1000000000")
 os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S", "0")
 
 from ray import tune
+from ray.tune.error import TuneError
+from ray.tune.experiment import Trial
 from ray.tune.search import Searcher
 
 from nas_sr.arch.spec import ArchSpec
@@ -27,6 +29,8 @@ from nas_sr.search.candidate import Evaluation
 from nas_sr.search.outcome import Outcome, Reached
 from nas_sr.search.progress import Progress
 from nas_sr.search.proposals import Proposals
+
+_DIED = "its worker process died (out of memory or killed)"
 
 Evaluate = Callable[[Evaluation, int, ArchSpec], Iterator[Reached | Outcome]]
 
@@ -80,15 +84,20 @@ class JournalSearcher(Searcher):
         self._proposals, self._budget, self._progress = proposals, budget, progress
         self._numbers: dict[str, int] = {}
         self.exhausted = False
-        self.gone = ""  # why a device cannot be measured on any more
+        self.gone = ""  # what gave way, so that nothing can be said of candidates any more
+        self.not_written: WorkError | None = None  # of the journal
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next candidate; FINISHED once the budget is given out, the space is empty or nothing works."""
         if self._proposals.evaluated + self._proposals.running >= self._budget:
             return Searcher.FINISHED
-        if self._proposals.first_failures() or self.gone:
+        if self._proposals.failures.hopeless or self.gone or self.not_written:
             return Searcher.FINISHED
-        proposal = self._proposals.ask()
+        try:
+            proposal = self._proposals.ask()
+        except WorkError as error:
+            self.not_written = error
+            return Searcher.FINISHED
         if proposal is None:
             self.exhausted = True
             return Searcher.FINISHED
@@ -101,20 +110,34 @@ class JournalSearcher(Searcher):
         if not result["done"]:
             self._progress.reached(self._numbers[trial_id], _event(Reached, result))
 
+    def on_trial_retried(self, trial_id: str) -> None:
+        """A candidate's worker died, and another one begins it anew."""
+        self._progress.tries_again(self._numbers[trial_id], _DIED)
+
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Tells the study. A worker that died (out of memory, killed) is a failure of its candidate."""
+        """Tells the study. Of a worker that died it hears once its candidate was tried once more."""
         number = self._numbers.pop(trial_id)
-        if not error and result and result.get("state") == "interrupted":
-            self.gone = result["reason"]
-            self._proposals.give_back(number)
-            self._progress.gave_back(number, self.gone)
-            return
-        if error or not result or "state" not in result:
-            outcome = Outcome("failed", reason="its worker process died (out of memory or killed)")
-        else:
-            outcome = _event(Outcome, result)
-        self._proposals.tell(number, outcome)
-        self._progress.ended(number, outcome)
+        try:
+            if not error and result and result.get("state") == "interrupted":
+                self.gone = self.gone or result["reason"]
+                self._proposals.give_back(number)
+                self._progress.gave_back(number, result["reason"])
+                return
+            if error or not result or "state" not in result:
+                outcome = Outcome("failed", reason=f"{_DIED}, twice")
+            else:
+                outcome = _event(Outcome, result)
+            self._proposals.tell(number, outcome)
+            self._progress.ended(number, outcome)
+        except WorkError as failure:  # what it came to is in its folder, and told when the search goes on
+            self.not_written = failure
+
+    def let_go(self) -> None:
+        """Lets go of what still runs when the search ends."""
+        try:
+            self._proposals.interrupt()
+        except WorkError as failure:
+            self.not_written = failure
 
     def __reduce__(self) -> tuple[type[Searcher], tuple[()]]:
         """Tune writes a copy of its searcher for `Tuner.restore`, which is never used: an empty one will do."""
@@ -128,6 +151,16 @@ class JournalSearcher(Searcher):
 
     def restore(self, checkpoint_path: str) -> None:
         """Nothing, likewise."""
+
+
+class _Retries(tune.Callback):
+    """Tells of candidates that are tried once more; Tune's searchers do not hear of it."""
+
+    def __init__(self, searcher: JournalSearcher) -> None:
+        self._searcher = searcher
+
+    def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        self._searcher.on_trial_retried(trial.trial_id)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -149,12 +182,13 @@ def run_candidates(
 ) -> bool:
     """Evaluates candidates until `budget` have an outcome; False when the space ran out of networks before.
 
-    On an interrupt every running candidate is given back to the study, and KeyboardInterrupt goes on.
+    On an interrupt every running candidate whose outcome is not on disk yet is given back to the study, and
+    KeyboardInterrupt goes on. A candidate whose worker dies (killed, out of memory) is tried once more.
 
     Raises:
         UsageError: no machine has these resources.
-        WorkError: a device that nothing can predict for did not come back, and its candidates were given back too;
-            or Ray does not start.
+        WorkError: something gave way that is no candidate's fault (a device that nothing can predict for, a disk, a
+            GPU), and the candidates it struck were given back too; the journal cannot be written; Ray does not start.
     """
     scratch = Path(evaluation.study_dir) / ".tune"
     shutil.rmtree(scratch, ignore_errors=True)
@@ -173,13 +207,18 @@ def run_candidates(
                     name="search",
                     storage_path=str(scratch.resolve()),
                     verbose=0,
-                    failure_config=tune.FailureConfig(max_failures=0),
+                    failure_config=tune.FailureConfig(max_failures=1),
+                    callbacks=[_Retries(searcher)],
                     checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
                 ),
             ).fit()
+    except TuneError as error:
+        raise WorkError(f"Ray Tune stopped: {str(error).strip().splitlines()[-1]}; nothing is lost") from error
     finally:
-        proposals.interrupt()
-        shutil.rmtree(scratch, ignore_errors=True)
+        shutil.rmtree(scratch, ignore_errors=True)  # first: it may be what the disk lacks
+        searcher.let_go()
+    if searcher.not_written:
+        raise searcher.not_written
     if searcher.gone:
         raise WorkError(f"the search stopped, nothing is lost; continue it with the same command: {searcher.gone}")
     return not searcher.exhausted

@@ -23,5 +23,6 @@ class Settings(NamedTuple):
     workspace_mb: int = 1024
     optimization_level: int = 3
     cache_folder: str = ""  # on the device; timing caches lie there, one per device and version; "" is none
+    fresh: bool = False  # build from an empty timing cache, whatever lies there, and leave that as it is
     compute_capability: str | None = None  # build for another GPU than the one that is there
     per_layer: bool = False

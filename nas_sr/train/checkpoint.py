@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
 from nas_sr.arch.network import Network
 from nas_sr.arch.spec import ArchSpec
-from nas_sr.arch.weights import parameter_differences
+from nas_sr.arch.torch_file import NotLoadable, read_torch_file
+from nas_sr.arch.weights import parameter_differences, refusal
 from nas_sr.config import Config, FullTraining, Training, flat
 from nas_sr.data.image_sets import ImageSets
 from nas_sr.data.pack import Pack
@@ -23,6 +25,7 @@ from nas_sr.files import replacing
 from nas_sr.train.execution import Execution
 
 _FORMAT = 2
+_EXPECTED = "expected is the last.ckpt that a training has left in its bundle"
 _VALIDATION_BYTES = 150_000  # sample crops as PNG
 # They decide where and how fast a training runs, not what comes out; images are compared by content.
 _FREE_TO_CHANGE = {
@@ -111,19 +114,29 @@ def read_checkpoint(path: Path) -> Checkpoint:
     if not path.is_file():
         raise UsageError(f"{path}: nothing to resume; start without --resume")
     try:
-        plain = torch.load(path, map_location="cpu", weights_only=True)
-        if not isinstance(plain, dict) or "format" not in plain:
-            raise ValueError("not written by nas-sr train")
-        if plain["format"] != _FORMAT:
-            raise ValueError(f"of format {plain['format']}, and this version reads {_FORMAT}")
-        return Checkpoint(
+        plain = read_torch_file(path)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror or 'input error'}") from None
+    except NotLoadable as found:
+        raise refusal(path, found, _EXPECTED) from None
+    if not isinstance(plain, dict) or "format" not in plain:
+        raise UsageError(f"{path}: a file of torch.save that `nas-sr train` did not write; {_EXPECTED}")
+    if plain["format"] != _FORMAT:
+        raise UsageError(f"{path}: a checkpoint of format {plain['format']}, and this version reads {_FORMAT}")
+    try:
+        checkpoint = Checkpoint(
             run=Run.model_validate_json(plain["run"]),
             spec=ArchSpec.model_validate_json(plain["spec"]),
             execution=Execution.model_validate_json(plain["execution"]),
             values=plain["values"],
         )
-    except Exception as error:  # a broken file fails in many ways inside torch: zip, pickle, key, type
-        raise UsageError(f"{path}: not a usable checkpoint: {_reason(error)}") from None
+        if not {"network", "position"} <= checkpoint.values.keys():
+            raise KeyError("values")
+    except (KeyError, AttributeError, ValidationError):
+        raise UsageError(
+            f"{path}: a checkpoint whose contents are not those of format {_FORMAT}; {_EXPECTED}"
+        ) from None
+    return checkpoint
 
 
 def refuse_other(checkpoint: Checkpoint, run: Run, network: Network, path: Path) -> None:

@@ -69,6 +69,24 @@ def default_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
+def check_usable(execution: Execution, whose: str) -> None:
+    """Does one step of a very small network, the way `whose` training runs.
+
+    Raises:
+        WorkError: it cannot be done here now; says why and what helps.
+    """
+    try:
+        convolution = execution.place(nn.Conv2d(3, 3, 3))
+        with execution.autocast():
+            output = convolution(execution.images(torch.rand(1, 3, 8, 8)))
+        execution.scaler().scale(output.float().square().mean()).backward()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise WorkError(
+            f"{whose} trains on {execution}, which cannot be done here now: {_first_line(error)} (torch sees"
+            f" {torch.cuda.device_count()} GPUs); bring that back (`nas-sr doctor`), or begin another study with --name"
+        ) from error
+
+
 def choose_execution(
     spec: ArchSpec, training: Training, device: str | None = None, workers: int = 1
 ) -> tuple[Execution, list[dict[str, Any]]]:

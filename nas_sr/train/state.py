@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from nas_sr.arch.network import Network
 from nas_sr.config import Training
 from nas_sr.train.execution import Execution
 from nas_sr.train.loss_record import LossRecord
+from nas_sr.train.losses import hopeless_loss
 
 
 class TrainingState:
@@ -61,7 +62,7 @@ class TrainingState:
         # Fused: one operation instead of ten for each tensor, 3 to 7 % of a step on the CPU.
         self.optimizer = torch.optim.Adam(self.network.parameters(), betas=(0.9, 0.999), fused=True)
         self.scaler = self.execution.scaler()
-        self.losses = LossRecord()
+        self.losses = LossRecord(hopeless_loss(phase))
 
     @property
     def judged(self) -> nn.Module:
@@ -97,7 +98,8 @@ class TrainingState:
         self.begin_phase()
         self.micro_batch = values["micro_batch"]
         self.start_psnr_db, self.best_psnr_db = values["start_psnr_db"], values["best_psnr_db"]
-        self.losses = LossRecord(**values["losses"])
+        # Older checkpoints have only the mean of the first losses.
+        self.losses = replace(self.losses, **{"worst_first": values["losses"]["first"], **values["losses"]})
         self.best = {name: tensor.to(self.execution.device) for name, tensor in values["best"].items()}
         self.network.load_state_dict(values["network"])
         if self.averaged is not None:

@@ -60,14 +60,14 @@ def test_broken_and_foreign_files_are_refused_in_one_line(tmp_path: Path) -> Non
     nothing = tmp_path / "nothing.pth"
     nothing.write_bytes(b"")
     for path, words in [
-        (cut, "not a readable safetensors file"),
-        (foreign, "without our spec"),
+        (cut, "a safetensors file that is cut short or broken; expected is"),
+        (foreign, r"weights of another network \(weight 3\); expected is"),
         (other, r"\d+ of \d+ parameters differ: head\.weight \(8x3x3x3, here 9x3x3x3\), .*, \.\.\."),
         (missing, r"1 of \d+ parameters differ: out\.bias \(absent, here 48\)"),
         (infinite, r"out\.bias holds values that are not finite"),
-        (pickled, "flat dictionary of tensors"),
-        (unsafe, "not a readable checkpoint"),
-        (nothing, "not a readable checkpoint"),
+        (pickled, r"weights of another network \(a 2\); expected is"),
+        (unsafe, r"a pickled module .*torch.nn.modules.linear.Linear.*; expected is .*state_dict"),
+        (nothing, "an empty file; expected is"),
         (tmp_path / "none.pth", "no weights there"),
         (tmp_path, "no weights there"),
     ]:

@@ -45,7 +45,12 @@ LAYOUTS = {
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_usual_layouts(tmp_path: Path, layout: str) -> None:
     found = find_pairs(_write(tmp_path, LAYOUTS[layout]), 4)
-    assert found.problems == []
+    assert found.unpaired == []
+    left = {
+        "BasicSR": ["1 folder (original)"],
+        "SelfExSR": ["2 images (img_001_SRF_4_SRCNN.png, img_001_SRF_4_bicubic.png)"],
+    }
+    assert [problem.split("passed over: ")[1] for problem in found.problems] == left.get(layout, [])
     (pair,) = found.pairs
     assert pair.lr is not None
     lr, hr = pair.read(4)
@@ -69,9 +74,9 @@ def test_flat_folder_is_hr(tmp_path: Path) -> None:
     assert [(pair.name, pair.lr) for pair in found.pairs] == [("Aosugiru.png", None), ("Belmondo.png", None)]
 
 
-def test_names_ending_in_hr_without_any_lr_are_plain_images(tmp_path: Path) -> None:
-    found = find_pairs(_write(tmp_path, {"photo_HR.png": HR, "other.png": HR}), 4)
-    assert [pair.name for pair in found.pairs] == ["other.png", "photo_HR.png"]
+def test_folder_of_which_only_some_names_end_in_hr_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"1 images are named as HR \(photo_HR\.png\) and 1 are not \(other\.png\)"):
+        find_pairs(_write(tmp_path, {"photo_HR.png": HR, "other.png": HR}), 4)
 
 
 def test_evaluation_takes_the_validation_set_and_training_the_others(tmp_path: Path) -> None:

@@ -30,12 +30,16 @@ def test_unusable_files_are_named_and_the_rest_is_used(tmp_path: Path) -> None:
     folder = write_images(tmp_path / "photos", ["a.png", "b.png", "c.png"])
     write_images(folder, ["tiny.png"], (40, 40))
     (folder / "broken.png").write_bytes(b"no image")
-    (folder / "HIDDEN.txt").write_text("not looked at")
+    for name in ("notes.txt", "IMG_0001.HEIC", ".hidden"):
+        (folder / name).write_text("not looked at")
+    (folder / "raw").mkdir()
     sets = image_sets(str(folder), str(write_images(tmp_path / "val", ["v.png"])), 4, 16)
     assert sets.train.names == ("a.png", "b.png", "c.png")
     assert any("broken.png" in problem for problem in sets.problems)
     assert any("tiny.png" in problem and "40x40" in problem and "64" in problem for problem in sets.problems)
-    assert len(sets.problems) == 2
+    passed_over = "passed over: 2 files that are not read (IMG_0001.HEIC, notes.txt); 1 folder (raw)"
+    assert f"{folder}: {passed_over}" in sets.problems
+    assert len(sets.problems) == 3
     assert image_sets(str(folder), str(tmp_path / "val"), 4, 16).problems == sets.problems  # also when cached
 
 
@@ -46,8 +50,7 @@ def test_lr_of_another_size_is_named(tmp_path: Path) -> None:
         write_png(tmp_path / "LRx4" / name, downscale(hr, 4)[:, : 24 if name == "a.png" else 23])
     sets = image_sets(str(tmp_path), str(write_images(tmp_path / "val", ["v.png"])), 4, 8)
     assert sets.train.names == ("a.png",)
-    assert "23x16" in sets.problems[0]
-    assert "24x16" in sets.problems[0]
+    assert any("23x16" in problem and "24x16" in problem for problem in sets.problems)
 
 
 def test_nothing_usable_is_an_error_that_says_what_is_allowed(tmp_path: Path) -> None:
@@ -111,3 +114,15 @@ def test_demonstration_set_is_honest_about_itself() -> None:
     assert len(sets.train) == len(demonstration("train"))
     for scale in (2, 3):
         assert image_sets(None, None, scale, 24).val.names == sets.val.names
+
+
+def test_images_of_one_colour_are_not_validated_on(tmp_path: Path) -> None:
+    """Restored exactly, they have an infinite PSNR, and with it the mean that candidates are compared by."""
+    folder = write_images(tmp_path / "photos", ["a.png", "c.png"], (80, 80))
+    for name, colour in (("b.png", 0), ("d.png", 255)):
+        write_png(folder / name, np.full((80, 80, 3), colour, np.uint8))
+    sets = image_sets(str(folder), None, 4, 16)
+    assert set(sets.val.names) <= {"a.png", "c.png"}
+    given = image_sets(str(write_images(tmp_path / "train", ["1.png"], (80, 80))), str(folder), 4, 16)
+    assert given.val.names == ("a.png", "c.png")
+    assert [problem.split(",")[0] for problem in given.problems] == ["b.png: of one colour", "d.png: of one colour"]

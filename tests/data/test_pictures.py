@@ -13,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
-from nas_sr.data.images import PNG, UnreadableImage, png_chunks, read_rgb
-from nas_sr.data.metadata import Metadata
+from nas_sr.data.formats.parts import Metadata
+from nas_sr.data.formats.png import SIGNATURE as PNG
+from nas_sr.data.formats.png import png_chunks
+from nas_sr.data.images import UnreadableImage, read_rgb
 from nas_sr.data.pictures import CannotHold, Picture, check_fits, read_picture, write_picture
 
 RANDOM = np.random.default_rng(0)

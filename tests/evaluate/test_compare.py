@@ -69,10 +69,10 @@ def test_json_of_one_model_and_one_set_has_its_figures_on_top(sets: list[Path]) 
     assert {"model": "dark", "data": str(sets[0]), "scale": 4, "y": "float"}.items() <= said.items()
     assert all(key in said and key in said["bicubic"] for key in KEYS)
     assert said["bicubic"]["model"] == "bicubic"
-    assert [entry["model"] for entry in said["results"]] == ["bicubic", "dark"]
+    assert "results" not in said
     assert said["psnr_y_db"] == np.mean([image["psnr_y_db"] for image in said["per_image"]])
     alone = compare({"bicubic": bicubic(4)}, sets[:1]).to_json()
-    assert alone["psnr_y_db"] == said["bicubic"]["psnr_y_db"]
+    assert alone == said["bicubic"]
     several = compare({"dark": _dark(4)}, sets, rounded_y=True).to_json()
     assert list(several) == ["results"]
     assert {entry["y"] for entry in several["results"]} == {"rounded"}
@@ -236,3 +236,72 @@ def test_picture_that_cannot_be_written_costs_no_figure(sets: list[Path], tmp_pa
     assert comparison.results[0].scores.n == 2
     assert len(comparison.problems) == 2
     assert all("its picture could not be written" in problem for problem in comparison.problems)
+
+
+def _numbers(said: object) -> list[float]:
+    """Every fractional number in a JSON object."""
+    if isinstance(said, dict):
+        return [number for part in said.values() for number in _numbers(part)]
+    if isinstance(said, list):
+        return [number for part in said for number in _numbers(part)]
+    return [said] if isinstance(said, float) else []
+
+
+@pytest.mark.parametrize(("models", "folders"), [(1, 1), (2, 1), (1, 2), (2, 2)])
+def test_json_holds_each_figure_once(sets: list[Path], models: int, folders: int) -> None:
+    # SetB has one image, whose figures are also the means; so it gets a second.
+    write_png(sets[1] / "HR" / "1.png", _image(44, 52))
+    said = compare({"dark": _dark(4), "darker": _darker(4)} if models == 2 else {"dark": _dark(4)}, sets[:folders])
+    numbers = _numbers(said.to_json())
+    assert len(numbers) == (models + 1) * folders * (4 + 2 * 4)
+    assert len({*numbers}) == len(numbers)
+
+
+def _darker(scale: int) -> Upscaler:
+    return Upscaler(Tiling(scale, 2), lambda image: upscale(image, scale) // 3)
+
+
+@pytest.fixture
+def flat(sets: list[Path]) -> Path:
+    """A set in which bicubic restores one image of three exactly."""
+    write_png(sets[0] / "HR" / "flat.png", np.full((48, 48, 3), 90, np.uint8))
+    return sets[0]
+
+
+def test_infinite_psnr_is_said_in_text_csv_and_json_alike(flat: Path) -> None:
+    comparison = compare({"dark": _dark(4)}, [flat])
+    (line,) = [line for line in comparison.to_text().splitlines() if "infinite PSNR" in line]
+    base, dark = (result.scores for result in comparison.results)
+    others = np.mean([image.psnr_y_db for image in base.per_image if image.name != "flat.png"])
+    assert line == (
+        "bicubic: equal to HR and so of infinite PSNR, which makes the mean infinite: flat.png;"
+        f" PSNR-Y of the other 2: {others:.3f}"
+    )
+    assert comparison.to_text(per_image=True).splitlines()[-1] == line
+    rows = {(row["model"], row["image"]): row for row in csv.DictReader(io.StringIO(comparison.to_csv()))}
+    assert rows["bicubic", "flat.png"]["psnr_y_db"] == rows["bicubic", "mean"]["psnr_rgb_db"] == "inf"
+
+    def refuse(constant: str) -> None:
+        raise ValueError(constant)
+
+    said = json.loads(json.dumps(comparison.to_json()), parse_constant=refuse)
+    assert said["identical"] == []
+    assert said["psnr_y_db"] == dark.psnr_y_db
+    assert said["bicubic"]["identical"] == ["flat.png"]
+    assert said["bicubic"]["psnr_y_db"] == said["bicubic"]["psnr_rgb_db"] == "inf"
+    assert [image["psnr_y_db"] == "inf" for image in said["bicubic"]["per_image"]] == [False, False, True]
+    several = compare({"dark": _dark(4), "bicubic": bicubic(4)}, [flat, flat.parent / "SetB"]).to_json()
+    assert [entry["identical"] for entry in several["results"][:2]] == [["flat.png"], []]
+    json.loads(json.dumps(several), parse_constant=refuse)
+
+
+def test_gain_where_both_are_equal_to_hr_is_none(flat: Path) -> None:
+    again = Upscaler(Tiling(4, 2), lambda image: upscale(image, 4))
+    lines = compare({"again": again}, [flat]).to_text().splitlines()
+    assert lines[3].split()[-1] == "+0.000"
+
+
+def test_close_up_of_an_image_equal_to_hr_is_drawn(flat: Path, tmp_path: Path) -> None:
+    comparison = compare({"dark": _dark(4)}, [flat], pictures=tmp_path / "pictures")
+    assert comparison.problems == ()
+    assert (tmp_path / "pictures" / "SetA-x4" / "flat.png").is_file()

@@ -112,7 +112,7 @@ def test_what_cannot_be_run_is_said_in_a_line(bundle: Path, tmp_path: Path) -> N
     (tmp_path / "spec.json").write_text(json.dumps(SPEC.to_json()))
     for path, words in [
         (tmp_path / "fixed.onnx", r"takes tensor\(float\) \[1, 3, 32, 48\]; expected is .* any height and width"),
-        (tmp_path / "broken.onnx", "not a readable ONNX file"),
+        (tmp_path / "broken.onnx", r"plain text, or an ONNX file that is broken; expected is an ONNX file"),
         (tmp_path / "none.onnx", "no ONNX file there"),
     ]:
         with pytest.raises(UsageError, match=words) as raised:

@@ -242,10 +242,10 @@ def test_wrong_bundles_are_refused(studies: Path, capsys: pytest.CaptureFixture[
     assert "nothing to resume" in capsys.readouterr().err
     (bundle / "training" / "last.ckpt").write_bytes(b"broken")
     assert run(["train", str(bundle), "--resume"]) == 2
-    assert "not a usable checkpoint" in capsys.readouterr().err
+    assert "expected is the last.ckpt" in capsys.readouterr().err
     (bundle / "train.yaml").write_text("training: {phases: [{steps: 3}]}\ntrainin: 3")
     assert run(["train", str(bundle)]) == 2
     assert "unknown key 'trainin'" in capsys.readouterr().err
     (bundle / "weights.safetensors").write_bytes(b"")
     assert run(["evaluate", str(bundle), "--data", str(studies)]) == 2
-    assert "not a readable safetensors file" in capsys.readouterr().err
+    assert "weights.safetensors: an empty file; expected is" in capsys.readouterr().err

@@ -5,7 +5,13 @@ import pytest
 from nas_sr.arch.spec import ArchSpec
 from nas_sr.errors import UsageError
 from nas_sr.latency import latency_cache
-from nas_sr.latency.latency_cache import cached, cached_or_measured, cached_or_measured_file, usual_reference_ms
+from nas_sr.latency.latency_cache import (
+    cached,
+    cached_or_measured,
+    cached_or_measured_file,
+    measured_together,
+    usual_reference_ms,
+)
 
 SMALL = ArchSpec(core=4, gidbs=2, depth=2)
 
@@ -48,6 +54,38 @@ def test_what_changes_the_figure_makes_a_new_measurement(quick, measured, monkey
     with monkeypatch.context() as patch:
         patch.setattr(latency_cache.onnxruntime, "__version__", "0.0.1")
         assert cached(SMALL.digest, quick()) is None
+
+
+def test_another_reference_network_makes_a_new_measurement(quick, measured, relu_onnx, monkeypatch):
+    cached_or_measured(SMALL, quick())
+    monkeypatch.setattr(latency_cache, "reference_onnx", lambda height, width: relu_onnx)
+    assert cached(SMALL.digest, quick()) is None
+
+
+def test_usual_reference_is_that_of_the_latest_measurements(quick, relu_onnx, monkeypatch):
+    profile = quick()
+    taken = cached_or_measured_file(relu_onnx, profile)
+    monkeypatch.setattr(latency_cache, "MOST_FOR_USUAL", 3)
+    for number in range(6):  # slower and slower
+        later = {"reference_ms": (float(10 + number),) * 3, "measured_at": f"2999-01-0{number + 1}T00:00:00+00:00"}
+        path = latency_cache._target_folder(profile) / f"{number}.json"
+        latency_cache.write_json(path, taken.model_copy(update=later).model_dump(mode="json"))
+    assert usual_reference_ms(profile) == 14
+
+
+def test_doubtful_measurement_does_not_replace_a_stable_one(quick, measured):
+    stable = cached_or_measured(SMALL, quick())
+    latency_cache._keep(stable.model_copy(update={"stable": False}), quick())
+    assert cached(SMALL.digest, quick()) == stable
+
+
+def test_networks_measured_together_are_known_to_other_studies(quick, measured):
+    specs = [SMALL, SMALL.model_copy(update={"core": 8})]
+    first, second = measured_together(specs, quick(final_runs=2))
+    assert cached(specs[1].digest, quick(final_runs=2)) == second
+    assert first.window == second.window
+    assert len(first.repeats) == 2
+    assert measured_together(specs, quick(final_runs=2))[0].window != first.window  # always taken now
 
 
 def test_unstable_measurement_is_not_used_again(quick, measured):

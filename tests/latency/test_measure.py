@@ -8,8 +8,9 @@ import sys
 import psutil
 import pytest
 
+from nas_sr.latency.device_lock import measuring
 from nas_sr.latency.failure import MeasurementFailed
-from nas_sr.latency.measure import reference_onnx
+from nas_sr.latency.measure import Network, measure, reference_onnx
 from tests.latency.conftest import heard_until, measured
 
 BURN = "while True: pass"
@@ -98,6 +99,70 @@ def test_broken_device_is_not_blamed_on_the_candidate(quick, relu_onnx, tmp_path
     with pytest.raises(MeasurementFailed, match="no such runtime") as caught:
         measured(relu_onnx, quick(retries=3))
     assert caught.value.kind == "device"
+
+
+FASTER_EACH_TIME = """
+_measure = measure
+
+def measure(engines, reference, settings, plan):
+    taken = _measure(engines, reference, settings, plan)
+    import os
+    count = sum(1 for name in os.listdir({notes!r}))
+    open(os.path.join({notes!r}, str(count)), "w").close()
+    for network in taken["networks"]:
+        # 40 ms, 30 ms, 20 ms ...; the second attempt alone is even.
+        ms = 40.0 - 10 * count
+        network["samples_ms"] = [ms * (1 if count == 1 or index % 2 else 3) for index in range(10)]
+        network["reference_ms"], network["reference_after"] = [10.0, 10.0], [0, 10]
+    return taken
+"""
+
+
+@pytest.mark.parametrize(("retries", "kept_ms", "stable"), [(1, 30, True), (3, 30, True), (0, 80, False)])
+def test_attempt_with_the_fewest_doubts_is_kept_not_the_fastest(
+    quick, relu_onnx, changed_program, tmp_path, retries, kept_ms, stable
+):
+    (tmp_path / "notes").mkdir()
+    changed_program("backends/onnxruntime.py", FASTER_EACH_TIME.format(notes=str(tmp_path / "notes")))
+    found = measured(relu_onnx, quick(retries=retries, max_iqr=0.1))
+    assert (found.raw_latency_ms, found.stable) == (kept_ms, stable)
+    assert found.attempts == min(retries, 1) + 1
+
+
+def test_fastest_of_doubtful_attempts_is_not_preferred(quick, relu_onnx, changed_program, tmp_path):
+    (tmp_path / "notes").mkdir()
+    uneven = FASTER_EACH_TIME.replace("(1 if count == 1 or index % 2 else 3)", "(1 if index % 2 else 2 + count)")
+    changed_program("backends/onnxruntime.py", uneven.format(notes=str(tmp_path / "notes")))
+    found = measured(relu_onnx, quick(retries=2, max_iqr=0.1))
+    # All three spread: the first one, the slowest, least.
+    assert (found.raw_latency_ms, found.stable, found.attempts) == (60, False, 3)
+
+
+def test_pause_before_a_retry_leaves_the_device_to_others(quick, relu_onnx):
+    paused = []
+
+    def sleep(seconds: float) -> None:
+        with measuring("cpu", when_waiting=lambda: pytest.fail("the device is held during a pause")):
+            paused.append(seconds)
+
+    found = measured(relu_onnx, quick(retries=2, max_iqr=1e-12, retry_pause_s=3.0), sleep=sleep)
+    assert (paused, found.attempts) == ([3, 6], 3)
+
+
+def test_networks_timed_in_turn_share_their_processes(quick, relu_onnx, static_onnx):
+    profile = quick(final_builds=2, final_runs=2)
+    reference = reference_onnx(profile.lr_height, profile.lr_width)
+    first, second = measure([Network("a", relu_onnx), Network("b", reference)], profile, final=True)
+    assert (first.network, second.network) == ("a", "b")
+    assert first.window == second.window != ""
+    for found in (first, second):
+        assert [(repeat.build, repeat.run) for repeat in found.repeats] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    # The second is the reference itself; the first does next to nothing.
+    assert first.relative_latency < 0.5 < second.relative_latency < 2
+    # One that cannot run there costs the others their window, and is said.
+    with pytest.raises(MeasurementFailed) as caught:
+        measure([Network("a", relu_onnx), Network("c", static_onnx)], profile)
+    assert caught.value.kind == "candidate"
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

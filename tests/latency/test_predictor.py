@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import random
+from functools import partial
 
 import numpy as np
 import pytest
@@ -187,3 +188,33 @@ def test_summary_has_the_keys_that_a_reader_expects() -> None:
     assert summary["calibration"]["points"] == 5
     assert summary["low_ms"] < summary["latency_ms"] < summary["high_ms"]
     assert "calibrated with 5 networks (made up)" in summary["labels"][0]
+
+
+@pytest.mark.parametrize(("points", "noise"), [(5, 0.05), (8, 0.08), (20, 0.1)])
+def test_hardly_any_network_is_faster_than_its_bound(points: int, noise: float) -> None:
+    """95 % of networks that the calibration has not seen take at least `bound_ms`: it may rule a network out."""
+    held = total = 0
+    for seed in range(4):
+        known, others = members(points, seed=seed), members(40, seed=100 + seed)
+        found = predictor(known, device(known, CPU, 8, noise=noise, seed=seed))
+        predicted = [found.predict(spec) for spec in others]
+        measured = device(others, CPU, 8, noise=noise, seed=1000 + seed)
+        assert all(each.bound_ms < each.low_ms < each.latency_ms for each in predicted)
+        held += sum(ms >= each.bound_ms for ms, each in zip(measured, predicted, strict=True))
+        total += len(others)
+    assert held / total >= 0.95
+
+
+def test_prediction_compares_with_what_is_measured_when_the_reference_is_known() -> None:
+    known = members(12, seed=1)
+    make = partial(
+        Predictor, target="made-up", source="made up", digest="0", specs=known, roofline=CPU,
+        latencies_ms=device(known, CPU, 8),
+    )  # fmt: skip
+    here = make(reference_ms=10.0).predict(known[0])
+    twice = here.relative_to(20.0)
+    for name in ("latency_ms", "low_ms", "high_ms", "bound_ms"):
+        assert getattr(twice, name) == pytest.approx(2 * getattr(here, name))
+    assert twice.relative_to(20.0) == twice
+    unknown = make().predict(known[0])
+    assert unknown.relative_to(20.0) == unknown

@@ -122,24 +122,141 @@ def test_too_slow_is_infeasible_and_the_sampler_sees_by_how_much(tmp_path: Path)
     assert store.record().front == ()
 
 
-def test_five_first_failures_are_noticed_and_later_ones_are_not(tmp_path: Path) -> None:
-    proposals = Proposals(_store(tmp_path), read_space("imdeception_x4"))
-    for expected in (0, 0, 0, 0, 5):
+def _told(proposals: Proposals, *outcomes: Outcome) -> list[int]:
+    """Numbers of the next candidates, which come to this."""
+    numbers = []
+    for outcome in outcomes:
         proposal = proposals.ask()
         assert proposal
-        proposals.tell(proposal.number, Outcome("failed", reason="export: no"))
-        assert len(proposals.first_failures()) == expected
+        proposals.tell(proposal.number, outcome)
+        numbers.append(proposal.number)
+    return numbers
+
+
+def _failed(number: int = 0) -> Outcome:
+    return Outcome("failed", reason=f"RuntimeError: export of /tmp/x{number} failed at node {number}")
+
+
+def test_five_failures_in_a_row_for_one_reason_are_hopeless_wherever_they_are(tmp_path: Path) -> None:
+    proposals = Proposals(_store(tmp_path), read_space("imdeception_x4"))
+    _told(proposals, _outcome(1), _failed(1), _outcome(2))
+    numbers = _told(proposals, *map(_failed, range(4)))
+    assert proposals.failures.hopeless == ()
+    numbers += _told(proposals, _failed(9))
+    assert proposals.failures.hopeless == tuple(numbers)
+    numbers += _told(proposals, _failed(10), _outcome(3))[:1]  # those that ran already
+    assert proposals.failures.hopeless == tuple(numbers)
+
+
+def test_failures_with_a_success_between_or_for_other_reasons_are_not(tmp_path: Path) -> None:
+    proposals = Proposals(_store(tmp_path), read_space("imdeception_x4"))
+    _told(proposals, *[_failed()] * 4, _outcome(1), *[_failed()] * 4)
+    _told(proposals, Outcome("infeasible", None, (99.0,), "over the limit"), *[_failed()] * 4)
+    assert proposals.failures.hopeless == ()
+    proposals = Proposals(_store(tmp_path / "other"), read_space("imdeception_x4"))
+    _told(proposals, *[Outcome("failed", reason=word) for word in "abcdefgh"])
+    assert proposals.failures.hopeless == ()
+
+
+def test_study_whose_first_five_failed_goes_on_once_the_cause_is_gone(tmp_path: Path) -> None:
+    proposals = Proposals(_store(tmp_path), read_space("imdeception_x4"))
+    _told(proposals, *map(_failed, range(5)))
+    specs = [trial.spec for trial in proposals.store.trials()]
+    proposals.retry(proposals.failures.hopeless)
+    assert proposals.evaluated == 0
+
     again = _again(proposals.store, read_space("imdeception_x4"))
-    assert again.first_failures() == ["export: no"] * 5
-
-
-def test_one_success_among_the_first_keeps_the_search_going(tmp_path: Path) -> None:
-    proposals = Proposals(_store(tmp_path), read_space("imdeception_x4"))
-    for index in range(8):
-        proposal = proposals.ask()
+    assert (again.evaluated, again.failures.hopeless) == (0, ())
+    tried = [again.ask() for _ in PRESETS]  # five, and the one that was still queued
+    assert [proposal.spec for proposal in tried if proposal and proposal.spec in specs] == specs
+    for proposal in tried:
         assert proposal
-        proposals.tell(proposal.number, _outcome(1) if index == 3 else Outcome("failed", reason="no"))
-    assert proposals.first_failures() == []
+        again.tell(proposal.number, _outcome(proposal.number))
+    trials = again.store.trials()
+    assert [trial.state for trial in trials[:5]] == ["interrupted"] * 5
+    assert "given back to be tried again; it failed: RuntimeError: export" in trials[0].reason
+    assert sum(trial.state == "complete" for trial in trials) == len(PRESETS)
+    assert _again(proposals.store, read_space("imdeception_x4")).evaluated == len(PRESETS)
+
+
+def test_failures_of_an_earlier_search_stand_until_they_are_given_back(tmp_path: Path) -> None:
+    """As of a study whose first five failed before failures in a row did not count."""
+    proposals = Proposals(_store(tmp_path), TINY)
+    done = _told(proposals, _outcome(1))
+    failed = _told(proposals, *[_failed()] * 5)
+    assert proposals.ask() is None  # the space has six networks
+    again = _again(proposals.store, TINY)
+    assert (again.evaluated, again.failures.hopeless) == (6, ())
+    assert again.retry_failed() == 5
+    assert again.evaluated == 1
+    wanted = {trial.spec.digest for trial in again.store.trials() if trial.number in failed}
+    got = [proposal.spec.digest for proposal in iter(again.ask, None)]
+    assert len(got) == 5
+    assert set(got) == wanted
+    assert again.store.trials()[done[0]].state == "complete"
+    assert not any(trial.state == "failed" for trial in again.store.trials())  # repeats of failures neither
+
+
+def test_outcome_that_reached_the_disk_is_told_when_a_search_is_interrupted(tmp_path: Path) -> None:
+    store = _store(tmp_path)
+    proposals = Proposals(store, TINY)
+    ended, cut = proposals.ask(), proposals.ask()
+    assert ended
+    assert cut
+    write_outcome(store.trial_folder(ended.number), _outcome(7))
+    proposals.interrupt()
+    states = {trial.number: (trial.state, trial.psnr_db) for trial in store.trials()}
+    assert states[ended.number] == ("complete", _outcome(7).psnr_db)
+    assert states[cut.number] == ("interrupted", None)
+    assert proposals.evaluated == 1
+
+
+def test_repeats_of_a_network_that_is_given_back_are_let_go_and_it_is_proposed_once(tmp_path: Path) -> None:
+    store = _store(tmp_path)
+    proposals = Proposals(store, TINY)
+    running = [proposal for proposal in (proposals.ask() for _ in range(7)) if proposal]
+    assert len(running) == 6
+    repeats = [trial for trial in store.trials() if trial.repeats is not None]
+    assert {trial.state for trial in repeats} == {"running"}
+    source = repeats[0].repeats
+    assert source is not None
+    repeats = [trial for trial in repeats if trial.repeats == source]
+    proposals.give_back(source)
+    states = {trial.number: trial.state for trial in store.trials()}
+    assert states[source] == "interrupted"
+    assert {states[trial.number] for trial in repeats} == {"interrupted"}
+    again = proposals.ask()
+    assert again
+    assert again.spec == store.trials()[source].spec
+    waiting = [trial for trial in store.study.trials if trial.state.name == "WAITING"]
+    assert waiting == []
+
+
+def test_queued_candidate_is_not_lost_when_an_interrupt_strikes_while_it_is_asked_for(tmp_path: Path) -> None:
+    store = _store(tmp_path)
+    proposals = Proposals(store, TINY)
+    params = next(iter(TINY.architectures.values()))
+    store.study.enqueue_trial(params)
+    store.study.ask()  # and no parameter was taken up yet
+    proposals.interrupt()
+    proposal = _again(store, TINY).ask()
+    assert proposal
+    assert proposal.spec == TINY.spec(params)
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe", "nsga2"])
+def test_continued_search_does_not_draw_again_what_was_drawn(tmp_path: Path, sampler: str) -> None:
+    """Every search is killed after three candidates, in a space without presets that hardly repeats itself."""
+    wide = {name: {"low": 1, "high": 64} for name in ("core", "gidbs")}
+    space = parse_space({"fixed": {"depth": 1, "head": 16}, "parameters": wide}, Path("wide.yaml"))
+    store = _store(tmp_path, sampler=sampler)
+    drawn = []
+    for _ in range(4):
+        proposals = _again(store, space)
+        _told(proposals, *map(_outcome, range(3)))
+        drawn.append([tuple(trial.params.values()) for trial in proposals.store.study.trials[-3:]])
+    assert len({params for search in drawn for params in search}) == 12
+    assert not any("repeats" in trial.user_attrs for trial in store.study.trials)
 
 
 def test_study_is_searched_by_one_process_at_a_time(tmp_path: Path) -> None:
@@ -190,7 +307,7 @@ def test_record_has_front_and_growing_hypervolume(tmp_path: Path) -> None:
         proposals.tell(proposal.number, Outcome("complete", psnr_db, (latency_ms + 1,)))
     record = store.record()
     assert [record.trial(number).psnr_db for number in record.front] == [26.0, 26.5, 27.0]
-    assert record.hypervolume_reference == (25.0, 20.0)
+    assert record.hypervolume_reference == (25.0, 20.0)  # twice what the first one takes
     assert record.hypervolume == pytest.approx(1.0 * (12 - 10) + 1.5 * (20 - 12))
     volumes = [volume for _, volume in record.hypervolume_history]
     assert volumes == sorted(volumes)

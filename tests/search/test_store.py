@@ -11,7 +11,7 @@ from nas_sr.arch.spec import ArchSpec
 from nas_sr.config import StudyConfig
 from nas_sr.latency.latency import write_latency
 from nas_sr.latency.profile import profile
-from nas_sr.search.journal import JournalFileBackend
+from nas_sr.search.journal import WholeLines
 from nas_sr.search.outcome import Outcome
 from nas_sr.search.proposals import Proposals
 from nas_sr.search.store import StudyStore
@@ -95,9 +95,9 @@ def test_all_targets_are_read_from_the_journal_at_one_moment(tmp_path: Path, mon
     for name in ("rtx2080", "xavier", "orin64"):
         store.add_target(name, profile(name))
     reads = []
-    read = JournalFileBackend.read_logs
+    read = WholeLines.read_logs
     monkeypatch.setattr(
-        JournalFileBackend,
+        WholeLines,
         "read_logs",
         lambda *given: reads.append(given) or read(*given),  # type: ignore[func-returns-value]
     )

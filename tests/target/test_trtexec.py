@@ -13,9 +13,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from nas_sr.target import trtexec_command
+from nas_sr.target import steps, trtexec_command
 from nas_sr.target.backends import first_usable, trtexec
 from nas_sr.target.failure import Failure
+from nas_sr.target.job import Job
 from nas_sr.target.protocol import Plan
 from nas_sr.target.said import heard
 from nas_sr.target.settings import OnnxFiles, Settings
@@ -161,13 +162,43 @@ def test_timing_cache_grows_and_a_corrupt_one_is_ignored_and_said(like, network,
     first = trtexec.build(network, tmp_path / "e", settings)["timing_cache"]
     second = trtexec.build(network, tmp_path / "e", settings)["timing_cache"]
     digests = [hashlib.sha256(b"timed" * runs).hexdigest() for runs in (1, 2)]
-    assert first == {"used": None, "left": digests[0], "ignored": None}
-    assert second == {"used": digests[0], "left": digests[1], "ignored": None}
+    assert first == {"used": None, "left": digests[0], "ignored": None, "fresh": False}
+    assert second == {"used": digests[0], "left": digests[1], "ignored": None, "fresh": False}
     (cache,) = (tmp_path / "caches").iterdir()
     cache.write_bytes(cache.read_bytes()[:-1])
     third = trtexec.build(network, tmp_path / "e", settings)["timing_cache"]
     assert (third["used"], third["left"]) == (None, digests[0])
     assert third["ignored"].startswith("corrupt")
+
+
+def test_fresh_build_neither_reads_nor_changes_the_cache_that_trials_share(like, network, tmp_path):
+    like("8601")
+    shared = SETTINGS._replace(cache_folder=str(tmp_path / "caches"))
+    trtexec.build(network, tmp_path / "e", shared)
+    (cache,) = (tmp_path / "caches").iterdir()
+    before = cache.read_bytes()
+    once = hashlib.sha256(b"timed").hexdigest()
+    for _ in range(2):
+        facts = trtexec.build(network, tmp_path / "e", shared._replace(fresh=True))["timing_cache"]
+        assert facts == {"used": None, "left": once, "ignored": None, "fresh": True}
+        assert cache.read_bytes() == before
+
+
+@pytest.mark.parametrize("builds", [1, 3])
+def test_builds_of_a_finalist_are_fresh_and_those_of_trials_share(like, network, tmp_path, builds):
+    """Two jobs on one device, as its program does them."""
+    like("8601")
+    left = []
+    for name in ("first", "second"):
+        folder = tmp_path / "jobs" / name
+        folder.mkdir(parents=True)
+        for which in ("candidate", "reference"):
+            (folder / f"{which}.onnx").write_bytes(network.fp32.read_bytes())
+        settings = SETTINGS._replace(cache_folder=str(tmp_path / "cache"))
+        job = Job(folder, "measure", ["trtexec"], [], settings, PLAN, builds, 1, 60.0, 60.0)
+        left += [steps.build(job, number)["candidate"]["timing_cache"] for number in range(builds)]
+    assert {cache["fresh"] for cache in left} == {builds > 1}
+    assert [cache["used"] is None for cache in left] == ([True] * 6 if builds > 1 else [False, False])
 
 
 @pytest.mark.parametrize("version", VERSIONS)

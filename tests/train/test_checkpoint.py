@@ -107,13 +107,13 @@ def test_broken_checkpoints_are_refused(tmp_path: Path) -> None:
     whole = path.read_bytes()
     for broken in (whole[:-1000], b"", b"text"):
         path.write_bytes(broken)
-        with pytest.raises(UsageError, match="not a usable checkpoint"):
+        with pytest.raises(UsageError, match=r"expected is the last\.ckpt that a training has left"):
             read_checkpoint(path)
     torch.save(nn.Linear(2, 2), path)
-    with pytest.raises(UsageError, match="not a usable checkpoint"):
+    with pytest.raises(UsageError, match=r"expected is the last\.ckpt that a training has left"):
         read_checkpoint(path)
     torch.save({"position": 3, "training": "{}"}, path)
-    with pytest.raises(UsageError, match="not written by nas-sr train"):
+    with pytest.raises(UsageError, match=r"a file of torch\.save that `nas-sr train` did not write"):
         read_checkpoint(path)
     torch.save({"format": 99}, path)
     with pytest.raises(UsageError, match="of format 99, and this version reads"):
@@ -129,7 +129,7 @@ def test_unfinished_training_is_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"stopped at step 7 of 11; continue it with --resume, or .* --overwrite"):
         refuse_unfinished(path)
     path.write_bytes(b"broken")
-    with pytest.raises(UsageError, match=r"not a usable checkpoint.*begin anew with --overwrite"):
+    with pytest.raises(UsageError, match=r"expected is the last.ckpt.*begin anew with --overwrite"):
         refuse_unfinished(path)
 
 

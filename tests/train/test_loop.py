@@ -1,13 +1,19 @@
 """The loop on real photographs: it learns, its seed decides everything, and it says why it cannot go on."""
 
 import math
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nas_sr.arch.network import build
 from nas_sr.config import Cosine, Knee, Phase, Training
+from nas_sr.data.demo import DemonstrationImage
 from nas_sr.data.image_sets import ImageSets
+from nas_sr.data.packing import write_pack
 from nas_sr.evaluate.evaluate import validation_psnr_rgb
 from nas_sr.records import CurvePoint
 from nas_sr.train.execution import Execution, choose_execution, explained
@@ -55,6 +61,18 @@ def test_brief_training_improves_on_its_start(sets: ImageSets) -> None:
     assert validation_psnr_rgb(state.network, sets.val) == state.best_psnr_db
 
 
+def test_young_average_forgets_its_start_faster_than_its_decay_says(sets: ImageSets) -> None:
+    """Else a brief training would be judged by what it began with."""
+    training = Training(phases=(Phase(steps=3, batch=2, crop_lr=16, ema=0.999, validate_every=1),))
+    state = _state(training)
+    expected = {name: tensor.clone() for name, tensor in state.network.state_dict().items()}
+    for step, _ in enumerate(train(state, sets.train, lambda network: 0.0)):
+        for name, tensor in state.network.state_dict().items():
+            expected[name].lerp_(tensor, 1 - (step + 1) / (step + 10))
+    for name, tensor in state.judged.state_dict().items():
+        torch.testing.assert_close(tensor, expected[name])
+
+
 def test_seed_decides_everything(sets: ImageSets) -> None:
     first, again = _run(_state(TWO_PHASES), sets), _run(_state(TWO_PHASES), sets)
     assert [point[:3] for point in first] == [point[:3] for point in again]
@@ -97,7 +115,7 @@ def test_output_that_is_not_finite_has_no_psnr(sets: ImageSets) -> None:
 def test_exploding_training_is_stopped(sets: ImageSets) -> None:
     wild = Phase(steps=50, loss="l1", batch=2, crop_lr=16, learning_rate=1.0, schedule=Cosine(warmup=0.0), clip=1e9)
     with pytest.raises(
-        Diverged, match=r"(loss is .*, and was .*|loss became .*|gradient norm became .*) at step 1\d of 50"
+        Diverged, match=r"(loss is .*, and was .*|loss became .*|gradient norm became .*) at step [123]\d of 50"
     ):
         _run(_state(Training(phases=(wild,))), sets)
 
@@ -155,23 +173,75 @@ def test_gradients_that_are_not_finite_without_any_scale_end_fp16(sets: ImageSet
         list(train(state, sets.train, lambda network: 25.0))
 
 
-def test_one_hard_batch_is_no_divergence() -> None:
+def _exploded_after(losses: list[float], record: LossRecord | None = None) -> int | None:
+    """How many of them it takes."""
+    record = record or LossRecord()
+    for number, loss in enumerate(losses, 1):
+        record.add(loss)
+        if record.exploded:
+            return number
+    return None
+
+
+def test_one_hard_batch_is_no_divergence_and_staying_there_is() -> None:
     """Batches of two crops differ eighty-fold on photographs."""
-    losses = LossRecord()
-    for loss in [0.003] * 10 + [0.15] + [0.003] * 5:
-        losses.add(loss)
-        assert not losses.exploded
-    for _ in range(10):
-        losses.add(0.05)
-    assert losses.exploded
+    usual = [0.003] * 10 + [0.15] + [0.003] * 5
+    assert _exploded_after(usual) is None
+    assert _exploded_after([*usual, *[0.05] * 100]) == len(usual) + 20
 
 
 def test_an_explosion_in_the_first_steps_is_none_to_grow_from() -> None:
-    losses = LossRecord()
-    for loss in [0.05, *[1e6] * 10]:
-        assert not losses.exploded
-        losses.add(loss)
-    assert losses.exploded
+    assert _exploded_after([0.05, *[1e6] * 100]) == 21
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    share=st.floats(0.02, 0.98),
+    spread=st.floats(0.0, 4.0),
+    dark=st.sampled_from([0.0, 1e-9, 1e-4]),
+)
+def test_no_distribution_of_losses_is_an_explosion(seed: int, share: float, spread: float, dark: float) -> None:
+    """Some batches show next to nothing, the others anything, in any order."""
+    random = np.random.default_rng(seed)
+    bright = np.minimum(1.0, 0.02 * random.lognormal(0.0, spread, 800))
+    losses = np.where(random.random(800) < share, bright, dark)
+    assert _exploded_after(losses.tolist()) is None
+    assert 800 < (_exploded_after([*losses.tolist(), *(losses + 3.0).tolist()]) or 0) <= 820
+
+
+def test_losses_of_older_checkpoints_are_judged_by_the_first_ones_they_have() -> None:
+    state = _state(BRIEF)
+    values = state.values()
+    values["losses"] = {"first": 0.05, "recent": 0.04, "steps": 30, "sum": 0.0, "summed": 0}
+    state.restore(values)
+    assert _exploded_after([0.3] * 40, state.losses) is None
+    assert _exploded_after([0.6] * 40, state.losses) == 20
+
+
+def _night_skies() -> list[DemonstrationImage]:
+    """Black, with a few bright stars: in most crops there is none."""
+    random = np.random.default_rng(0)
+    skies = np.zeros((3, 512, 512, 3), np.uint8)
+    for sky in skies:
+        for top, left in random.integers(0, 508, (2, 2)):
+            sky[top : top + 2, left : left + 2] = random.integers(150, 256)
+    return [DemonstrationImage(f"sky-{number}", sky) for number, sky in enumerate(skies)]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_stars_on_black_train_through(tmp_path: Path, seed: int) -> None:
+    pack = write_pack(_night_skies(), 4, 16, tmp_path / "pack").pack
+    brief = Phase(steps=80, batch=4, crop_lr=16, learning_rate=1e-3, validate_every=40)
+    points = list(train(_state(Training(phases=(brief,), seed=seed), seed), pack, lambda network: 25.0))
+    assert [point.step for point in points] == [40, 80]
+
+
+@pytest.mark.parametrize("loss", ["l2", "charbonnier"])
+def test_hopeless_training_on_stars_ends_early(tmp_path: Path, loss: str) -> None:
+    pack = write_pack(_night_skies(), 4, 16, tmp_path / "pack").pack
+    wild = Phase.model_validate({"steps": 800, "loss": loss, "batch": 4, "crop_lr": 16, "learning_rate": 0.5})
+    with pytest.raises(Diverged, match=r"at step \d\d? of 800"):
+        list(train(_state(Training(phases=(wild,))), pack, lambda network: 25.0))
 
 
 def test_execution_says_why() -> None:

@@ -59,7 +59,7 @@ def build(onnx: OnnxFiles, engine: Path, settings: Settings) -> dict[str, Any]:
     command = _command()
     source = _source(command, onnx, settings)
     cache = _cache(command, settings)
-    used, ignored = timing_cache.read(cache) if cache else (b"", None)
+    used, ignored = timing_cache.read(cache) if cache and not settings.fresh else (b"", None)
     with tempfile.TemporaryDirectory(prefix="nas-sr-trtexec-") as name:
         model, layers, cached = Path(name) / "network.onnx", Path(name) / "layers.json", Path(name) / "timing"
         # Of fixed size, so that no later call must be told an input's name and shape.
@@ -82,13 +82,13 @@ def build(onnx: OnnxFiles, engine: Path, settings: Settings) -> dict[str, Any]:
         build_s = time.perf_counter() - start
         exported = layers.read_text(encoding="utf-8", errors="replace") if layers.is_file() else ""
         left = cached.read_bytes() if cached.is_file() else b""
-    if cache and left:
+    if cache and left and not settings.fresh:
         timing_cache.write(cache, left)
     return {
         "build_s": round(build_s, 3),
         "engine_bytes": engine.stat().st_size,
         "onnx": "fp16" if source == onnx.fp16 else "fp32",
-        "timing_cache": timing_cache.facts(used, left, ignored) if cache else None,
+        "timing_cache": timing_cache.facts(used, left, ignored, settings.fresh) if cache else None,
         "warnings": warnings[:20],
         "layers": from_json(exported),
     }

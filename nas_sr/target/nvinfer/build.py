@@ -87,18 +87,18 @@ def build(
     _configure(trt, config, settings)
     _give_shape(builder, network, config, settings)
     target(config)
-    in_use, used, ignored = _use_cache(config, cache)
+    in_use, used, ignored = _use_cache(config, cache, settings.fresh)
     serialized = builder.build_serialized_network(network, config)
     if serialized is None:
         raise failure("the network cannot be built", log, settings.workspace_mb)
     left = bytes(memoryview(config.get_timing_cache().serialize())) if in_use else b""
-    if cache and left:
+    if cache and left and not settings.fresh:
         timing_cache.write(cache, left)
     facts = {
         "build_s": round(time.perf_counter() - start, 3),
         "engine_bytes": int(serialized.nbytes),
         "onnx": "fp16" if model == files.fp16 else "fp32",
-        "timing_cache": timing_cache.facts(used, left, ignored) if cache else None,
+        "timing_cache": timing_cache.facts(used, left, ignored, settings.fresh) if cache else None,
         "warnings": list(dict.fromkeys(log.warnings))[:20],
     }
     return serialized, log, facts
@@ -160,11 +160,11 @@ def _parser_errors(parser: Any) -> str:
     return "; ".join(said) or "it is not an ONNX file"
 
 
-def _use_cache(config: Any, cache: Path | None) -> tuple[Any, bytes, str | None]:
+def _use_cache(config: Any, cache: Path | None, fresh: bool) -> tuple[Any, bytes, str | None]:
     """Gives the builder what is cached: the object, which must live as long; its bytes; why there is none of them."""
     if cache is None:
         return None, b"", None
-    content, ignored = timing_cache.read(cache)
+    content, ignored = (b"", None) if fresh else timing_cache.read(cache)
     made = config.create_timing_cache(content)
     if content and (made is None or not config.set_timing_cache(made, False)):
         content, ignored = b"", "not of this GPU and version"

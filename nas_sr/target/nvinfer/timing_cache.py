@@ -41,9 +41,10 @@ def write(path: Path, cache: bytes) -> None:
     os.replace(str(temporary), str(path))
 
 
-def facts(used: bytes, left: bytes, ignored: str | None) -> dict[str, str | None]:
-    """For the record: sha256 of the cache that a build used and of what it left, and why one was ignored."""
+def facts(used: bytes, left: bytes, ignored: str | None, fresh: bool) -> dict[str, str | bool | None]:
+    """For the record: sha256 of the cache that a build used and of what it left, why one was ignored, and whether the
+    build was to start from an empty one."""
     digests = {
         name: hashlib.sha256(cache).hexdigest() if cache else None for name, cache in (("used", used), ("left", left))
     }
-    return {**digests, "ignored": ignored}
+    return {**digests, "ignored": ignored, "fresh": fresh}

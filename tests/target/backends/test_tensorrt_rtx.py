@@ -172,13 +172,17 @@ def test_timing_cache_is_left_and_a_corrupt_one_ignored(small, tmp_path):
         config.num_compute_capabilities = 1
         config.set_compute_capability(tensorrt_rtx.compute_capabilities()[AMPERE], 0)
 
-    def built() -> dict:
-        cache = tmp_path / "caches" / "a.timing"
-        return nvinfer.build(tensorrt_rtx.tensorrt_rtx_bindings, small, _settings(AMPERE, "fp32"), cache, aim)[2]
+    def built(**how: bool) -> dict:
+        cache, settings = tmp_path / "caches" / "a.timing", _settings(AMPERE, "fp32", **how)
+        return nvinfer.build(tensorrt_rtx.tensorrt_rtx_bindings, small, settings, cache, aim)[2]
 
     first, second = built()["timing_cache"], built()["timing_cache"]
     assert first["used"] is None
     assert first["left"] == second["used"]
+    kept = (tmp_path / "caches" / "a.timing").read_bytes()
+    fresh = built(fresh=True)["timing_cache"]
+    assert (fresh["used"], fresh["left"], fresh["fresh"]) == (None, first["left"], True)
+    assert (tmp_path / "caches" / "a.timing").read_bytes() == kept
     (tmp_path / "caches" / "a.timing").write_bytes(b"\0" * 100)
     third = built()["timing_cache"]
     assert (third["used"], third["left"]) == (None, first["left"])

@@ -53,8 +53,8 @@ def test_any_changed_byte_and_any_missing_end_is_noticed(tmp_path_factory, data)
 
 def test_facts_name_what_was_used_and_left():
     digest = hashlib.sha256(b"cache").hexdigest()
-    assert facts(b"", b"cache", None) == {"used": None, "left": digest, "ignored": None}
-    assert facts(b"cache", b"", "why")["used"] == digest
+    assert facts(b"", b"cache", None, True) == {"used": None, "left": digest, "ignored": None, "fresh": True}
+    assert facts(b"cache", b"", "why", False)["used"] == digest
 
 
 def test_folder_that_cannot_be_written_raises(tmp_path):

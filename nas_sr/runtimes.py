@@ -1,0 +1,120 @@
+"""What measures on this machine: each runtime, the shipped targets that use it, and what it lacks here."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from nas_sr import shipped
+from nas_sr.latency.ahead_of_time import PACKAGE as RTX_PACKAGE
+from nas_sr.latency.profile import profile
+
+_LOADING_S = 60
+
+
+class Check(NamedTuple):
+    """One thing looked at. What is optional and missing is fine: `remedy` says how to get it."""
+
+    name: str
+    status: str  # "ok", "missing" (optional) or "broken" (nas-sr cannot work)
+    found: str
+    remedy: str = ""
+
+
+class _Runtime(NamedTuple):
+    name: str
+    backend: str  # as profiles call it
+    module: str | None  # its Python module; None: it is a program
+    remedy: str  # how to get it
+
+
+_GPU = "it needs an NVIDIA GPU and its driver (`nvidia-smi` shows both)"
+_RUNTIMES = (
+    _Runtime("ONNX Runtime", "onnxruntime", "onnxruntime", "pip install onnxruntime"),
+    _Runtime("TensorRT", "tensorrt", "tensorrt", "pip install 'nas-sr[tensorrt]'; on a Jetson JetPack brings it"),
+    _Runtime(
+        "trtexec", "trtexec", None, "install TensorRT's archive or package, and set TRTEXEC to the program's path"
+    ),
+    _Runtime("TensorRT for RTX", "tensorrt-rtx", RTX_PACKAGE, "pip install 'nas-sr[tensorrt-rtx]'"),
+)
+
+
+def runtime_checks(backends: Mapping[str, Mapping[str, Any]]) -> list[Check]:
+    """A check for each runtime.
+
+    Args:
+        backends: as a probe of this machine gives them: the versions of each, or what it lacks.
+    """
+    checks = []
+    for runtime in _RUNTIMES:
+        loading = _load(runtime.module) if runtime.module else None
+        checks.append(_measuring(runtime, backends[runtime.backend], loading))
+        if runtime.module == RTX_PACKAGE and loading and loading.version:
+            found = f"{loading.version} builds engines without a GPU (`nas-sr measure ARCH --build-only --sm 75`)"
+            checks.append(Check(f"{runtime.name}, building only", "ok", f"{found}; nothing is timed with them"))
+    return checks
+
+
+class _Loading(NamedTuple):
+    """What became of importing a module: its version, or why there is none; neither where it is not installed."""
+
+    version: str | None = None
+    error: str | None = None
+
+
+def _measuring(runtime: _Runtime, there: Mapping[str, Any], loading: _Loading | None) -> Check:
+    used = _use(runtime.backend)
+    if "versions" in there:
+        version = there["versions"].get(runtime.backend, there["versions"].get("trtexec", "there"))
+        return Check(runtime.name, "ok", f"{version}; {used}")
+    lacks = str(there["lacks"])
+    missing = "broken" if runtime.backend == "onnxruntime" else "missing"
+    if loading is not None and loading.error:
+        return Check(runtime.name, missing, f"installed, but does not load: {loading.error}; {used}", runtime.remedy)
+    if loading is not None and loading.version:
+        remedy = _GPU if "GPU" in lacks or "driver" in lacks else "install what is named there"
+        return Check(
+            runtime.name, missing, f"{loading.version} is installed, but cannot measure here: {lacks}; {used}", remedy
+        )
+    found = "not installed" if loading is not None else lacks.split("; ")[0]
+    return Check(runtime.name, missing, f"{found}; {used}", runtime.remedy)
+
+
+def _use(backend: str) -> str:
+    """Which shipped targets a backend measures, and where others are tried before it."""
+    targets: dict[tuple[str, ...], list[str]] = {}
+    for name in shipped.names("hw_profiles"):
+        backends = profile(name).backends
+        if backend in backends:
+            targets.setdefault(backends[: backends.index(backend)], []).append(name)
+    uses = [
+        f"for {', '.join(names)}" + (f" where {' and '.join(before)} cannot measure" if before else "")
+        for before, names in targets.items()
+    ]
+    return "; ".join(uses) or "no shipped target uses it"
+
+
+def _load(module: str) -> _Loading:
+    """Imports a module in a process of its own: a library that does not fit may end its process."""
+    if importlib.util.find_spec(module) is None:
+        return _Loading()
+    program = f"import {module}; print({module}.__version__)"
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            capture_output=True,
+            text=True,
+            timeout=_LOADING_S,
+            errors="replace",
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return _Loading(error=f"importing it took more than {_LOADING_S} s")
+    if done.returncode == 0:
+        return _Loading(version=done.stdout.strip() or "of unknown version")
+    last = done.stderr.strip().splitlines()[-1:]
+    ended = f"its process ended by signal {-done.returncode}" if done.returncode < 0 else "importing it failed"
+    return _Loading(error=last[0] if last else ended)

@@ -1,0 +1,125 @@
+"""The doctor looks at what would really be used, and says which targets use it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from nas_sr import doctor, runtimes, shipped
+from nas_sr.runtimes import Check, runtime_checks
+
+NO_DRIVER = "cuda-python finds no GPU to use: no NVIDIA driver on this machine"
+
+
+def _backends(**more: object) -> dict[str, dict]:
+    lacking = {name: {"lacks": f"{name} cannot be used here"} for name in ("tensorrt", "tensorrt-rtx", "trtexec")}
+    return {"onnxruntime": {"versions": {"onnxruntime": "1.30"}}, **lacking, **more}  # type: ignore[dict-item]
+
+
+@pytest.fixture
+def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Puts modules of these names and texts where this process and those it starts look first; others are not there."""
+
+    def put(**texts: str) -> None:
+        for name, text in texts.items():
+            (tmp_path / f"{name}.py").write_text(text)
+        monkeypatch.setattr(
+            runtimes.importlib.util, "find_spec", lambda name: name if (tmp_path / f"{name}.py").exists() else None
+        )
+
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    put()
+    return put
+
+
+def _by_name(checks: list[Check]) -> dict[str, Check]:
+    return {check.name: check for check in checks}
+
+
+def test_module_that_is_not_there_names_the_targets_and_how_to_get_it(modules) -> None:
+    found = _by_name(runtime_checks(_backends()))
+    for name, extra in (("TensorRT", "tensorrt"), ("TensorRT for RTX", "tensorrt-rtx")):
+        assert found[name].status == "missing"
+        assert "not installed; for " in found[name].found
+        assert "rtx2080" in found[name].found
+        assert f"nas-sr[{extra}]" in found[name].remedy
+    assert "xavier" in found["TensorRT"].found
+    assert "xavier" not in found["TensorRT for RTX"].found
+    assert "where tensorrt and trtexec cannot measure" in found["TensorRT for RTX"].found
+    assert "TensorRT for RTX, building only" not in found
+    assert found["trtexec"].found.startswith("trtexec cannot be used here; for ")
+
+
+def test_installed_without_a_gpu_is_not_ok(modules) -> None:
+    modules(tensorrt="__version__ = '10.0.1'", tensorrt_rtx_bindings="__version__ = '1.7'")
+    backends = _backends(**{"tensorrt": {"lacks": NO_DRIVER}, "tensorrt-rtx": {"lacks": NO_DRIVER}})
+    found = _by_name(runtime_checks(backends))
+    for name, version in (("TensorRT", "10.0.1"), ("TensorRT for RTX", "1.7")):
+        assert found[name].status == "missing"
+        assert f"{version} is installed, but cannot measure here: {NO_DRIVER}" in found[name].found
+        assert "an NVIDIA GPU and its driver" in found[name].remedy
+    building = found["TensorRT for RTX, building only"]
+    assert (building.status, "--build-only" in building.found, "nothing is timed" in building.found) == (
+        "ok",
+        True,
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "raise ImportError('libnvinfer.so.10: cannot open shared object file')",
+            "ImportError: libnvinfer.so.10: cannot",
+        ),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "its process ended by signal 11"),
+        ("__version__ = 1 / 0", "ZeroDivisionError"),
+    ],
+)
+def test_library_that_does_not_load_says_so(modules, text: str, words: str) -> None:
+    modules(tensorrt=text, tensorrt_rtx_bindings=text)
+    found = _by_name(runtime_checks(_backends()))
+    for name in ("TensorRT", "TensorRT for RTX"):
+        assert found[name].status == "missing"
+        assert f"installed, but does not load: {words}" in found[name].found
+        assert found[name].remedy
+    assert "TensorRT for RTX, building only" not in found
+
+
+def test_what_measures_is_ok_with_its_version_and_targets(modules) -> None:
+    modules(tensorrt="__version__ = '10.0.1'")
+    found = _by_name(runtime_checks(_backends(tensorrt={"versions": {"tensorrt": "10.0.1", "python": "3.11"}})))
+    assert found["TensorRT"].status == "ok"
+    assert found["TensorRT"].found.startswith("10.0.1; for ")
+
+
+def test_runtime_that_no_shipped_target_uses_is_called_so(
+    modules, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "hw_profiles"
+    folder.mkdir()
+    for path in shipped.folder("hw_profiles").glob("*.yaml"):
+        values = yaml.safe_load(path.read_text())
+        if "backends" in values:
+            values["backends"] = [name for name in values["backends"] if name != "tensorrt-rtx"]
+        (folder / path.name).write_text(yaml.safe_dump(values))
+    monkeypatch.setattr(shipped, "folder", lambda kind: tmp_path / kind)
+    modules(tensorrt_rtx_bindings="__version__ = '1.7'")
+    found = _by_name(runtime_checks(_backends(**{"tensorrt-rtx": {"versions": {"tensorrt-rtx": "1.7"}}})))
+    assert found["TensorRT for RTX"].found == "1.7; no shipped target uses it"
+    assert "for " in found["TensorRT"].found
+
+
+def test_gpu_that_only_the_driver_sees_is_not_ok(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = {"gpu": {"facts": {"name": "NVIDIA A100"}}, "backends": _backends()}
+    monkeypatch.setattr(doctor, "probe", lambda profile: there)
+    monkeypatch.setattr(doctor, "runtime_checks", lambda backends: [])
+    (gpu,) = doctor._devices([])
+    assert (gpu.status, "NVIDIA A100 is there, but torch does not see it" in gpu.found) == ("missing", True)
+    assert "CUDA" in gpu.remedy
+    assert doctor._devices(["NVIDIA A100"])[0].status == "ok"
+    monkeypatch.setattr(doctor, "probe", lambda profile: {**there, "gpu": None})
+    assert doctor._devices([])[0].remedy
