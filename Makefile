@@ -7,7 +7,7 @@ BUDGET ?= 12
 # Python keeps what it compiled, or each of the many processes of a search or of the tests compiles PyTorch anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install search test lint tests clean
+.PHONY: install search test lint tests test-gpu clean
 
 install: $(VENV)/installed
 
@@ -39,6 +39,13 @@ test: install
 
 tests: install
 	$(BIN)/pytest -n 3 --dist worksteal
+
+# On a machine with an NVIDIA GPU; installs nothing. PY: a Python that has a CUDA torch and TensorRT or TensorRT for RTX.
+PY ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
+
+test-gpu:
+	@PYTHONPATH=$(CURDIR)$${PYTHONPATH:+:$$PYTHONPATH} $(PY) -m tests.gpu.here
+	PYTHONPATH=$(CURDIR)$${PYTHONPATH:+:$$PYTHONPATH} $(PY) -m pytest -p no:cacheprovider -rsf --durations=10 -m gpu tests/gpu
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

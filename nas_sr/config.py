@@ -166,6 +166,11 @@ class StudyConfig(Config):
     )
     data: str | None = Field(None, description="training images; none: photographs inside ordinary packages")
     val: str | None = Field(None, description="validation images; none: a part of the training images")
+    validation_megapixels: Annotated[float, Field(gt=0)] = Field(
+        2.0,
+        description="millions of HR pixels that every candidate is validated on: the same crops, spread over the"
+        " images, or all images where they fit; the front is validated on everything at the end",
+    )
     max_latency_ms: tuple[Annotated[float, Field(gt=0)], ...] = Field(
         (), description="a limit for each of hw, in its order; empty: no limit"
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from importlib import metadata
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import psutil
 
 import nas_sr
+from nas_sr.target.cores import physical_cores, usable_cpus
 
 _PACKAGES = ("torch", "optuna", "ray", "onnxruntime", "onnx", "numpy", "scikit-learn", "scikit-image")
 
@@ -21,13 +21,13 @@ def environment() -> dict[str, Any]:
 
 
 def machine() -> dict[str, Any]:
-    """Processor, cores, memory, operating system, and the GPUs that torch sees."""
+    """Processor, cores that this process may use, memory, operating system, and the GPUs that torch sees."""
     import torch
 
     return {
         "processor": _processor(),
-        "physical_cores": psutil.cpu_count(logical=False),
-        "logical_cores": os.cpu_count(),
+        "physical_cores": physical_cores(),
+        "logical_cores": usable_cpus(),
         "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
         "system": platform.platform(),
         "gpus": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],

@@ -18,6 +18,7 @@ import psutil
 import ray
 
 from nas_sr.errors import UsageError, WorkError
+from nas_sr.target.cores import usable_cpus
 
 _LONGEST_SOCKET = 107 if sys.platform == "linux" else 103  # bytes of a socket's path
 _TRIES = 3  # Ray waits 30 s for its own processes, which is short on a machine that is busy with other things
@@ -98,7 +99,7 @@ def _start() -> None:
                 include_dashboard=False,
                 log_to_driver=False,
                 logging_level="error",
-                num_cpus=os.cpu_count(),
+                num_cpus=usable_cpus(),
             )
             return
         except Exception as error:  # where its time has passed, Ray raises just this

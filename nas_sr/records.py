@@ -24,6 +24,20 @@ class CurvePoint(NamedTuple):
     seconds: float
 
 
+class FullValidation(BaseModel):
+    """A trained network on all validation images, whole, where its search looked at a part of them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    psnr_db: float
+    bicubic_psnr_db: float
+    images: int
+    megapixels: float
+
+    def __str__(self) -> str:
+        return f"{self.psnr_db:.3f} dB on all {self.images} validation images (bicubic {self.bicubic_psnr_db:.3f})"
+
+
 class TrialRecord(BaseModel):
     """One candidate of a study."""
 
@@ -35,7 +49,8 @@ class TrialRecord(BaseModel):
     spec: ArchSpec
     counts: Counts  # at a 256x256 LR input
     preset: str | None = None  # the paper's name of this network
-    psnr_db: float | None = None
+    psnr_db: float | None = None  # on the study's validation pixels
+    full_validation: FullValidation | None = None  # of the front; it decides nothing
     latency_ms: float | None = None  # measured or predicted: see `latency.kind`
     latency: Latency | None = Field(None, discriminator="kind")  # None where its file is lost
     curve: tuple[CurvePoint, ...] = ()

@@ -4,16 +4,19 @@ import os
 import signal
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import settings
 
 from tests import old_python
 
-settings.register_profile("nas-sr", deadline=None)  # how long an example takes says how busy the machine is
-settings.load_profile("nas-sr")
+with suppress(ImportError):  # `make test-gpu` runs in an environment that need not have it
+    from hypothesis import settings
+
+    settings.register_profile("nas-sr", deadline=None)  # how long an example takes says how busy the machine is
+    settings.load_profile("nas-sr")
 
 # A shell that starts the tests in the background has them, and all that they start, ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)

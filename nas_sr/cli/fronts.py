@@ -15,6 +15,7 @@ def front_rows(study: StudyRecord) -> list[dict[str, Any]]:
         {
             "trial": trial.number,
             "psnr_db": trial.psnr_db,
+            "full_psnr_db": trial.full_validation.psnr_db if trial.full_validation else None,
             "latency_ms": trial.latency_ms,
             **_measured(trial.latency),
             "latency_kind": trial.latency.kind if trial.latency else None,
@@ -41,7 +42,7 @@ def print_front(study: StudyRecord) -> None:
         name = f"{trial.preset}  " if trial.preset else ""
         print(
             f"{trial.number:>5}  {trial.psnr_db:>7.3f} dB  {trial.latency_ms:>9.2f} ms  {name}{trial.spec.label()}"
-            f"  ({_kind(trial)})"
+            f"  ({_kind(trial)})" + (f"  {trial.full_validation}" if trial.full_validation else "")
         )
     predicted = [str(trial.number) for trial in front if trial.latency and trial.latency.kind == "predicted"]
     if predicted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from io import TextIOWrapper
 
@@ -11,6 +12,7 @@ from typer.exceptions import TyperException
 import nas_sr
 from nas_sr.cli import architectures, data, hardware, images, networks, studies
 from nas_sr.errors import UsageError, WorkError
+from nas_sr.target.cores import cpu_quota, physical_cores
 
 _INTERRUPTED = 130
 
@@ -53,6 +55,8 @@ def main() -> None:
     """Runs the verb; exit status 0 done, 1 the work failed, 2 the call or a config was wrong, 130 interrupted."""
     if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="surrogateescape")  # file names may hold any bytes
+    if cpu_quota() is not None:  # torch counts processors without looking at quotas
+        os.environ.setdefault("OMP_NUM_THREADS", str(physical_cores()))
     sys.exit(run(sys.argv[1:]))
 
 

@@ -74,6 +74,7 @@ def search(
     """
     from nas_sr.search.search import search as run_search
     from nas_sr.search.tune import Resources
+    from nas_sr.stages import recording
 
     given = {
         "hw": [absolute(each) for each in hw or ()] or None,
@@ -87,9 +88,10 @@ def search(
     folder, resolved = _study(name, studies, config, given, steps)
     console = error_console()
     packing = partial(counted, "packing images")
-    found = run_search(
-        folder, resolved, budget, Resources(cpus, _gpus(gpus)), console, packing, new_epoch, retry_failed
-    )
+    with recording(folder / "stages.json"):
+        found = run_search(
+            folder, resolved, budget, Resources(cpus, _gpus(gpus)), console, packing, new_epoch, retry_failed
+        )
     study = found.studies[0]
     files = _write_report(found.studies, reports)
     counts = {state: _count(study, state) for state in ("complete", "pruned", "failed", "infeasible")}

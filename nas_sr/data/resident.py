@@ -15,6 +15,7 @@ from torch import Tensor
 from nas_sr.data.pack import Pack
 from nas_sr.data.symmetry import turned_places
 from nas_sr.errors import WorkError
+from nas_sr.out_of_memory import is_out_of_memory
 
 Where = Literal["auto", "memory_map", "device"]
 
@@ -35,7 +36,9 @@ class ResidentPixels:
         self._scale = pack.scale
         try:
             self._lr, self._hr = (_copied(flat, self._device) for flat in (pack.flat_lr, pack.flat_hr))
-        except (torch.OutOfMemoryError, MemoryError):
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
             raise WorkError(
                 f"{pack.folder}: its {pack.size / 1e9:.2f} GB of pixels do not fit on {device}; use pack_in: memory_map"
             ) from None

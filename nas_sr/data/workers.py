@@ -17,17 +17,13 @@ from typing import TypeVar
 import cv2
 
 from nas_sr.errors import WorkError
+from nas_sr.target.cores import usable_cpus
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 _AHEAD = 2  # tasks handed out for each worker, so that none of them idles while an earlier result is written
 _WORTH_A_PROCESS = 8  # tasks; starting a process takes as long as packing a few images
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def in_order(
@@ -44,7 +40,7 @@ def in_order(
     Raises:
         WorkError: a worker was killed.
     """
-    processes = workers or min(cores(), count // _WORTH_A_PROCESS)
+    processes = workers or min(usable_cpus(), count // _WORTH_A_PROCESS)
     if processes <= 1:
         yield from map(function, tasks)
         return

@@ -1,4 +1,4 @@
-"""Scores of upscalers on image pairs, and the one number that training watches."""
+"""Scores of upscalers on image pairs."""
 
 from __future__ import annotations
 
@@ -10,15 +10,13 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-import torch
-from torch import nn
 
 from nas_sr.data.images import UnreadableImage
 from nas_sr.data.pack import Pack
 from nas_sr.data.resize import upscale
-from nas_sr.evaluate.metrics import luma, psnr_db, ssim, to_samples
+from nas_sr.evaluate.metrics import luma, psnr_db, ssim
 from nas_sr.evaluate.tiles import Tiling
-from nas_sr.evaluate.upscalers import CannotUpscale, Upscaler, full_precision, to_batch
+from nas_sr.evaluate.upscalers import CannotUpscale, Upscaler
 
 ReadablePair = tuple[str, Callable[[], tuple[np.ndarray, np.ndarray]]]  # a name, and what reads its LR and HR
 Seen = Callable[[str, np.ndarray, Mapping[str, np.ndarray]], None]  # name, HR, outputs by upscaler
@@ -158,23 +156,6 @@ def evaluate_images(
                     lines.append(f"{name}: its picture could not be written: {why}")
         progress(done, len(sources))
     return {label: Scores(tuple(scores[label]), tuple(problems[label])) for label in upscalers}
-
-
-@torch.inference_mode()
-def validation_psnr_rgb(network: nn.Module, pack: Pack) -> float:
-    """Mean RGB PSNR [dB] over a pack, of the rounded output, borders of `scale` pixels cropped; always in fp32.
-
-    NaN when an output is not finite: rounding to 8 bits would hide it.
-    """
-    device = next(network.parameters()).device
-    scores = []
-    for index in range(len(pack)):
-        with full_precision():
-            output = network(to_batch(pack.lr(index)).to(device))
-        if not torch.isfinite(output).all():
-            return float("nan")
-        scores.append(psnr_db(to_samples(output, np.dtype(np.uint8)), pack.hr(index), pack.scale))
-    return float(np.mean(scores))
 
 
 def _finite(figures: dict[str, Any]) -> dict[str, Any]:

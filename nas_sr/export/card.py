@@ -21,6 +21,7 @@ def card(study: StudyRecord, trial: TrialRecord, training: FullTraining, folder:
         f" pixels, learning rate {phase.learning_rate:g}"
         for number, phase in enumerate(training.training.phases, start=1)
     )
+    full = f"\n| on the whole validation set | {trial.full_validation} |" if trial.full_validation else ""
     return f"""# {name}, x{spec.scale}
 
 Trial {trial.number} of study `{study.name}`, network `{spec.digest}`.
@@ -31,7 +32,7 @@ Trial {trial.number} of study `{study.name}`, network `{spec.digest}`.
 | parameters | {trial.counts.params:,} |
 | multiply-accumulates | {trial.counts.macs_g:.3f} G at a 256x256 LR input |
 | latency | {_latency(trial.latency)} |
-| PSNR after brief training | {trial.psnr_db:.3f} dB (RGB, {steps} steps; compare only inside its study) |
+| PSNR after brief training | {trial.psnr_db:.3f} dB (RGB, {steps} steps; compare only inside its study) |{full}
 
 The brief PSNR comes from: {study.environment.get("data", {}).get("description", "unknown images")}
 

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import IO
 
 from nas_sr.cache import cache_folder
+from nas_sr.stages import stage
 
 _BETWEEN_TRIES_S = 0.2
 _visits: dict[tuple[int, str], IO[bytes]] = {}  # of (process, device), open for the rest of the process's life
@@ -36,16 +37,18 @@ def measuring(*devices: str, when_waiting: Callable[[], None] = lambda: None) ->
         index = _first_taken(turnstiles)
         if index is None:
             when_waiting()
-            if len(devices) == 1:
-                index = 0
-                fcntl.flock(turnstiles[0], fcntl.LOCK_EX)
-            while index is None:  # nothing waits for whichever of several files comes free first
-                time.sleep(_BETWEEN_TRIES_S)
-                index = _first_taken(turnstiles)
+            with stage("waiting"):
+                if len(devices) == 1:
+                    index = 0
+                    fcntl.flock(turnstiles[0], fcntl.LOCK_EX)
+                while index is None:  # nothing waits for whichever of several files comes free first
+                    time.sleep(_BETWEEN_TRIES_S)
+                    index = _first_taken(turnstiles)
         held = stack.enter_context(_opened(devices[index], "device"))
         if not _taken_at_once(held, fcntl.LOCK_EX):
             when_waiting()
-            fcntl.flock(held, fcntl.LOCK_EX)
+            with stage("waiting"):
+                fcntl.flock(held, fcntl.LOCK_EX)
         yield index
 
 
@@ -88,6 +91,7 @@ class _Share:
         self._turnstile = _opened(device, "turnstile")
         self._held = _opened(device, "device")
 
+    @stage("waiting")
     def take(self) -> None:
         fcntl.flock(self._turnstile, fcntl.LOCK_SH)
         fcntl.flock(self._held, fcntl.LOCK_SH)

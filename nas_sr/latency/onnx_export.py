@@ -21,6 +21,7 @@ from nas_sr.arch.network import build
 from nas_sr.arch.spec import ArchSpec
 from nas_sr.errors import WorkError
 from nas_sr.files import replacing
+from nas_sr.stages import stage
 
 LARGEST_DIFFERENCE = 1e-4
 # Smaller and larger than an attention window, whole ones and odd ones.
@@ -52,6 +53,7 @@ def export_onnx(network: nn.Module, path: Path, lr_size: tuple[int, int] | None 
         onnx.save(model, temporary)
 
 
+@stage("export")
 def export_untrained(spec: ArchSpec, path: Path, lr_size: tuple[int, int]) -> None:
     """The file that is timed for a spec: static size, weights as before any training (seed 0)."""
     export_onnx(build(spec, seed=0), path, lr_size)

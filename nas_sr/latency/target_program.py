@@ -26,6 +26,7 @@ from nas_sr.cache import cache_folder
 from nas_sr.latency import ssh
 from nas_sr.latency.failure import MeasurementFailed
 from nas_sr.latency.profile import HardwareProfile
+from nas_sr.stages import stage
 from nas_sr.target import receive
 from nas_sr.target.agent import FORGET
 from nas_sr.target.said import heard
@@ -41,6 +42,7 @@ _PIECE = 1 << 16
 Told = Callable[[str], None]
 
 
+@stage("timing")
 def run(job: dict[str, Any], files: dict[str, Path], profile: HardwareProfile, told: Told = lambda text: None) -> Any:
     """The program's result for a job. When this returns or raises, nothing of it runs on here; there it ends by itself,
     and its files go with it unless the same job may be asked for again.

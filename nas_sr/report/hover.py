@@ -18,6 +18,8 @@ def trial_hover(study: StudyRecord, trial: TrialRecord) -> str:
     lines = [f"<b>Trial {trial.number}</b>, {place}" + (f", {escape(trial.preset)}" if trial.preset else "")]
     if trial.psnr_db is not None:
         lines.append(f"PSNR <b>{trial.psnr_db:.3f} dB</b>")
+    if trial.full_validation is not None:
+        lines.append(str(trial.full_validation))
     if trial.latency is not None:
         lines += latency_lines(trial.latency)
     lines.append(f"{parameters(trial.counts.params)} parameters, {significant(trial.counts.macs_g)} G MACs at 256×256")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from html import escape
 
 from nas_sr.latency.latency import Latency, as_taken
-from nas_sr.records import StudyRecord
+from nas_sr.records import StudyRecord, TrialRecord
 from nas_sr.report import info, words
 from nas_sr.report.facts import Facts
 from nas_sr.report.front_info import Unmeasured
@@ -62,11 +62,15 @@ def pick_card(pick: info.Pick) -> str:
 <article class="pick{main}" data-trial="{trial.number}">
   <h3>{escape(" · ".join(ROLES[role] for role in pick.roles))}</h3>
   <p class="figures"><span>{words.decibels(trial.psnr_db)}</span><span>{milliseconds}{badge}</span></p>
-  <p class="spread">{_latency(latency)}</p>
+  <p class="spread">{_latency(latency)}{_full_validation(trial)}</p>
   <p>Trial {trial.number}{preset}<br><code>{escape(trial.spec.label())}</code><br>
   {words.parameters(trial.counts.params)} parameters · {words.significant(trial.counts.macs_g)} G MACs</p>
   {command(pick.command)}
 </article>"""
+
+
+def _full_validation(trial: TrialRecord) -> str:
+    return f"<br>{escape(str(trial.full_validation))}" if trial.full_validation else ""
 
 
 def _latency(latency: Latency) -> str:

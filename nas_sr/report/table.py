@@ -4,7 +4,9 @@ One row a trial and target, target by target: rows of one trial share everything
 `knee`, `reason` and what begins with `latency_`, `reference_`, `target_` and `calibration_`. `latency_low_ms` and
 `latency_high_ms` are p5 and p95 of a measured latency's samples and the ends of a predicted one's interval; the columns
 that only one kind has are empty for the other. `latency_ms` of a measured one is `latency_relative` times
-`target_reference_ms`; `latency_raw_ms` and `reference_latency_ms` are what the clock said.
+`target_reference_ms`; `latency_raw_ms` and `reference_latency_ms` are what the clock said. `psnr_db` is on the
+study's validation pixels, `full_psnr_db` on all validation images, where those are more: it is known of trials that
+were on the front, and decides nothing.
 """
 
 from __future__ import annotations
@@ -32,6 +34,8 @@ TYPES = {
     "params": "int64",
     "convs": "int64",
     "psnr_db": "Float64",
+    "full_psnr_db": "Float64",
+    "full_bicubic_psnr_db": "Float64",
     "latency_ms": "Float64",
     "latency_low_ms": "Float64",
     "latency_high_ms": "Float64",
@@ -72,6 +76,7 @@ COLUMNS = [
     *["trial", "target", "state", "on_front", "knee", "preset", "architecture"],
     *["core", "groups", "gidbs", "depth", "split", "nla_after", "head"],
     *["params", "macs_g", "ntire_flops_g", "activations_m", "convs", "psnr_db"],
+    *["full_psnr_db", "full_bicubic_psnr_db"],
     *["latency_ms", "latency_kind", "latency_low_ms", "latency_high_ms", "latency_labels"],
     # measured
     *["latency_stable", "latency_p5_ms", "latency_p95_ms", "latency_iqr_ms", "latency_runs"],
@@ -92,7 +97,7 @@ def _rows(study: StudyRecord) -> list[dict[str, Any]]:
 
 
 def _row(trial: TrialRecord, on_front: bool, knee: bool) -> dict[str, Any]:
-    spec = trial.spec
+    spec, full = trial.spec, trial.full_validation
     return {
         "trial": trial.number,
         "state": trial.state,
@@ -109,6 +114,8 @@ def _row(trial: TrialRecord, on_front: bool, knee: bool) -> dict[str, Any]:
         "head": spec.head,
         **trial.counts._asdict(),
         "psnr_db": trial.psnr_db,
+        "full_psnr_db": full.psnr_db if full else None,
+        "full_bicubic_psnr_db": full.bicubic_psnr_db if full else None,
         **_latency(trial),
         "reason": reason(trial),
         "repeats_trial": trial.repeats,

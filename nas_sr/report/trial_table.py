@@ -33,7 +33,8 @@ COLUMNS = (
     Column("Trial"),
     Column("State", is_number=False),
     Column("Front", is_number=False, hint="whether it is on the Pareto front"),
-    Column("PSNR", "dB", hint="on the validation images, after the study's brief training"),
+    Column("PSNR", "dB", hint="on the study's validation pixels, after its brief training: what the front is made of"),
+    Column("Full PSNR", "dB", hint="of the front: on all validation images, where the search looked at a part of them"),
     Column("Latency", "ms", hint="median of the samples, or the predicted figure"),
     Column("Kind", is_number=False, hint="measured on the target, or predicted"),
     Column("Low", "ms", hint="measured: 5 % of the samples are faster; predicted: the interval begins here"),
@@ -82,7 +83,8 @@ def cells(trial: TrialRecord, place: str) -> list[Cell]:
         Cell(str(trial.number), trial.number),
         Cell(trial.state),
         Cell(place or NOTHING),
-        Cell(NOTHING if trial.psnr_db is None else f"{trial.psnr_db:.3f}", trial.psnr_db),
+        _decibels(trial.psnr_db),
+        _decibels(trial.full_validation.psnr_db if trial.full_validation else None),
         _milliseconds(latency.latency_ms if latency else trial.latency_ms),
         Cell(latency.kind if latency else NOTHING),
         _milliseconds(latency.low_ms if latency else None),
@@ -101,6 +103,10 @@ def cells(trial: TrialRecord, place: str) -> list[Cell]:
         Cell(str(spec.head), spec.head),
         Cell("; ".join(filter(None, [repeats(timed) if timed else None, notes(trial)]))),
     ]
+
+
+def _decibels(value: float | None) -> Cell:
+    return Cell(NOTHING if value is None else f"{value:.3f}", value)
 
 
 def _milliseconds(value: float | None) -> Cell:

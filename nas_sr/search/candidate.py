@@ -10,12 +10,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
+from torch import nn
+
 from nas_sr.arch.network import build
 from nas_sr.arch.spec import ArchSpec
 from nas_sr.arch.weights import save_weights
 from nas_sr.config import Config, Training
 from nas_sr.data.pack import Pack
-from nas_sr.evaluate.evaluate import validation_psnr_rgb
+from nas_sr.evaluate.validation import bounded, validation_psnr_rgb
 from nas_sr.files import replacing, write_json
 from nas_sr.front import beaten
 from nas_sr.latency.device_lock import SharedDevice
@@ -28,6 +30,7 @@ from nas_sr.search.failures import of_environment
 from nas_sr.search.outcome import Outcome, Reached, read_outcome, write_outcome
 from nas_sr.search.targets import Target, target
 from nas_sr.search.trial_record import latency_file
+from nas_sr.stages import recording, stage
 from nas_sr.train.execution import Execution
 from nas_sr.train.loop import Diverged, train
 from nas_sr.train.state import TrainingState
@@ -40,6 +43,7 @@ class Evaluation(Config):
     hw: tuple[str, ...]
     train_pack: str
     val_pack: str
+    validation_megapixels: float
     training: Training
     execution: Execution
     limits_ms: tuple[float | None, ...]
@@ -54,6 +58,15 @@ def evaluate_candidate(evaluation: Evaluation, number: int, spec: ArchSpec) -> I
     gave way it is "interrupted", of which nothing stays on disk.
     """
     folder = Path(evaluation.study_dir) / "trials" / str(number)
+    with recording(folder / "stages.json"):
+        for event in _until_outcome(evaluation, folder, spec):
+            if isinstance(event, Outcome):
+                break
+            yield event
+    yield event  # last, because nobody may ask for more
+
+
+def _until_outcome(evaluation: Evaluation, folder: Path, spec: ArchSpec) -> Iterator[Reached | Outcome]:
     outcome = None
     try:
         for event in _stages(evaluation, folder, spec):
@@ -93,7 +106,8 @@ def _stages(evaluation: Evaluation, folder: Path, spec: ArchSpec) -> Iterator[Re
             yield Outcome("infeasible", None, _figures(latencies), reason)
             return
     yield Reached("training", 0, evaluation.training.steps, latencies_ms=_figures(latencies))
-    state = TrainingState(build(spec, evaluation.training.seed), evaluation.training, evaluation.execution)
+    with SharedDevice("cpu", evaluation.execution.device):  # a GPU's context and first memory disturb measurements too
+        state = TrainingState(build(spec, evaluation.training.seed), evaluation.training, evaluation.execution)
     curve: list[CurvePoint] = []
     for point in _train(evaluation, state):
         curve.append(point)
@@ -144,13 +158,15 @@ def _target(hw: str, study_dir: str) -> Target:
 
 def _train(evaluation: Evaluation, state: TrainingState) -> Iterator[CurvePoint]:
     """The training, holding its device only between two yields, and not while a measurement wants it."""
-    images, validation = Pack(Path(evaluation.train_pack)), Pack(Path(evaluation.val_pack))
-    with SharedDevice("cpu", evaluation.execution.device) as device:
-        start = CurvePoint(0, math.nan, validation_psnr_rgb(state.judged, validation), 0.0)
-        yield start
-        yield from train(
-            state, images, lambda network: validation_psnr_rgb(network, validation), between_steps=device.step_boundary
-        )
+    images = Pack(Path(evaluation.train_pack))
+    looked_at = bounded(Pack(Path(evaluation.val_pack)), evaluation.validation_megapixels)
+    with SharedDevice("cpu", evaluation.execution.device) as device, stage("training"):
+
+        @stage("validation")
+        def validate(network: nn.Module) -> float:
+            return validation_psnr_rgb(network, looked_at, device.step_boundary)
+
+        yield from train(state, images, validate, between_steps=device.step_boundary)
 
 
 def write_curve(path: Path, curve: list[CurvePoint]) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from nas_sr.data.image_sets import image_sets
 from nas_sr.errors import UsageError
-from nas_sr.evaluate.evaluate import evaluate
 from nas_sr.evaluate.onnx_upscaler import whole_image_upscaler
+from nas_sr.evaluate.validation import bounded, mean_psnr_rgb
 from nas_sr.latency.latency_cache import cached_or_measured_file
 from nas_sr.latency.measure import file_digest
 from nas_sr.latency.profile import HardwareProfile
@@ -40,7 +40,7 @@ def add_competitor(store: StudyStore, name: str, onnx: Path, profile: HardwarePr
     epoch = LatencyEpochs(store.folder, profile).current_or_begun()
     latency = cached_or_measured_file(onnx, profile).relative_to(epoch.reference_ms, epoch.id)
     images = image_sets(config.data, config.val, scale, max(phase.crop_lr for phase in config.training.phases))
-    scores = evaluate(upscaler, images.val, scale)
-    found = Competitor(name=name, file_digest=file_digest(onnx), psnr_db=scores.psnr_rgb_db, latency=latency)
+    psnr_db = mean_psnr_rgb(upscaler, bounded(images.val, config.validation_megapixels))
+    found = Competitor(name=name, file_digest=file_digest(onnx), psnr_db=psnr_db, latency=latency)
     store.add_competitor(found)
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections import Counter
@@ -21,12 +20,14 @@ from nas_sr.data.image_sets import ImageSets, image_sets
 from nas_sr.data.packing import Progress as PackingProgress
 from nas_sr.environment import environment
 from nas_sr.errors import UsageError, WorkError
-from nas_sr.evaluate.evaluate import bicubic, evaluate
+from nas_sr.evaluate.evaluate import bicubic
+from nas_sr.evaluate.validation import ValidationSet, bounded, mean_psnr_rgb
 from nas_sr.files import writable_folder
 from nas_sr.latency.device_lock import SharedDevice
 from nas_sr.ray_cluster import refuse_long_folder
 from nas_sr.records import StudyRecord
 from nas_sr.search.candidate import Evaluation, evaluate_candidate
+from nas_sr.search.full_validation import validate_front
 from nas_sr.search.progress import Progress
 from nas_sr.search.proposals import Proposals
 from nas_sr.search.settle import settle
@@ -34,6 +35,8 @@ from nas_sr.search.store import ENVIRONMENT, StudyStore
 from nas_sr.search.targets import Target, first_contact, keep_epoch, target
 from nas_sr.search.tune import Resources, run_candidates
 from nas_sr.space import read_space
+from nas_sr.stages import stage
+from nas_sr.target.cores import usable_cpus
 from nas_sr.train.execution import Execution, check_usable, choose_execution, default_device
 
 # A network that turns out not to be too slow is trained, and its front settled again; once more if need be.
@@ -92,13 +95,16 @@ def search(
         for hw, each in zip(config.hw, targets, strict=True)
         if not _answers(each, hw, config, console)
     }
-    with packing() as packed:
+    with packing() as packed, stage("images"):
         images = image_sets(config.data, config.val, space.scale, _largest_crop(config), packed)
+    threads = max(1, int(resources.cpus))
+    looked_at = bounded(images.val, config.validation_megapixels)
     frozen = {
         "space": space.model_dump(mode="json"),
         "hw": {each.name: each.frozen() for each in profiles},
         "train_images": images.train.digest,
         "validation_images": images.val.digest,
+        "validation_crops": looked_at.digest,
     }
     if StudyStore.exists(folder):
         store = StudyStore.open(folder)
@@ -107,10 +113,12 @@ def search(
     else:
         writable_folder(folder)
         console.print("measuring how a training step runs fastest here ...", style="dim")
-        store = StudyStore.create(folder, config, _environment(config, images, frozen, space.scale))
+        store = StudyStore.create(folder, config, _environment(config, images, looked_at, threads, frozen))
     for problem in images.problems:
         console.print(f"left out: {problem}", style="dim", highlight=False)
-    console.print(f"study {folder}: {images.description}", style="dim", highlight=False, soft_wrap=True)
+    console.print(
+        f"study {folder}: {images.description}; {_looked_at(looked_at)}", style="dim", highlight=False, soft_wrap=True
+    )
 
     def tell(text: str) -> None:
         console.print(text, style="dim", soft_wrap=True, highlight=False)
@@ -126,11 +134,12 @@ def search(
             hw=config.hw,
             train_pack=str(images.train.folder),
             val_pack=str(images.val.folder),
+            validation_megapixels=config.validation_megapixels,
             training=config.training,
             execution=_execution(store),
             limits_ms=config.limits_ms,
             measure=config.measure,
-            threads=max(1, int(resources.cpus)),
+            threads=threads,
         )
         for _ in range(_MOST_ROUNDS):
             proposals = Proposals(store, space)
@@ -138,7 +147,8 @@ def search(
             try:
                 if proposals.evaluated < budget:
                     # Ray prints what goes wrong with its workers on standard output, which is for the answer alone.
-                    with redirect_stdout(sys.stderr), Progress(console, budget, proposals.outcomes) as progress:
+                    shown = Progress(console, budget, proposals.outcomes)
+                    with redirect_stdout(sys.stderr), shown as progress, stage("candidates"):
                         exhausted = not run_candidates(
                             proposals, budget, evaluation, evaluate_candidate, resources, progress
                         )
@@ -152,11 +162,13 @@ def search(
                     f" ({_counts(proposals)})"
                 )
             for each in targets:
-                settle(store, each, config.measure, tell)
+                with stage("settling"):
+                    settle(store, each, config.measure, tell)
             again = Proposals(store, space).again
             if not again:
                 break
             tell(f"not too slow after all, to be trained: trial {', '.join(map(str, again))}")
+        validate_front(store, looked_at, evaluation.execution.device, tell)
         return Found(store.records(), exhausted, time.monotonic() - start)
 
 
@@ -187,9 +199,9 @@ def _counts(proposals: Proposals) -> str:
 def _check_there(resources: Resources) -> None:
     """A candidate that asks for more than the machine has would wait for ever."""
     refuse_long_folder()
-    cores, gpus = os.cpu_count() or 1, torch.cuda.device_count()
+    cores, gpus = usable_cpus(), torch.cuda.device_count()
     if resources.cpus > cores:
-        raise UsageError(f"--cpus-per-trial {resources.cpus:g}: this machine has {cores} cores")
+        raise UsageError(f"--cpus-per-trial {resources.cpus:g}: this process may use {cores} cores")
     if resources.gpus > gpus:
         raise UsageError(f"--gpus-per-trial {resources.gpus:g}: torch sees {gpus} GPUs on this machine")
 
@@ -198,20 +210,33 @@ def _largest_crop(config: StudyConfig) -> int:
     return max(phase.crop_lr for phase in config.training.phases)
 
 
-def _environment(config: StudyConfig, images: ImageSets, frozen: dict[str, Any], scale: int) -> dict[str, Any]:
-    """What decides or explains the study's figures besides its config; measured once, when it begins."""
+def _looked_at(images: ValidationSet) -> str:
+    return f"every candidate is validated on {images}"
+
+
+def _environment(
+    config: StudyConfig, images: ImageSets, looked_at: ValidationSet, threads: int, frozen: dict[str, Any]
+) -> dict[str, Any]:
+    """What decides or explains the study's figures besides its config; measured once, when it begins.
+
+    Steps are timed with the `threads` of a candidate.
+    """
+    scale = images.val.scale
     middle = preset("imdeception-c8").at_scale(scale)
-    with SharedDevice("cpu", default_device()):  # another study may be measuring
+    with SharedDevice("cpu", default_device()), stage("execution"):  # another study may be measuring
         # Never compiled: that takes longer than a brief training, for each candidate anew.
         brief = config.training.model_copy(update={"compile": "off"})
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
         execution, measured = choose_execution(middle, brief)
+        torch.set_num_threads(before)
     return {
         **environment(),
         "execution": execution.model_dump(),
         "execution_measured": measured,
-        "bicubic_psnr_db": evaluate(bicubic(scale), images.val, scale).psnr_rgb_db,
+        "bicubic_psnr_db": mean_psnr_rgb(bicubic(scale), looked_at),
         "data": {
-            "description": images.description,
+            "description": f"{images.description}; {_looked_at(looked_at)}",
             "smallest_lr": images.train.smallest_lr,
             "training_images": list(images.train.names),
             "validation_images": list(images.val.names),

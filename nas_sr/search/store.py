@@ -118,7 +118,7 @@ class StudyStore:
         return _read_json(self.folder / ENVIRONMENT) or {}
 
     def trial_folder(self, number: int) -> Path:
-        """Where a trial keeps spec.json, latency.json, curve.csv, result.json and weights.safetensors."""
+        """Where a trial keeps spec.json, latency.json, curve.csv, stages.json, result.json and weights.safetensors."""
         return self.folder / TRIALS / str(number)
 
     def finished(self) -> dict[int, Outcome]:

@@ -9,13 +9,16 @@ from datetime import UTC
 from pathlib import Path
 
 from optuna.trial import FrozenTrial, TrialState
+from pydantic import ValidationError
 
 from nas_sr.arch.counts import counts
 from nas_sr.arch.presets import preset_name
 from nas_sr.arch.spec import ArchSpec
 from nas_sr.latency.latency import Impossible, Latency, caveat, is_over, over_limit, read_latency, told
-from nas_sr.records import CurvePoint, State, TrialRecord
+from nas_sr.records import CurvePoint, FullValidation, State, TrialRecord
 from nas_sr.search.outcome import Outcome
+
+FULL_VALIDATION = "full_validation.json"
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ def trial_record(trial: FrozenTrial, spec: ArchSpec, folder: Path, place: Place)
         counts=counts(spec),
         preset=preset_name(spec),
         psnr_db=trial.values[0] if trial.state == TrialState.COMPLETE else None,
+        full_validation=read_full_validation(folder),
         latency_ms=latency.latency_ms if latency else next(iter(told_ms), None),
         latency=latency,
         curve=_read_curve(folder),
@@ -112,6 +116,14 @@ def _state(trial: FrozenTrial) -> State:
     if trial.state == TrialState.FAIL:
         return "interrupted" if trial.user_attrs.get("state") == "interrupted" else "failed"
     return "running"
+
+
+def read_full_validation(folder: Path) -> FullValidation | None:
+    """A trial's figure on all validation images, if it has one."""
+    try:
+        return FullValidation.model_validate_json((folder / FULL_VALIDATION).read_bytes())
+    except (OSError, ValidationError):
+        return None
 
 
 def _read_curve(folder: Path) -> tuple[CurvePoint, ...]:

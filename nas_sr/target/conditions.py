@@ -8,29 +8,24 @@ import platform
 import time
 from typing import Any
 
+from .cores import cpuinfo, physical_cores, usable_cpus
+
 _THROTTLE_COUNTERS = "/sys/devices/system/cpu/cpu*/thermal_throttle/*_throttle_count"
 _CGROUP_CPU = ("/sys/fs/cgroup/cpu.stat", "/sys/fs/cgroup/cpu/cpu.stat")
 
 
 def machine() -> dict[str, Any]:
     """CPU model, cores, memory and system: what a latency on this machine depends on."""
-    info = _cpuinfo()
+    info = cpuinfo()
     return {
         "cpu": info[0].get("model name") if info else None,
         "cores": physical_cores(),
         "logical_cpus": os.cpu_count(),
-        "usable_cpus": _usable_cpus(),
+        "usable_cpus": usable_cpus(),
         "memory_gb": _memory_gb(),
         "system": "{} {}".format(platform.system(), platform.release()),
         "architecture": platform.machine(),
     }
-
-
-def physical_cores() -> int:
-    """Physical cores that this process may use; logical ones where they cannot be told apart."""
-    usable = _usable_cpus()
-    found = {(cpu["physical id"], cpu["core id"]) for cpu in _cpuinfo() if "core id" in cpu and "physical id" in cpu}
-    return min(len(found), usable) if found else usable
 
 
 def snapshot() -> dict[str, Any]:
@@ -58,20 +53,6 @@ def _read(path: str) -> str:
             return file.read()
     except OSError:
         return ""
-
-
-def _cpuinfo() -> list[dict[str, str]]:
-    cpus = []
-    for block in _read("/proc/cpuinfo").strip().split("\n\n"):
-        pairs = (line.split(":", 1) for line in block.splitlines() if ":" in line)
-        cpus.append({key.strip(): value.strip() for key, value in pairs})
-    return [cpu for cpu in cpus if "processor" in cpu]
-
-
-def _usable_cpus() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _memory_gb() -> float | None:
@@ -107,7 +88,7 @@ def _frequency_mhz() -> float | None:
     scaling = _numbers("/sys/devices/system/cpu/cpu*/cpufreq/scaling_cur_freq")
     if scaling:
         return min(scaling) / 1e3
-    listed = [float(cpu["cpu MHz"]) for cpu in _cpuinfo() if "cpu MHz" in cpu]
+    listed = [float(cpu["cpu MHz"]) for cpu in cpuinfo() if "cpu MHz" in cpu]
     return min(listed) if listed else None
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .backends import MODULES
-from .conditions import physical_cores
+from .cores import physical_cores
 from .failure import Failure
 from .protocol import Plan
 from .settings import OnnxFiles, Settings

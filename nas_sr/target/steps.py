@@ -13,6 +13,7 @@ from typing import Any, Callable
 
 from . import backends
 from .conditions import machine
+from .cuda import open_cuda
 from .failure import Failure, failure_of
 from .gpu import gpu
 from .job import Job, read
@@ -55,7 +56,7 @@ def probe(job: Job, number: int) -> dict[str, Any]:
             found[name] = {"versions": backends.backend(name).versions()}
         except Failure as failure:
             found[name] = {"lacks": failure.text}
-    source = gpu()
+    source = _cudas_gpu()
     return {
         "machine": machine(),
         "gpu": {"facts": source.facts(), "reading": source.reading()} if source.there else None,
@@ -113,10 +114,21 @@ STEPS = {"probe": probe, "build": build, "run": run}
 def _kept_reference(job: Job, backend: str, versions: dict[str, str]) -> Path:
     digest = hashlib.sha256((job.folder / "reference.onnx").read_bytes())
     settings = job.settings._replace(per_layer=False)  # which changes no engine
-    digest.update(json.dumps([platform.node(), backend, versions, settings], sort_keys=True).encode())
+    facts = {} if backend == "onnxruntime" else _cudas_gpu().facts()
+    # An engine is of one kind of GPU, and a machine may get another one, or have several.
+    kind = [facts.get("name"), facts.get("compute_capability")]
+    digest.update(json.dumps([platform.node(), kind, backend, versions, settings], sort_keys=True).encode())
     folder = Path(job.settings.cache_folder) / "references"
     folder.mkdir(parents=True, exist_ok=True)
     return folder / (digest.hexdigest()[:16] + ".engine")
+
+
+def _cudas_gpu() -> Any:
+    """The GPU that CUDA computes on, where a binding of it tells which: the driver numbers them in another order."""
+    try:
+        return gpu(open_cuda().device.pci_bus_id)
+    except (Failure, ImportError):
+        return gpu()
 
 
 def _reference_works(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from nas_sr.arch.network import build
 from nas_sr.arch.spec import ArchSpec
 from nas_sr.config import Config, Training
 from nas_sr.errors import WorkError
+from nas_sr.out_of_memory import is_out_of_memory
 from nas_sr.train.losses import pixel_loss
 
 _ROUNDS = 3
@@ -201,7 +202,9 @@ def _best_seconds(candidates: list[Execution], spec: ArchSpec, training: Trainin
             for step in steps:
                 step.seconds()  # allocations and kernel selection happen in the first one
             rounds = [[step.seconds() for step in steps] for _ in range(_ROUNDS)]
-        except torch.OutOfMemoryError:
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
             images //= 2
         else:
             return [min(times) for times in zip(*rounds, strict=True)]

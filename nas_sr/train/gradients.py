@@ -9,6 +9,7 @@ from torch import Tensor
 
 from nas_sr.config import Phase
 from nas_sr.errors import WorkError
+from nas_sr.out_of_memory import is_out_of_memory
 from nas_sr.train.losses import pixel_loss
 from nas_sr.train.state import TrainingState
 
@@ -28,8 +29,10 @@ def gradients(
         images = min(state.micro_batch or len(lr), len(lr))
         try:
             return _accumulated(state, phase, lr, hr, batch, images)
-        except torch.OutOfMemoryError:
-            pass  # outside this block, or the failed step's tensors would live on in the traceback
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        # Outside that block, or the failed step's tensors would live on in the traceback.
         state.optimizer.zero_grad(set_to_none=True)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()

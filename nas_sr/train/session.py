@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from nas_sr.arch.network import build
 from nas_sr.arch.spec import ArchSpec
 from nas_sr.data.pack import Pack
 from nas_sr.errors import UsageError, WorkError
-from nas_sr.evaluate.evaluate import validation_psnr_rgb
+from nas_sr.evaluate.validation import validation_psnr_rgb
 from nas_sr.latency.device_lock import SharedDevice
+from nas_sr.out_of_memory import is_out_of_memory
 from nas_sr.records import CurvePoint
 from nas_sr.train.checkpoint import Checkpoint, Run, described
 from nas_sr.train.execution import Execution, choose_execution, default_device, explained, resumed_execution
@@ -87,8 +88,12 @@ def carry_out(job: Job, watch: Watch, group: Group | None = None, *, shares_devi
         state = _state(job, group, watch)
         saved_at = time.monotonic()
 
+        def give_way() -> None:
+            if devices:
+                devices.step_boundary()
+
         def validate(judged: nn.Module) -> float:
-            return group.first(_psnr(judged, validation) if first else math.nan)
+            return group.first(_psnr(judged, validation, give_way) if first else math.nan)
 
         def save() -> None:
             nonlocal saved_at
@@ -97,8 +102,7 @@ def carry_out(job: Job, watch: Watch, group: Group | None = None, *, shares_devi
                 watch.saved(Checkpoint(job.run, state.spec, state.execution, state.values()))
 
         def between_steps() -> None:
-            if devices:
-                devices.step_boundary()
+            give_way()
             if group.any(first and watch.stop_requested()):
                 save()
                 raise Interrupted
@@ -125,10 +129,12 @@ def carry_out(job: Job, watch: Watch, group: Group | None = None, *, shares_devi
             validated(point)
 
 
-def _psnr(network: nn.Module, validation: Pack) -> float:
+def _psnr(network: nn.Module, validation: Pack, give_way: Callable[[], None]) -> float:
     try:
-        return validation_psnr_rgb(network, validation)
-    except torch.OutOfMemoryError:
+        return validation_psnr_rgb(network, validation, give_way)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
         raise WorkError(
             f"{validation.folder}: out of memory on a validation image; free the device, or give smaller ones by --val"
         ) from None

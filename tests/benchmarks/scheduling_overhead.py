@@ -64,6 +64,7 @@ def main(trials: int) -> None:
             hw="cpu",
             train_pack="",
             val_pack="",
+            validation_megapixels=1.0,
             training=config.training,
             execution=Execution(),
         )

@@ -78,7 +78,7 @@ MISTAKES = [
     (["search", "--data", "nowhere/photos"], "does not exist; expected a folder with HR/"),
     (["search", "--val", "here"], "val needs data"),
     (["search", "--budget", "0"], "--budget"),
-    (["search", "--cpus-per-trial", "4096"], "--cpus-per-trial 4096: this machine has"),
+    (["search", "--cpus-per-trial", "4096"], "--cpus-per-trial 4096: this process may use"),
     (["search", "--gpus-per-trial", "99"], "--gpus-per-trial 99: torch sees"),
     (["search", "--bugdet", "3"], "--bugdet"),
     (["report", "nothing"], "no study there"),

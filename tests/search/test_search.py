@@ -3,17 +3,13 @@
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
-import pytest
 import yaml
 
-from nas_sr.records import CurvePoint, StudyRecord
-from nas_sr.search import candidate
+from nas_sr.records import StudyRecord
 from nas_sr.search.store import StudyStore
-from nas_sr.train.loop import Diverged
 from tests.search.quick import answered, finished, searched, start, write_configs
 
 
@@ -97,7 +93,7 @@ def test_search_finds_a_front_and_continues(tmp_path: Path) -> None:
         assert point["latency_kind"] == "measured"
         folder = tmp_path / "studies" / "quick" / "trials" / str(point["trial"])
         assert {path.name for path in folder.iterdir()} == {
-            "spec.json", "latency.json", "curve.csv", "weights.safetensors", "result.json",
+            "spec.json", "latency.json", "curve.csv", "weights.safetensors", "result.json", "stages.json",
         }  # fmt: skip
     assert Path(first["report"]).is_file()
 
@@ -107,7 +103,7 @@ def test_search_finds_a_front_and_continues(tmp_path: Path) -> None:
     assert all(trials[number].state == "complete" for number in (0, 1))
     assert trials[0].latency is not None
     assert len(trials[0].latency.samples_ms) >= 5
-    assert [point.step for point in trials[0].curve] == [0, 3, 6]
+    assert [point.step for point in trials[0].curve] == [3, 6]
 
     # The same name with another config is refused, and what differs is said; nothing is changed.
     _, said = answered([*options, "--budget", "4", "--seed", "5"], status=2)
@@ -137,14 +133,9 @@ def test_too_slow_candidates_are_never_trained_and_a_space_without_further_netwo
         assert trial.curve == ()
 
 
-def test_when_five_in_a_row_fail_for_one_reason_the_search_stops_says_why_and_charges_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def diverging(*arguments: object, **options: object) -> Iterator[CurvePoint]:
-        raise Diverged("loss became nan at step 1 of 6")
-
-    monkeypatch.setattr(candidate, "train", diverging)
-    _, said = searched([*write_configs(tmp_path), "--budget", "9"], status=1)
+def test_when_five_in_a_row_fail_for_one_reason_the_search_stops_says_why_and_charges_nothing(tmp_path: Path) -> None:
+    """Whatever the network, its first steps throw its weights out of all range."""
+    _, said = searched([*write_configs(tmp_path, learning_rate=1.0, steps=200), "--budget", "9"], status=1)
     last = said.strip().splitlines()[-1]
     assert "candidates in a row failed for one reason" in last
     assert "training: loss became" in last
@@ -155,10 +146,10 @@ def test_when_five_in_a_row_fail_for_one_reason_the_search_stops_says_why_and_ch
 
 
 def test_candidate_whose_worker_is_killed_is_tried_once_more(tmp_path: Path) -> None:
-    options = write_configs(tmp_path, steps=400, validate_every=400)
+    options = write_configs(tmp_path, steps=400, validate_every=20)
     process = start([*options, "--budget", "3"], tmp_path)
     curves = tmp_path / "studies" / "quick" / "trials"
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline and not list(curves.glob("*/curve.csv")):
         time.sleep(0.1)
     workers: list[psutil.Process] = []
@@ -174,10 +165,10 @@ def test_candidate_whose_worker_is_killed_is_tried_once_more(tmp_path: Path) -> 
 
 def test_killed_driver_leaves_nothing_running_and_nothing_lost(tmp_path: Path) -> None:
     """SIGKILL to the search alone: Ray, its workers and what they measure end by themselves."""
-    command = [*write_configs(tmp_path, steps=4000), "--budget", "3"]
+    command = [*write_configs(tmp_path, steps=4000, validate_every=20), "--budget", "3"]
     process = start(command, tmp_path)
     curves = tmp_path / "studies" / "quick" / "trials"
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline and not list(curves.glob("*/curve.csv")):
         time.sleep(0.1)
     tree = psutil.Process(process.pid).children(recursive=True)

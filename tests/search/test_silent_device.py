@@ -121,6 +121,7 @@ def test_measuring_during_the_pause_asks_nobody(tmp_path: Path, away: str, monke
 def _evaluation(folder: Path, hw: str) -> Evaluation:
     config = StudyConfig.model_validate({**yaml.safe_load((folder / "study.yaml").read_text()), "hw": [hw]})
     return Evaluation(
+        validation_megapixels=2.0,
         study_dir=str(folder / "study"),
         hw=config.hw,
         train_pack=str(folder / "never opened"),

@@ -192,10 +192,10 @@ def test_builds_of_a_finalist_are_fresh_and_those_of_trials_share(like, network,
     for name in ("first", "second"):
         folder = tmp_path / "jobs" / name
         folder.mkdir(parents=True)
-        for which in ("candidate", "reference"):
+        for which in ("candidate-0", "reference"):
             (folder / f"{which}.onnx").write_bytes(network.fp32.read_bytes())
         settings = SETTINGS._replace(cache_folder=str(tmp_path / "cache"))
-        job = Job(folder, "measure", ["trtexec"], [], settings, PLAN, builds, 1, 60.0, 60.0)
+        job = Job(folder, "measure", ["trtexec"], [], settings, PLAN, 1, builds, 1, 60.0, 60.0)
         left += [steps.build(job, number)["candidate"]["timing_cache"] for number in range(builds)]
     assert {cache["fresh"] for cache in left} == {builds > 1}
     assert [cache["used"] is None for cache in left] == ([True] * 6 if builds > 1 else [False, False])

@@ -1,6 +1,5 @@
 """Two processes on the CPU train what one does. GPUs and several machines have not been tried."""
 
-import os
 import socket
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import pytest
 import torch
 
 from nas_sr.errors import UsageError
+from nas_sr.target.cores import usable_cpus
 from nas_sr.train.checkpoint import read_checkpoint
 from nas_sr.train.group import Group
 from nas_sr.train.mailbox import Mailbox
@@ -17,7 +17,7 @@ from tests.train.quick import Told, carried_out, job, tensors
 
 def test_two_workers_train_what_one_does_and_one_goes_on_from_their_checkpoint(tmp_path: Path) -> None:
     """Batches of three: one worker has two images, the other one."""
-    if (os.cpu_count() or 1) < 2:
+    if usable_cpus() < 2:
         pytest.skip("two workers need two cores")
     from nas_sr.train.data_parallel import carry_out_together
 

@@ -144,7 +144,7 @@ def _besides(trt: Any, engine: Engine, samples_ms: list[float], settings: Settin
     if median(found["enqueue_ms"]) > ENQUEUE_BOUND * median(samples_ms):
         try:
             found["cuda_graph_ms"] = engine.graph_ms(plan.iterations)
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:  # the samples are taken already
             found["cuda_graph_error"] = str(error)
     if settings.per_layer:
         found["per_layer_ms"] = engine.layers_ms(trt, max(plan.warmup_iterations, 10))

@@ -53,6 +53,16 @@ def test_binding_without_graphs_costs_only_the_graphs(tmp_path):
     assert len(found["samples_ms"]) == 40
 
 
+def test_gpu_without_room_for_a_graph_costs_only_the_graphs(tmp_path):
+    class NoRoom(StandInCuda):
+        def capture(self, work):
+            raise MemoryError("cudaGraphInstantiateWithFlags: out of memory")
+
+    found = _measured(tmp_path, {"ms": 1e-9}, cuda=NoRoom())
+    assert "out of memory" in found["cuda_graph_error"]
+    assert len(found["samples_ms"]) == 40
+
+
 def test_times_by_layer_on_request(tmp_path):
     found = _measured(tmp_path, {"ms": SLOW_MS}, SETTINGS._replace(per_layer=True))
     assert found["per_layer_ms"] == [{"name": "conv", "ms": 0.75 * SLOW_MS}, {"name": "shuffle", "ms": 0.25 * SLOW_MS}]
