@@ -69,7 +69,7 @@ class ValidationSet(NamedTuple):
         whole = everything(self.pack).megapixels
         return (
             f"{len(self.crops)} crops in {self.images} of {len(self.pack)} images,"
-            f" {self.megapixels:.2f} of {whole:.0f} megapixels"
+            f" {self.megapixels:.2f} of {whole:.3g} megapixels"
         )
 
 

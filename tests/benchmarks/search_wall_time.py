@@ -81,7 +81,8 @@ def table(search: Search, cores: int, cores_of_candidate: int) -> list[tuple[str
         rows.append(("Ray ends", _until(candidates[-1].end_s, ends), 0.0))
     for name in ("timing", "export", "waiting", "settling", "validation"):
         wall_s = search.seconds(name, of_driver=True)
-        rows.append((f"finalists: {name}", wall_s, wall_s * (cores if name == WHOLE_MACHINE else name == "export")))
+        width = {"timing": cores, "validation": cores, "export": 1}.get(name, 0)
+        rows.append((f"finalists: {name}", wall_s, wall_s * width))
     return rows
 
 
