@@ -133,11 +133,17 @@ def test_gpu_that_torch_cannot_use_is_a_matter_of_versions(monkeypatch: pytest.M
     assert here.no_gpu().startswith(f"{sys.executable} lacks no_such_package: give a Python that has them, `make test")
 
 
+def _of_its_own() -> dict[str, str]:
+    """The environment without what a `make` that runs these tests hands on to those below it."""
+    return {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+
+
 @needs_make
 def test_make_installs_nothing_for_a_python_that_is_given() -> None:
     def steps(*arguments: str) -> list[str]:
         make = ["make", "--no-print-directory", "-n", "test-gpu", *arguments]
-        return subprocess.run(make, cwd=here.CHECKOUT, capture_output=True, text=True, check=True).stdout.splitlines()
+        done = subprocess.run(make, cwd=here.CHECKOUT, env=_of_its_own(), capture_output=True, text=True, check=True)
+        return done.stdout.splitlines()
 
     given = steps("PY=/opt/cuda/bin/python")
     assert [line.split("/opt/cuda/bin/python ")[1].split()[:3] for line in given] == [
@@ -153,7 +159,7 @@ def test_make_installs_nothing_for_a_python_that_is_given() -> None:
 @without_gpu
 def test_make_without_a_gpu_fails_and_says_why() -> None:
     make = ["make", "--no-print-directory", "test-gpu", f"PY={sys.executable}"]
-    done = subprocess.run(make, cwd=here.CHECKOUT, capture_output=True, text=True, check=False)
+    done = subprocess.run(make, cwd=here.CHECKOUT, env=_of_its_own(), capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert "no NVIDIA driver answers" in done.stderr
     assert "nothing here can run on a GPU, so nothing was tested" in done.stderr
