@@ -110,6 +110,15 @@ def test_network_that_was_far_from_the_front_and_comes_onto_it_joins_the_others(
     assert store.record().front == (0, 2, 1)
 
 
+def test_finalists_of_different_windows_are_timed_again_together(tmp_path: Path) -> None:
+    """Each with its repeats, and yet their order is that of two moments."""
+    store = _store(tmp_path, (26.0, _final(10, "one")), (26.5, _final(20, "another")))
+    device = Device(store, {}, {0: 21.0, 1: 20.0})
+    _settled(store, device)
+    assert device.asked == [(0, 1)]
+    assert store.record().front == (1,)
+
+
 def test_unstable_latencies_are_taken_again_and_the_better_one_is_kept(tmp_path: Path) -> None:
     doubtful = {"stable": False, "labels": ("others computed", "samples spread")}
     store = _store(tmp_path, (26.0, _stable(10)), (25.9, _stable(11, **doubtful)), (25.8, _stable(12, **doubtful)))
