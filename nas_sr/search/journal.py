@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend
 
 from nas_sr.errors import WorkError
-from nas_sr.files import remedy
+from nas_sr.files import locked, remedy
 
 _BLOCK = 4096
 
@@ -75,17 +74,6 @@ class WholeLines(BaseJournalBackend):
                 f"{self._path}: cannot be written: {error.strerror or error}; nothing that it holds is lost:"
                 f" {remedy(error) or 'see that it can be written'}, and go on with the same command"
             ) from error
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Holds a lock that the kernel drops with its process. Optuna's own leave a file that blocks the next run."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def open_journal(path: Path) -> JournalStorage:

@@ -8,7 +8,7 @@ import platform
 import time
 from typing import Any
 
-from .cores import cpuinfo, physical_cores, usable_cpus
+from .cores import cpuinfo, physical_cores, read_text, usable_cpus
 
 _THROTTLE_COUNTERS = "/sys/devices/system/cpu/cpu*/thermal_throttle/*_throttle_count"
 _CGROUP_CPU = ("/sys/fs/cgroup/cpu.stat", "/sys/fs/cgroup/cpu/cpu.stat")
@@ -47,23 +47,15 @@ def snapshot() -> dict[str, Any]:
     }
 
 
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except OSError:
-        return ""
-
-
 def _memory_gb() -> float | None:
-    for line in _read("/proc/meminfo").splitlines():
+    for line in read_text("/proc/meminfo").splitlines():
         if line.startswith("MemTotal:"):
             return round(int(line.split()[1]) / 1e6, 1)
     return None
 
 
 def _cpu_times() -> tuple[float | None, float | None]:
-    fields = _read("/proc/stat").split("\n", 1)[0].split()[1:9]
+    fields = read_text("/proc/stat").split("\n", 1)[0].split()[1:9]
     if len(fields) < 8:
         return None, None
     user, nice, system, _idle, _iowait, irq, softirq, steal = (int(field) for field in fields)
@@ -79,7 +71,7 @@ def _load_average() -> float | None:
 
 
 def _numbers(pattern: str) -> list[float]:
-    texts = (_read(path).strip() for path in glob.glob(pattern))
+    texts = (read_text(path).strip() for path in glob.glob(pattern))
     return [float(text) for text in texts if text.lstrip("-").isdigit()]
 
 
@@ -102,5 +94,5 @@ def _throttle_events() -> int | None:
     """Times the processor or the control group's CPU quota slowed this machine down, since it started."""
     counts = [int(count) for count in _numbers(_THROTTLE_COUNTERS)]
     for path in _CGROUP_CPU:
-        counts += [int(line.split()[1]) for line in _read(path).splitlines() if line.startswith("nr_throttled")]
+        counts += [int(line.split()[1]) for line in read_text(path).splitlines() if line.startswith("nr_throttled")]
     return sum(counts) if counts else None

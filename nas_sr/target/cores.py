@@ -43,7 +43,7 @@ def cpu_quota(root: str = "/") -> float | None:
 def cpuinfo(root: str = "/") -> list[dict[str, str]]:
     """What the kernel says of each logical processor."""
     cpus = []
-    for block in _read(os.path.join(root, "proc/cpuinfo")).strip().split("\n\n"):
+    for block in read_text(os.path.join(root, "proc/cpuinfo")).strip().split("\n\n"):
         pairs = (line.split(":", 1) for line in block.splitlines() if ":" in line)
         cpus.append({key.strip(): value.strip() for key, value in pairs})
     return [cpu for cpu in cpus if cpu.get("processor", "").isdigit()]
@@ -73,7 +73,7 @@ def _groups(root: str) -> Iterator[tuple[str, str]]:
 def _own_paths(root: str) -> dict[str, str]:
     """Kind -> the group of this process there."""
     found = {}
-    for line in _read(os.path.join(root, "proc/self/cgroup")).splitlines():
+    for line in read_text(os.path.join(root, "proc/self/cgroup")).splitlines():
         _, _, named = line.partition(":")
         controllers, separator, path = named.partition(":")
         if separator and not controllers:
@@ -85,7 +85,7 @@ def _own_paths(root: str) -> dict[str, str]:
 
 def _mounts(root: str) -> Iterator[tuple[str, str, str]]:
     """Kind, the group that is mounted, and where, of each hierarchy that can hold a CPU quota."""
-    for line in _read(os.path.join(root, "proc/self/mountinfo")).splitlines():
+    for line in read_text(os.path.join(root, "proc/self/mountinfo")).splitlines():
         before, _, after = line.partition(" - ")
         fields, described = before.split(), after.split()
         if len(fields) < 5 or len(described) < 3:
@@ -101,12 +101,13 @@ def _holds(top: str, path: str) -> bool:
 
 def _quota(folder: str, kind: str) -> Iterator[float]:
     """Microseconds allowed in each period, as processors; nothing where there is no limit (`max`, -1)."""
-    words = " ".join(_read(os.path.join(folder, name)) for name in _QUOTA_FILES[kind]).split()
+    words = " ".join(read_text(os.path.join(folder, name)) for name in _QUOTA_FILES[kind]).split()
     if len(words) == 2 and words[0].isdigit() and words[1].isdigit() and int(words[0]) and int(words[1]):
         yield int(words[0]) / int(words[1])
 
 
-def _read(path: str) -> str:
+def read_text(path: str) -> str:
+    """The content of one of the kernel's files; nothing where it cannot be read."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             return file.read()

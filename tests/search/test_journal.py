@@ -130,7 +130,7 @@ def test_lock_of_a_killed_process_does_not_block(tmp_path: Path) -> None:
                 """
                 import sys, time
                 from pathlib import Path
-                from nas_sr.search.journal import locked
+                from nas_sr.files import locked
                 with locked(Path(sys.argv[1])):
                     print("held", flush=True)
                     time.sleep(600)
