@@ -10,9 +10,9 @@ from nas_sr.cache import cache_folder
 from nas_sr.data.demo import demonstration
 from nas_sr.environment import machine, versions
 from nas_sr.errors import UsageError
-from nas_sr.latency.failure import MeasurementFailed
-from nas_sr.latency.probe import probe
-from nas_sr.latency.profile import profile
+from nas_sr.measure.inspection import inspect_target
+from nas_sr.measure.measurement_error import MeasurementFailed
+from nas_sr.measure.profile import profile
 from nas_sr.runtimes import Check, runtime_checks
 
 
@@ -35,7 +35,7 @@ def checks() -> list[Check]:
 def _devices(seen_by_torch: list[str]) -> list[Check]:
     """What trains and what measures, as the measuring program finds it: by loading and asking, not by names."""
     try:
-        found = probe(profile("cpu"))
+        found = inspect_target(profile("cpu"))
     except MeasurementFailed as failure:
         return [_gpu(seen_by_torch, None), Check("measuring program", "broken", failure.text, "install nas-sr anew")]
     driver = ((found["gpu"] or {}).get("facts") or {}).get("name")

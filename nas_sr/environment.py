@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 
 import nas_sr
-from nas_sr.target.cores import physical_cores, usable_cpus
+from nas_sr.device_program.cores import physical_cores, usable_cpus
 
 _PACKAGES = ("torch", "optuna", "ray", "onnxruntime", "onnx", "numpy", "scikit-learn", "scikit-image")
 

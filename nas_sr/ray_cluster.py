@@ -17,9 +17,9 @@ os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
 import psutil
 import ray
 
+from nas_sr.device_program.cores import usable_cpus
 from nas_sr.errors import UsageError, WorkError
 from nas_sr.orphans import ended_with_this
-from nas_sr.target.cores import usable_cpus
 
 _LONGEST_SOCKET = 107 if sys.platform == "linux" else 103  # bytes of a socket's path
 _TRIES = 3  # Ray waits 30 s for its own processes, which is short on a machine that is busy with other things

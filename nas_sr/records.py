@@ -6,11 +6,11 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from nas_sr.arch.counts import Counts
-from nas_sr.arch.spec import ArchSpec
-from nas_sr.latency.latency import Latency
-from nas_sr.latency.prediction import Prediction
-from nas_sr.latency.record import Measurement
+from nas_sr.families.counts import Counts
+from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.latency import Latency
+from nas_sr.measure.measurement import Measurement
+from nas_sr.predict.prediction import Prediction
 
 State = Literal["complete", "infeasible", "pruned", "failed", "running", "interrupted"]
 
@@ -68,7 +68,7 @@ class TrialRecord(BaseModel):
         return values
 
 
-class Competitor(BaseModel):
+class Baseline(BaseModel):
     """A network from elsewhere, measured and judged like a candidate: a point to compare the front with."""
 
     model_config = ConfigDict(frozen=True)
@@ -100,7 +100,7 @@ class StudyRecord(BaseModel):
     front: tuple[int, ...]  # numbers of the Pareto-optimal complete trials, fastest first
     hypervolume_reference: tuple[float, float]  # (psnr_db, latency_ms) that the hypervolume is measured from
     hypervolume_history: tuple[tuple[int, float], ...]  # (trial number, hypervolume once it was told)
-    competitors: tuple[Competitor, ...] = ()
+    baselines: tuple[Baseline, ...] = ()
     importances: dict[str, dict[str, float]]  # objective -> parameter -> share; empty with too few trials
 
     @property

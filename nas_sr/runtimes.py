@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from nas_sr import shipped
-from nas_sr.latency.ahead_of_time import PACKAGE as RTX_PACKAGE
-from nas_sr.latency.profile import profile
+from nas_sr.measure.ahead_of_time import PACKAGE as RTX_PACKAGE
+from nas_sr.measure.profile import profile
 
 _LOADING_S = 60
 

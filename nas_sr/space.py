@@ -12,10 +12,10 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, IntD
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
 
 from nas_sr import shipped
-from nas_sr.arch.presets import PRESETS
-from nas_sr.arch.spec import ArchSpec
 from nas_sr.config import Config, parse
 from nas_sr.errors import UsageError, unknown_name
+from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.presets import PRESETS
 from nas_sr.yaml_file import load_yaml
 
 Params = dict[str, str | int | float]

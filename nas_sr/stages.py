@@ -16,7 +16,7 @@ Name = Literal[
     "images",  # found and packed
     "execution",  # how a training step runs is measured
     "candidates",  # workers do the rest
-    "settling",
+    "finalising",
     "export",
     "waiting",  # for the device
     "timing",  # a process on the device, which nothing else uses

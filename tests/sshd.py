@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from nas_sr.latency.profile import Ssh
+from nas_sr.measure.profile import Ssh
 
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
 

@@ -115,11 +115,11 @@ def test_runtime_that_no_shipped_target_uses_is_called_so(
 
 def test_gpu_that_only_the_driver_sees_is_not_ok(monkeypatch: pytest.MonkeyPatch) -> None:
     there = {"gpu": {"facts": {"name": "NVIDIA A100"}}, "backends": _backends()}
-    monkeypatch.setattr(doctor, "probe", lambda profile: there)
+    monkeypatch.setattr(doctor, "inspect_target", lambda profile: there)
     monkeypatch.setattr(doctor, "runtime_checks", lambda backends: [])
     (gpu,) = doctor._devices([])
     assert (gpu.status, "NVIDIA A100 is there, but torch does not see it" in gpu.found) == ("missing", True)
     assert "CUDA" in gpu.remedy
     assert doctor._devices(["NVIDIA A100"])[0].status == "ok"
-    monkeypatch.setattr(doctor, "probe", lambda profile: {**there, "gpu": None})
+    monkeypatch.setattr(doctor, "inspect_target", lambda profile: {**there, "gpu": None})
     assert doctor._devices([])[0].remedy

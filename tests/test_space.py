@@ -6,8 +6,8 @@ import pytest
 import yaml
 from optuna.distributions import CategoricalDistribution, IntDistribution
 
-from nas_sr.arch.presets import PRESETS
 from nas_sr.errors import UsageError
+from nas_sr.families.presets import PRESETS
 from nas_sr.space import parse_space, read_space
 
 HERE = Path("mine.yaml")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from nas_sr import shipped
 from nas_sr.config import FullTraining, StudyConfig, read_yaml
 from nas_sr.errors import UsageError
-from nas_sr.latency.profile import profile
+from nas_sr.measure.profile import profile
 from nas_sr.space import read_space
 from nas_sr.yaml_file import dump_yaml, load_yaml
 

@@ -30,8 +30,8 @@ def describe(
         nas-sr describe imdeception-c16-nla
         nas-sr describe my_spec.json --json
     """
-    from nas_sr.arch.counts import counts
-    from nas_sr.arch.presets import preset_name
+    from nas_sr.families.counts import counts
+    from nas_sr.families.presets import preset_name
 
     spec = arch(architecture, studies)
     numbers = counts(spec)
@@ -76,7 +76,7 @@ def space_show(
         nas-sr space show imdeception_x4
         nas-sr space show my_space.yaml
     """
-    from nas_sr.arch.counts import counts
+    from nas_sr.families.counts import counts
     from nas_sr.space import read_space
 
     opened = read_space(space)

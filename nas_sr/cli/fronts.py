@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nas_sr.latency.latency import Latency
+    from nas_sr.latency import Latency
     from nas_sr.records import StudyRecord, TrialRecord
 
 

@@ -12,13 +12,13 @@ from nas_sr.cli.output import JSON, error_console, print_json
 from nas_sr.command_line import command, studies_option
 
 if TYPE_CHECKING:
-    from nas_sr.arch.spec import ArchSpec
+    from nas_sr.callbacks import Tell
+    from nas_sr.families.imdeception.spec import ArchSpec
     from nas_sr.image_format import Layout
-    from nas_sr.latency.latency import Latency
-    from nas_sr.latency.measure import Progress
-    from nas_sr.latency.profile import HardwareProfile
-    from nas_sr.latency.record import Measurement
-    from nas_sr.records import Competitor
+    from nas_sr.latency import Latency
+    from nas_sr.measure.measurement import Measurement
+    from nas_sr.measure.profile import HardwareProfile
+    from nas_sr.records import Baseline
 
 hw_app = typer.Typer(help="Targets whose latency counts.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -68,9 +68,9 @@ def measure(
     from rich.markup import escape
 
     from nas_sr.errors import UsageError, WorkError
-    from nas_sr.latency.failure import MeasurementFailed
-    from nas_sr.latency.latency_cache import cached_or_measured_file
-    from nas_sr.latency.profile import profile
+    from nas_sr.measure.latency_cache import cached_or_measured_file
+    from nas_sr.measure.measurement_error import MeasurementFailed
+    from nas_sr.measure.profile import profile
 
     if again:
         if study is None or network is not None or as_name is not None:
@@ -99,8 +99,8 @@ def measure(
                 shown.update(f"{target.name}: {escape(text)}")
 
             if as_name is not None and study is not None:
-                competitor = _compared(network, target, as_name, study, studies, as_stored, white, as_json)
-                found, beside = competitor.latency, competitor.model_dump(exclude={"latency"})
+                baseline = _compared(network, target, as_name, study, studies, as_stored, white, as_json)
+                found, beside = baseline.latency, baseline.model_dump(exclude={"latency"})
             elif is_file:
                 found = cached_or_measured_file(
                     Path(network), target, layout=as_stored, final=final, per_layer=layers, progress=progress
@@ -125,7 +125,7 @@ def _retaken(study: str, hw: str | None, studies: Path, as_json: bool) -> None:
     """Measures again what a study is in doubt about, on one of its targets."""
     from nas_sr.cli.fronts import front_rows, print_front
     from nas_sr.errors import WorkError
-    from nas_sr.latency.failure import MeasurementFailed
+    from nas_sr.measure.measurement_error import MeasurementFailed
     from nas_sr.search.retake import retake
     from nas_sr.search.store import study_folder
 
@@ -139,12 +139,12 @@ def _retaken(study: str, hw: str | None, studies: Path, as_json: bool) -> None:
     print_front(found)
 
 
-def _of_spec(spec: ArchSpec, hw: str, final: bool, layers: bool, progress: Progress) -> Latency:
+def _of_spec(spec: ArchSpec, hw: str, final: bool, layers: bool, progress: Tell) -> Latency:
     """Measured; predicted where the device is silent and a calibration is known."""
-    from nas_sr.latency.calibration import predictor
-    from nas_sr.latency.failure import MeasurementFailed
-    from nas_sr.latency.latency_cache import cached_or_measured, usual_reference_ms
-    from nas_sr.latency.profile import profile
+    from nas_sr.measure.latency_cache import cached_or_measured, usual_reference_ms
+    from nas_sr.measure.measurement_error import MeasurementFailed
+    from nas_sr.measure.profile import profile
+    from nas_sr.predict.calibration import predictor
 
     target = profile(hw)
     try:
@@ -172,13 +172,13 @@ def _compared(
     layout: Layout | None,
     value_range: int | None,
     as_json: bool,
-) -> Competitor:
-    from nas_sr.search.competitors import add_competitor
+) -> Baseline:
+    from nas_sr.search.baselines import add_baseline
     from nas_sr.search.store import StudyStore, study_folder
 
     folder = study_folder(study, studies)
     store = StudyStore.open(folder)
-    found = add_competitor(store, name, Path(network), target, layout=layout, value_range=value_range)
+    found = add_baseline(store, name, Path(network), target, layout=layout, value_range=value_range)
     if found.note:
         error_console().print(f"{name}: {found.note}", markup=False, highlight=False, soft_wrap=True)
     if not as_json:
@@ -195,9 +195,9 @@ def _build_only(
     import tempfile
 
     from nas_sr.errors import UsageError
-    from nas_sr.latency.ahead_of_time import build_ahead
-    from nas_sr.latency.onnx_export import export_untrained
-    from nas_sr.latency.profile import profile
+    from nas_sr.measure.ahead_of_time import build_ahead
+    from nas_sr.measure.onnx_export import export_untrained
+    from nas_sr.measure.profile import profile
     from nas_sr.onnx_file import read_onnx
     from nas_sr.onnx_input import image_input
 
@@ -233,7 +233,7 @@ def _format(found: Measurement) -> str:
 
 
 def _print_measurement(found: Measurement) -> None:
-    from nas_sr.latency.latency import as_taken
+    from nas_sr.latency import as_taken
 
     print(
         f"{found.latency_ms:.3f} ms measured ({found.backend} on {found.target},"
@@ -258,7 +258,7 @@ def _print_measurement(found: Measurement) -> None:
 def hw_list(as_json: bool = JSON) -> None:
     """Names of the shipped hardware profiles."""
     from nas_sr import shipped
-    from nas_sr.latency.profile import profile
+    from nas_sr.measure.profile import profile
 
     found: list[dict[str, Any]] = [
         {"name": name, "title": profile(name).title} for name in shipped.names("hw_profiles")
@@ -275,7 +275,7 @@ def hw_show(hw: str = typer.Argument("cpu", help="A profile's name or file."), a
     """A hardware profile, with its measurement protocol."""
     import yaml
 
-    from nas_sr.latency.profile import profile
+    from nas_sr.measure.profile import profile
 
     values = profile(absolute(hw) or hw).model_dump(mode="json")
     if as_json:
@@ -284,21 +284,22 @@ def hw_show(hw: str = typer.Argument("cpu", help="A profile's name or file."), a
     print(yaml.safe_dump(values, sort_keys=False), end="")
 
 
-@hw_app.command("probe")
-def hw_probe(hw: str = typer.Argument("cpu", help="A profile's name or file."), as_json: bool = JSON) -> None:
+@hw_app.command("probe", hidden=True)
+@hw_app.command("inspect")
+def hw_inspect(hw: str = typer.Argument("cpu", help="A profile's name or file."), as_json: bool = JSON) -> None:
     """What is really there: versions, clocks, temperature, memory, and what differs from the profile.
 
     \b
-        nas-sr hw probe rtx2080
-        nas-sr hw probe my_xavier.yaml
+        nas-sr hw inspect rtx2080
+        nas-sr hw inspect my_xavier.yaml
     """
-    from nas_sr.latency.probe import differences, lack, probe
-    from nas_sr.latency.profile import profile
+    from nas_sr.measure.inspection import differences, inspect_target, lack
+    from nas_sr.measure.profile import profile
 
     target, console = profile(hw), error_console()
     units = []
     for unit in target.units:
-        found = probe(unit, lambda where=unit.where: console.print(f"waiting for a measurement on {where}"))  # type: ignore[misc]
+        found = inspect_target(unit, lambda where=unit.where: console.print(f"waiting for a measurement on {where}"))  # type: ignore[misc]
         used = next((name for name in unit.backends if lack(unit, found, name) is None), None)
         units.append({"where": unit.where, "backend": used, **found, "differs": differences(unit, found)})
     if as_json:
@@ -331,25 +332,25 @@ def _plain(found: dict[str, Any]) -> list[tuple[str, Any]]:
 def hw_calibrate(
     hw: str = typer.Argument(..., help="A profile's name or file."),
     space: str = typer.Option("imdeception_x4", "--space", help="Search space that is to be predicted."),
-    probes: int = typer.Option(20, "--probes", min=5, help="Networks of the space to measure."),
+    points: int = typer.Option(20, "--points", "--probes", min=5, help="Networks of the space to measure."),
     out: Path = typer.Option(None, "--out", help="File to write.  [default: where this profile's predictions look]"),
     as_json: bool = JSON,
 ) -> None:
-    """Measures probes of a space and fits what predicts the rest of it.
+    """Measures the most telling networks of a space and fits what predicts the rest of it.
 
     Then `nas-sr search --hw HW` can predict while the device is away, and `--measure uncertain` spares it most
     candidates. Continues after an interruption.
 
     \b
         nas-sr hw calibrate cpu
-        nas-sr hw calibrate my_xavier.yaml --probes 40
+        nas-sr hw calibrate my_xavier.yaml --points 40
     """
     from nas_sr.errors import WorkError
-    from nas_sr.latency.calibrate import calibrate
-    from nas_sr.latency.calibration import fit, own_path
-    from nas_sr.latency.failure import MeasurementFailed
-    from nas_sr.latency.latency_cache import cached_or_measured
-    from nas_sr.latency.profile import profile
+    from nas_sr.measure.latency_cache import cached_or_measured
+    from nas_sr.measure.measurement_error import MeasurementFailed
+    from nas_sr.measure.profile import profile
+    from nas_sr.predict.calibrate import calibrate
+    from nas_sr.predict.calibration import fit, own_path
     from nas_sr.space import read_space
 
     target, opened, console = profile(hw), read_space(space), error_console()
@@ -358,7 +359,7 @@ def hw_calibrate(
         found = calibrate(
             target,
             opened,
-            probes,
+            points,
             measure=lambda spec: cached_or_measured(spec, target),
             progress=lambda text: console.print(text, markup=False, highlight=False, soft_wrap=True),
             path=path,

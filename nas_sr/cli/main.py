@@ -11,8 +11,8 @@ from typer.exceptions import TyperException
 
 import nas_sr
 from nas_sr.cli import architectures, data, hardware, images, networks, studies
+from nas_sr.device_program.cores import cpu_quota, physical_cores
 from nas_sr.errors import UsageError, WorkError
-from nas_sr.target.cores import cpu_quota, physical_cores
 
 _INTERRUPTED = 130
 

@@ -11,7 +11,7 @@ import typer
 from nas_sr.command_line import DEFAULT_STUDIES, STUDIES_VARIABLE
 
 if TYPE_CHECKING:
-    from nas_sr.arch.spec import ArchSpec
+    from nas_sr.families.imdeception.spec import ArchSpec
     from nas_sr.image_format import Layout
     from nas_sr.records import StudyRecord, TrialRecord
 
@@ -90,7 +90,7 @@ def study_trial(text: str, root: Path) -> tuple[StudyRecord, TrialRecord] | None
 
 def arch(text: str, root: Path) -> ArchSpec:
     """The spec meant by ARCH: a preset's name, a spec file, a bundle, or `STUDY:TRIAL`."""
-    from nas_sr.arch.presets import spec_from
+    from nas_sr.families.presets import spec_from
 
     found = study_trial(text, root)
     if found:

@@ -68,11 +68,11 @@ def _trained(
     address: str | None,
 ) -> Any:
     """Runs the training of a bundle whose `folder` nobody else uses, and puts its best weights into the bundle."""
-    from nas_sr.arch.network import build
-    from nas_sr.arch.weights import WEIGHTS, load_network
     from nas_sr.data.image_sets import image_sets
     from nas_sr.errors import WorkError
     from nas_sr.export.bundle import read_bundle, record_training, write_weights
+    from nas_sr.families.imdeception.network import build
+    from nas_sr.families.weights import WEIGHTS, load_network
     from nas_sr.train.checkpoint import Run, read_checkpoint, refuse_other, refuse_other_network, refuse_unfinished
     from nas_sr.train.loop import Diverged
     from nas_sr.train.run import BEST, CHECKPOINT, run_training

@@ -136,7 +136,7 @@ def retarget(
         nas-sr retarget cpu-imdeception_x4 --hw my_xavier.yaml
     """
     from nas_sr.errors import WorkError
-    from nas_sr.latency.failure import MeasurementFailed
+    from nas_sr.measure.measurement_error import MeasurementFailed
     from nas_sr.search.retarget import retarget as run_retarget
     from nas_sr.search.store import StudyStore, study_folder
 

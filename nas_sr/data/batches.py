@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nas_sr.data.augmentation import turned
 from nas_sr.data.pack import Pack
 from nas_sr.data.resident import ResidentPixels
-from nas_sr.data.symmetry import turned
 from nas_sr.errors import UsageError
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from nas_sr.callbacks import CountProgress
 from nas_sr.data.folders import find_all_pairs
 from nas_sr.data.images import UnreadableImage, broken_metadata
 from nas_sr.data.matching import Match
@@ -32,10 +33,7 @@ class Checked(NamedTuple):
     notes: list[Remark]
 
 
-Progress = Callable[[int, int], None]
-
-
-def check(paths: Sequence[Path], scale: int, progress: Progress, workers: int | None = None) -> Checked:
+def check(paths: Sequence[Path], scale: int, progress: CountProgress, workers: int | None = None) -> Checked:
     """Checks image folders together, or one pack.
 
     Folders: every file is read, HR and LR have each other and matching sizes, LR is a downscale of its HR, no picture
@@ -53,7 +51,7 @@ def check(paths: Sequence[Path], scale: int, progress: Progress, workers: int | 
     return _check_pack(packs[0], progress, workers)
 
 
-def _check_folders(folders: Sequence[Path], scale: int, progress: Progress, workers: int | None) -> Checked:
+def _check_folders(folders: Sequence[Path], scale: int, progress: CountProgress, workers: int | None) -> Checked:
     found = find_all_pairs(folders, scale)
     bad = [Remark(str(path), problem) for path, problem in found.unpaired]
     notes = [Remark(*line.split(": ", 1)) for line in found.notes]
@@ -87,7 +85,7 @@ def _examine(task: tuple[ImagePair, int]) -> tuple[str, Match | None] | Unreadab
     return pixel_digest(hr), match
 
 
-def _check_pack(folder: Path, progress: Progress, workers: int | None) -> Checked:
+def _check_pack(folder: Path, progress: CountProgress, workers: int | None) -> Checked:
     bad: list[Remark] = []
     tasks: list[tuple[Path, int, Entry]] = []
     held_out: dict[str, str] = {}

@@ -17,13 +17,13 @@ from nas_sr.data.layouts import (
     set_folder,
 )
 from nas_sr.data.pairs import ImagePair
-from nas_sr.data.passed_over import between, passed_over
+from nas_sr.data.unused_files import between, passed_over
 from nas_sr.errors import UsageError
 
 PUBLISHED_COUNTS = {"DIV2K_train_HR": 800, "DIV2K_valid_HR": 100, "Flickr2K_HR": 2650}
 
 
-class Found(NamedTuple):
+class FoundPairs(NamedTuple):
     """The pairs of folders, by name."""
 
     pairs: list[ImagePair]
@@ -40,7 +40,7 @@ class Found(NamedTuple):
         return [*self.notes, *lines]
 
 
-def find_pairs(folder: Path, scale: int, *, evaluating: bool = False) -> Found:
+def find_pairs(folder: Path, scale: int, *, evaluating: bool = False) -> FoundPairs:
     """The image pairs of a folder in one of these layouts:
 
     - an HR folder with its LR folder beside it: `HR/` or `GTmod12/` with `LRx<scale>/`, `LR_bicubic/X<scale>/`,
@@ -51,7 +51,7 @@ def find_pairs(folder: Path, scale: int, *, evaluating: bool = False) -> Found:
     - a folder of such folders (`DF2K/DIV2K/DIV2K_train_HR`, `DF2K/Flickr2K/Flickr2K_HR`);
     - a flat folder of images, which are HR, or a folder that holds nothing but one.
 
-    Folders and files are told by the marks in their names (`nas_sr.data.marks`). What is not used is in the notes.
+    Folders and files are told by the marks in their names (`nas_sr.data.name_marks`). What is not used is in the notes.
 
     Raises:
         UsageError: no such folder, it cannot be read, no images in it, or names that do not tell HR from LR.
@@ -59,7 +59,7 @@ def find_pairs(folder: Path, scale: int, *, evaluating: bool = False) -> Found:
     return find_all_pairs([folder], scale, evaluating=evaluating)
 
 
-def find_all_pairs(folders: Sequence[Path], scale: int, *, evaluating: bool = False) -> Found:
+def find_all_pairs(folders: Sequence[Path], scale: int, *, evaluating: bool = False) -> FoundPairs:
     """The image pairs of several folders; where there are several sets, names begin with their set's.
 
     Raises:
@@ -82,7 +82,7 @@ def find_all_pairs(folders: Sequence[Path], scale: int, *, evaluating: bool = Fa
             what = f"no LR image in {each.lr_folder}; it is made by bicubic downscaling"
             unpaired += [(hr, what) for hr, lr in each.pairs if lr is None]
         unpaired += [(path, f"no HR image in {each.folder}; it is not used") for path in each.lone_lr]
-    return Found(pairs, notes, unpaired)
+    return FoundPairs(pairs, notes, unpaired)
 
 
 def _sets_of(folder: Path, scale: int, evaluating: bool, notes: list[str]) -> list[ImageSet]:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nas_sr.cache import cache_folder
+from nas_sr.callbacks import CountProgress
 from nas_sr.data import demo
 from nas_sr.data.folders import find_pairs
 from nas_sr.data.pack import FORMAT, Pack
-from nas_sr.data.packing import How, Progress, Source
+from nas_sr.data.packing import How, Source
 from nas_sr.data.prepare import prepared_pack
 from nas_sr.data.splits import (
     SMALLEST_VALIDATION_LR,
@@ -36,7 +37,7 @@ class ImageSets(NamedTuple):
 
 
 def image_sets(
-    data: str | None, val: str | None, scale: int, min_lr: int, progress: Progress | None = None
+    data: str | None, val: str | None, scale: int, min_lr: int, progress: CountProgress | None = None
 ) -> ImageSets:
     """The images of a search or training, from packs: prepared ones, or made here and kept in the cache.
 

@@ -1,6 +1,6 @@
 """Image files: which they are, and their pixels as 8-bit RGB in, PNG out.
 
-All that a file carries besides is in `nas_sr.data.pictures`.
+All that a file carries besides is in `nas_sr.data.user_images`.
 """
 
 from __future__ import annotations

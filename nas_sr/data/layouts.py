@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nas_sr.data.images import IMAGE_SUFFIXES, is_image
-from nas_sr.data.marks import Mark, mark_of
+from nas_sr.data.name_marks import Mark, mark_of
 from nas_sr.data.pairing import in_two_folders, side_by_side
 from nas_sr.errors import UsageError
 

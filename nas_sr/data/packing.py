@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from nas_sr.callbacks import CountProgress
 from nas_sr.data.images import UnreadableImage
 from nas_sr.data.matching import Match, other_downscales
 from nas_sr.data.origin import origin, refuse_another
@@ -21,7 +22,6 @@ from nas_sr.data.unfinished import Unfinished, Written, clear
 from nas_sr.data.workers import in_order
 from nas_sr.errors import UsageError, WorkError
 
-Progress = Callable[[int, int], None]
 _HEADERS_AT_ONCE = 8
 
 
@@ -51,7 +51,7 @@ class How(NamedTuple):
 
     workers: int | None = None  # processes that decode; None: all cores, for more than a few images
     leave_out_bad: bool = True
-    progress: Progress = lambda done, total: None
+    progress: CountProgress = lambda done, total: None
     waiting: Callable[[Path], None] = lambda folder: None  # called if another process is making the same pack
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from nas_sr.data.marks import Role, mark_of
+from nas_sr.data.name_marks import Role, mark_of
 from nas_sr.errors import UsageError
 
 _ANY_CASE = 3  # the last of the ways in which names are compared

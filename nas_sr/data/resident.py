@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nas_sr.data.augmentation import turned_places
 from nas_sr.data.pack import Pack
-from nas_sr.data.symmetry import turned_places
 from nas_sr.errors import WorkError
 from nas_sr.out_of_memory import is_out_of_memory
 

@@ -16,8 +16,8 @@ from typing import TypeVar
 
 import cv2
 
+from nas_sr.device_program.cores import usable_cpus
 from nas_sr.errors import WorkError
-from nas_sr.target.cores import usable_cpus
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from nas_sr.data.images import IMAGE_SUFFIXES, is_image
-from nas_sr.data.passed_over import passed_over
-from nas_sr.data.pictures import FORMATS
+from nas_sr.data.unused_files import passed_over
+from nas_sr.data.user_images import FORMATS
 from nas_sr.errors import UsageError
 from nas_sr.files import writable_folder
 
@@ -19,7 +19,7 @@ OUTPUT_FORMATS = ("png", "jpg", "webp", "same")
 Existing = Literal["refuse", "skip", "overwrite"]
 
 
-class Job(NamedTuple):
+class UpscaleJob(NamedTuple):
     """An image and the file that it becomes."""
 
     source: Path
@@ -28,7 +28,7 @@ class Job(NamedTuple):
 
 def plan_jobs(
     sources: Sequence[str], target: str, output_format: str = "png", existing: Existing = "refuse"
-) -> list[Job]:
+) -> list[UpscaleJob]:
     """Which file each image becomes; nothing is written.
 
     Args:
@@ -47,7 +47,7 @@ def plan_jobs(
     images = _images(sources)
     place = Path(target)
     if _is_folder(target):
-        jobs = [Job(image, place / f"{image.stem}{_suffix(image, output_format)}") for image in images]
+        jobs = [UpscaleJob(image, place / f"{image.stem}{_suffix(image, output_format)}") for image in images]
     elif len(images) > 1 or not Path(sources[0]).is_file():
         raise UsageError(
             f"{target}: several images, a folder or a pattern need a folder to write to; its name ends with /"
@@ -56,7 +56,7 @@ def plan_jobs(
         known = ", ".join(suffix[1:] for suffix in FORMATS)
         raise UsageError(f"{target}: unknown output format '{place.suffix[1:]}'; known: {known}; a folder ends with /")
     else:
-        jobs = [Job(images[0], place)]
+        jobs = [UpscaleJob(images[0], place)]
     _check_distinct(jobs)
     kept = {job.target for job in jobs if job.target.exists()}
     if kept and existing == "refuse":
@@ -109,7 +109,7 @@ def _suffix(image: Path, output_format: str) -> str:
     return image.suffix if image.suffix.lower() in FORMATS else ".png"
 
 
-def _check_distinct(jobs: Iterable[Job]) -> None:
+def _check_distinct(jobs: Iterable[UpscaleJob]) -> None:
     sources: dict[Path, Path] = {}
     for job in jobs:
         if job.target in sources:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nas_sr.arch.weights import load_network
 from nas_sr.errors import UsageError
 from nas_sr.evaluate.onnx_upscaler import onnx_upscaler
 from nas_sr.evaluate.tiles import TILE
 from nas_sr.evaluate.upscalers import Upscaler, network_upscaler
+from nas_sr.families.weights import load_network
 from nas_sr.file_kind import file_kind
 from nas_sr.image_format import Layout
 

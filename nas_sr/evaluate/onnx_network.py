@@ -11,12 +11,12 @@ import numpy as np
 import onnxruntime
 import torch
 
+from nas_sr.device_program.cores import physical_cores
 from nas_sr.errors import UsageError
 from nas_sr.evaluate.metrics import to_samples
 from nas_sr.image_format import Layout
 from nas_sr.onnx_file import read_onnx
 from nas_sr.onnx_input import give_size, image_input
-from nas_sr.target.cores import physical_cores
 
 RANGES = (1, 255)
 _DTYPES = {"fp32": np.float32, "fp16": np.float16, "uint8": np.uint8}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from nas_sr.arch.spec import ArchSpec
 from nas_sr.errors import UsageError
 from nas_sr.evaluate.onnx_network import Convention, OnnxNetwork
 from nas_sr.evaluate.tiles import TILE, Tiling, network_tiling
 from nas_sr.evaluate.upscalers import Upscaler
+from nas_sr.families.imdeception.spec import ArchSpec
 from nas_sr.image_format import Layout
 
 SPEC_KEY = "nas_sr_spec"  # in the metadata of an ONNX file

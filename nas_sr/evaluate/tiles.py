@@ -7,12 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nas_sr.arch.plan import plan
-from nas_sr.arch.spec import ArchSpec
+from nas_sr.callbacks import CountProgress
+from nas_sr.families.imdeception.plan import plan
+from nas_sr.families.imdeception.spec import ArchSpec
 
 TILE = 512  # LR pixels; images up to this size are computed whole
-
-Progress = Callable[[int, int], None]  # tiles done, tiles in all
 
 
 class Tile(NamedTuple):
@@ -49,7 +48,7 @@ class Tiling(NamedTuple):
         self,
         upscale: Callable[[np.ndarray], np.ndarray],
         image: np.ndarray,
-        progress: Progress = lambda done, total: None,
+        progress: CountProgress = lambda done, total: None,
     ) -> np.ndarray:
         """`upscale(image)` for (h, w, c), computed tile by tile: (scale * h, scale * w, c) of the image's type."""
         height, width, channels = image.shape

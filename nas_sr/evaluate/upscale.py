@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 import psutil
 
+from nas_sr.callbacks import CountProgress
 from nas_sr.data.images import UnreadableImage
-from nas_sr.data.pictures import CannotHold, Picture, check_fits, read_picture, write_picture
+from nas_sr.data.user_images import CannotHold, Picture, check_fits, read_picture, write_picture
 from nas_sr.evaluate.evaluate import bicubic
-from nas_sr.evaluate.jobs import Job
-from nas_sr.evaluate.tiles import Progress
+from nas_sr.evaluate.jobs import UpscaleJob
 from nas_sr.evaluate.upscalers import CannotUpscale, Upscaler
 
 # Memory at the end, in sizes of the result: itself, the encoder's copy, what is encoded; seen at 100 megapixels.
@@ -30,12 +30,12 @@ class Upscaled(NamedTuple):
 
 def upscale_files(
     upscaler: Upscaler,
-    jobs: Sequence[Job],
+    jobs: Sequence[UpscaleJob],
     *,
     overwrite: bool = False,
     quality: int = 95,
     began: Callable[[Path], None] = lambda image: None,
-    tiled: Progress = lambda done, total: None,
+    tiled: CountProgress = lambda done, total: None,
     wrote: Callable[[Path], None] = lambda file: None,
     noted: Callable[[str], None] = lambda line: None,
     failed: Callable[[str], None] = lambda line: None,
@@ -84,7 +84,7 @@ def upscale_files(
     return Upscaled(tuple(files), tuple(problems))
 
 
-def enlarged(picture: Picture, upscaler: Upscaler, tiled: Progress = lambda done, total: None) -> Picture:
+def enlarged(picture: Picture, upscaler: Upscaler, tiled: CountProgress = lambda done, total: None) -> Picture:
     """A picture `scale` times as large; transparency is enlarged by bicubic interpolation.
 
     Raises:
@@ -108,7 +108,7 @@ def _without_hidden(picture: Picture) -> np.ndarray:
     return colour.reshape(-1, colour.shape[2])[at[nearest]]
 
 
-def _check_room(job: Job, picture: Picture, scale: int) -> None:
+def _check_room(job: UpscaleJob, picture: Picture, scale: int) -> None:
     """Before the work, not after it: whether the file can hold the result, and the memory too."""
     check_fits(picture, job.target.suffix.lower(), scale)
     height, width, channels = picture.colour.shape

@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nas_sr.arch.network import Network
+from nas_sr.callbacks import CountProgress
 from nas_sr.errors import UsageError
 from nas_sr.evaluate.metrics import to_samples
-from nas_sr.evaluate.tiles import TILE, Progress, Tiling, network_tiling
+from nas_sr.evaluate.tiles import TILE, Tiling, network_tiling
+from nas_sr.families.imdeception.network import Network
 
 _GREY = np.array([0.299, 0.587, 0.114])  # BT.601
 
@@ -39,7 +40,7 @@ class Upscaler:
         """HR pixels for each LR pixel."""
         return self.tiling.scale
 
-    def __call__(self, image: np.ndarray, progress: Progress = lambda done, total: None) -> np.ndarray:
+    def __call__(self, image: np.ndarray, progress: CountProgress = lambda done, total: None) -> np.ndarray:
         """uint8 or uint16, (h, w, 3) RGB or (h, w, 1) grey -> the same, `scale` times as large.
 
         Raises:

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import onnx
 
-from nas_sr.arch.network import Network
-from nas_sr.arch.spec import ArchSpec
-from nas_sr.arch.weights import WEIGHTS, load_network, save_weights
 from nas_sr.config import FullTraining, read_yaml, write_yaml
 from nas_sr.errors import UsageError
 from nas_sr.evaluate.onnx_upscaler import SPEC_KEY
 from nas_sr.export.card import card
+from nas_sr.families.imdeception.network import Network
+from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.weights import WEIGHTS, load_network, save_weights
 from nas_sr.files import held_alone, replacing, writable_folder, write_json
-from nas_sr.latency.onnx_export import export_onnx
+from nas_sr.measure.onnx_export import export_onnx
 from nas_sr.records import StudyRecord, TrialRecord
 from nas_sr.train.recipes import CHOICES
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from nas_sr.command_line import command
 from nas_sr.config import FullTraining
-from nas_sr.latency.latency import Latency, as_taken
-from nas_sr.latency.record import Measurement
+from nas_sr.latency import Latency, as_taken
+from nas_sr.measure.measurement import Measurement
 from nas_sr.records import StudyRecord, TrialRecord
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nas_sr.errors import UsageError
-from nas_sr.front import knee
+from nas_sr.pareto import knee
 from nas_sr.records import StudyRecord, TrialRecord
 
 

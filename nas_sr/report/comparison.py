@@ -8,7 +8,7 @@ from html import escape
 from statistics import median
 from typing import NamedTuple
 
-from nas_sr.latency.latency import Latency
+from nas_sr.latency import Latency
 from nas_sr.records import StudyRecord
 from nas_sr.report.info import knees, without_prefix
 from nas_sr.report.words import decibels, listed, percent, plural, significant

@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from nas_sr.report import chart_style as style
-from nas_sr.report import marks
+from nas_sr.report import markers
 from nas_sr.report.comparison import Network, Pair, predicted_targets
 from nas_sr.report.hover import latency_lines
 from nas_sr.report.labels import along, place
@@ -30,10 +30,10 @@ def comparison_chart(pair: Pair) -> style.Chart:
         raise ValueError(f"no network has a latency on both {' and '.join(pair.targets)}")
     one, other = pair.targets
     groups = {
-        (): ("Neither front", marks.DOMINATED),
-        (one,): (f"Front of {one} only", marks.FRONT._replace(symbol="triangle-left", size=12)),
-        (other,): (f"Front of {other} only", marks.FRONT._replace(symbol="triangle-down", size=12)),
-        (one, other): ("Both fronts", marks.FRONT),
+        (): ("Neither front", markers.DOMINATED),
+        (one,): (f"Front of {one} only", markers.FRONT._replace(symbol="triangle-left", size=12)),
+        (other,): (f"Front of {other} only", markers.FRONT._replace(symbol="triangle-down", size=12)),
+        (one, other): ("Both fronts", markers.FRONT),
     }
     ranges = [_range(pair, index) for index in (0, 1)]
     sides = _sides(pair, pair.ratio, ranges)
@@ -74,7 +74,7 @@ def _hollow(pair: Pair) -> list[dict[str, Any]]:
     if not predicted:
         return []
     entry = {"type": "scatter", "name": f"Hollow: predicted on {listed(predicted)}", "x": [None], "y": [None]}
-    return [entry | {"mode": "markers", "marker": marks.marker(marks.DOMINATED, "predicted"), "legendrank": 1001}]
+    return [entry | {"mode": "markers", "marker": markers.marker(markers.DOMINATED, "predicted"), "legendrank": 1001}]
 
 
 def _kinds(network: Network) -> tuple[str, ...]:
@@ -82,7 +82,7 @@ def _kinds(network: Network) -> tuple[str, ...]:
 
 
 def _points(
-    look: marks.Look, found: Sequence[Network], targets: tuple[str, str], sides: dict[int, str]
+    look: markers.Look, found: Sequence[Network], targets: tuple[str, str], sides: dict[int, str]
 ) -> dict[str, Any]:
     """Networks of one group whose latencies are of the same two kinds."""
     kinds = _kinds(found[0])
@@ -95,7 +95,7 @@ def _points(
         "hovertext": [_hover(network, targets) for network in found],
         "hoverinfo": "text",
         "mode": "markers",
-        "marker": marks.marker(look, "predicted" if "predicted" in kinds else "measured"),
+        "marker": markers.marker(look, "predicted" if "predicted" in kinds else "measured"),
     }
     if not found[0].fronts:
         return trace
@@ -104,8 +104,8 @@ def _points(
         "text": [str(network.trial) for network in found],
         "textposition": [sides[network.trial] for network in found],
         "textfont": {"size": 12, "color": style.INK},
-        "error_x": marks.bars(look, kinds[0], horizontal),
-        "error_y": marks.bars(look, kinds[1], vertical),
+        "error_x": markers.bars(look, kinds[0], horizontal),
+        "error_y": markers.bars(look, kinds[1], vertical),
     }
 
 

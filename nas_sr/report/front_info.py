@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nas_sr.command_line import DEFAULT_REPORTS, command, reports_option, studies_option
-from nas_sr.records import Competitor, StudyRecord, TrialRecord
+from nas_sr.records import Baseline, StudyRecord, TrialRecord
 from nas_sr.report.info import knee_of, number_or_none
 from nas_sr.report.latencies import is_unstable, measurements, predictions, shared_labels
 
@@ -35,7 +35,7 @@ class FrontInfo:
     dominated: tuple[Point, ...]
     without_psnr: tuple[Point, ...]
     knee: Point | None
-    competitors: tuple[Competitor, ...]  # for comparison: never on the front
+    baselines: tuple[Baseline, ...]  # for comparison: never on the front
     bicubic_psnr_db: float | None
     max_latency_ms: float | None
     reference_ms: tuple[float, float] | None  # fastest and slowest that the reference network was, over the trials
@@ -52,7 +52,7 @@ class FrontInfo:
     @property
     def anything_predicted(self) -> bool:
         """Whether there is a latency in the chart that nobody measured, so that every mark must say its kind."""
-        return self.count("predicted") > 0 or any(each.latency.kind == "predicted" for each in self.competitors)
+        return self.count("predicted") > 0 or any(each.latency.kind == "predicted" for each in self.baselines)
 
     @property
     def unstable(self) -> int:
@@ -79,7 +79,7 @@ def front_info(study: StudyRecord) -> FrontInfo:
         dominated=tuple(p for p in points.values() if p.psnr_db is not None and not p.on_front),
         without_psnr=tuple(p for p in points.values() if p.psnr_db is None),
         knee=points[knee_of(study).number] if front else None,
-        competitors=study.competitors,
+        baselines=study.baselines,
         bicubic_psnr_db=number_or_none(study.environment.get("bicubic_psnr_db")),
         max_latency_ms=study.max_latency_ms,
         reference_ms=_reference_ms(study),

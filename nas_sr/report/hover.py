@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from nas_sr.latency.latency import Latency, as_taken
-from nas_sr.records import Competitor, StudyRecord, TrialRecord
+from nas_sr.latency import Latency, as_taken
+from nas_sr.records import Baseline, StudyRecord, TrialRecord
 from nas_sr.report.info import notes, spec_fields
 from nas_sr.report.latencies import engine, grounds, repeats, spread
 from nas_sr.report.words import parameters, plural, significant
@@ -30,11 +30,11 @@ def trial_hover(study: StudyRecord, trial: TrialRecord) -> str:
     return "<br>".join(lines)
 
 
-def competitor_hover(competitor: Competitor) -> str:
+def baseline_hover(baseline: Baseline) -> str:
     """A network from elsewhere."""
-    lines = [f"<b>{escape(competitor.name)}</b>, for comparison", f"PSNR <b>{competitor.psnr_db:.3f} dB</b>"]
-    lines += latency_lines(competitor.latency)
-    lines += [f"<i>{escape(line)}</i>" for line in _wrapped("; ".join(competitor.latency.labels)) if line]
+    lines = [f"<b>{escape(baseline.name)}</b>, for comparison", f"PSNR <b>{baseline.psnr_db:.3f} dB</b>"]
+    lines += latency_lines(baseline.latency)
+    lines += [f"<i>{escape(line)}</i>" for line in _wrapped("; ".join(baseline.latency.labels)) if line]
     return "<br>".join(lines)
 
 

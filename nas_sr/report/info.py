@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, get_args
 
-from nas_sr.arch.spec import ArchSpec
 from nas_sr.command_line import Value, command, studies_option
-from nas_sr.front import knee
+from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.pareto import knee
 from nas_sr.records import State, StudyRecord, TrialRecord
 from nas_sr.report.latencies import measurements
 

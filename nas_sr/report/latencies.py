@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from nas_sr.latency.latency import Latency
-from nas_sr.latency.prediction import Grounds, Prediction
-from nas_sr.latency.record import Measurement
+from nas_sr.latency import Latency
+from nas_sr.measure.measurement import Measurement
+from nas_sr.predict.prediction import Grounds, Prediction
 from nas_sr.records import StudyRecord
 from nas_sr.report.words import milliseconds, percent, plural, significant
 
@@ -95,7 +95,7 @@ def shared_labels(found: Sequence[Prediction]) -> list[str]:
     return [label for label in first.labels if label != first.outside and all(label in one.labels for one in rest)]
 
 
-def cautions(study: StudyRecord) -> list[str]:
+def notes(study: StudyRecord) -> list[str]:
     """What a reader must know of figures that are stable, each with how many it concerns; the most frequent first."""
     stable = [latency for latency in measurements(study).values() if latency.stable]
     counts = Counter(label for latency in stable for label in latency.labels)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from nas_sr.latency.prediction import Prediction
-from nas_sr.latency.record import Measurement
+from nas_sr.measure.measurement import Measurement
+from nas_sr.predict.prediction import Prediction
 from nas_sr.records import StudyRecord
 from nas_sr.report.facts import Facts, merged
 from nas_sr.report.latencies import measurements, predictions, repeats, shared_labels, timing_cache

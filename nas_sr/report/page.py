@@ -12,11 +12,11 @@ from string import Template
 from nas_sr.command_line import DEFAULT_REPORTS
 from nas_sr.records import StudyRecord
 from nas_sr.report import info, parts, sentences, words
+from nas_sr.report.baselines import baselines_html
 from nas_sr.report.chart_style import Chart
 from nas_sr.report.charts import curves_chart, hypervolume_chart, importance_chart
 from nas_sr.report.comparison import fronts_html, pair_sentence, pairs
 from nas_sr.report.comparison_chart import comparison_chart
-from nas_sr.report.competitors import competitors_html
 from nas_sr.report.facts import config_facts, environment_facts, profile_facts
 from nas_sr.report.front_info import front_info, unmeasured
 from nas_sr.report.latency_facts import latency_facts
@@ -109,7 +109,7 @@ def _pareto(study: StudyRecord, reports: Path) -> str:
             parts.note(*sentences.pareto_sentences(study, front)),
             parts.caution(sentences.caution_sentence(study)),
             chart,
-            competitors_html(study),
+            baselines_html(study),
         ]
     )
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from nas_sr.records import StudyRecord
 from nas_sr.report import chart_style as style
-from nas_sr.report import marks
+from nas_sr.report import markers
 from nas_sr.report.front_info import FrontInfo, Point
-from nas_sr.report.hover import competitor_hover, trial_hover
+from nas_sr.report.hover import baseline_hover, trial_hover
 from nas_sr.report.info import without_prefix
 from nas_sr.report.labels import along, place
 from nas_sr.report.latencies import is_unstable
@@ -30,14 +30,14 @@ def pareto_chart(study: StudyRecord, info: FrontInfo) -> style.Chart:
     named = [(point, without_prefix(point.preset or "")) for point in presets if point != info.knee]
     knee = [(info.knee, _knee_name(info.knee))] if info.knee else []
     anchors = [(point.latency_ms, point.psnr_db or 0.0, name) for point, name in [*knee, *named]]
-    anchors += [(each.latency.latency_ms, each.psnr_db, each.name) for each in info.competitors]
+    anchors += [(each.latency.latency_ms, each.psnr_db, each.name) for each in info.baselines]
     sides = _sides(anchors, info, seen)
     preset_sides = dict(zip([point.trial for point, _ in named], sides[len(knee) :], strict=False))
     hover = {trial.number: trial_hover(study, trial) for trial in study.trials}
     data = [
         *_dominated(info, hover),
         *_front(info, hover),
-        *_competitors(info, sides[len(knee) + len(named) :]),
+        *_baselines(info, sides[len(knee) + len(named) :]),
         *_unstable(info),
         *([_presets(presets, preset_sides)] if presets else []),
         *([_knee(info.knee, sides[0])] if info.knee else []),
@@ -85,20 +85,20 @@ def _front(info: FrontInfo, hover: dict[int, str]) -> list[dict[str, Any]]:
     if len(kinds) == 1:
         # A front that nobody measured is no firm line.
         firm = line | {"dash": "dot"} if "predicted" in kinds else line
-        (whole,) = _by_kind("Pareto front", info.front, info, hover, marks.FRONT)
+        (whole,) = _by_kind("Pareto front", info.front, info, hover, markers.FRONT)
         return [whole | {"mode": "lines+markers", "line": firm, "legendrank": 1}]
     path = _trace("Pareto front", info.front, hover) | {"mode": "lines", "line": line, "hoverinfo": "skip"}
-    traces = [path, *_by_kind("Front", info.front, info, hover, marks.FRONT)]
+    traces = [path, *_by_kind("Front", info.front, info, hover, markers.FRONT)]
     return [trace | {"legendrank": 1} for trace in traces]
 
 
 def _dominated(info: FrontInfo, hover: dict[int, str]) -> list[dict[str, Any]]:
-    traces = _by_kind("Dominated", info.dominated, info, hover, marks.DOMINATED)
+    traces = _by_kind("Dominated", info.dominated, info, hover, markers.DOMINATED)
     return [trace | {"legendrank": 4} for trace in traces]
 
 
 def _by_kind(
-    name: str, points: Sequence[Point], info: FrontInfo, hover: dict[int, str], look: marks.Look
+    name: str, points: Sequence[Point], info: FrontInfo, hover: dict[int, str], look: markers.Look
 ) -> list[dict[str, Any]]:
     """A trace for each kind of latency, named after it wherever the chart has a predicted one."""
     traces = []
@@ -106,15 +106,15 @@ def _by_kind(
         found = [point for point in points if point.kind == kind]
         full_name = f"{name}, {kind}" if info.anything_predicted else name
         traces.append(_trace(full_name, found, hover))
-        traces[-1] |= {"marker": marks.marker(look, kind), "error_x": marks.bars(look, kind, found)}
+        traces[-1] |= {"marker": markers.marker(look, kind), "error_x": markers.bars(look, kind, found)}
     return traces
 
 
-def _competitors(info: FrontInfo, sides: Sequence[str]) -> list[dict[str, Any]]:
+def _baselines(info: FrontInfo, sides: Sequence[str]) -> list[dict[str, Any]]:
     """Networks from elsewhere, named; never part of the front."""
     traces = []
-    for kind in sorted({each.latency.kind for each in info.competitors}):
-        found = [(each, side) for each, side in zip(info.competitors, sides, strict=True) if each.latency.kind == kind]
+    for kind in sorted({each.latency.kind for each in info.baselines}):
+        found = [(each, side) for each, side in zip(info.baselines, sides, strict=True) if each.latency.kind == kind]
         name = f"For comparison, {kind}" if info.anything_predicted else "For comparison"
         traces.append(
             {
@@ -122,15 +122,15 @@ def _competitors(info: FrontInfo, sides: Sequence[str]) -> list[dict[str, Any]]:
                 "name": f"{name} ({len(found)})",
                 "x": [each.latency.latency_ms for each, _ in found],
                 "y": [each.psnr_db for each, _ in found],
-                "hovertext": [competitor_hover(each) for each, _ in found],
+                "hovertext": [baseline_hover(each) for each, _ in found],
                 "hoverinfo": "text",
                 "mode": "markers+text",
                 "text": [escape(each.name) for each, _ in found],
                 "textposition": [side for _, side in found],
                 "textfont": {"size": 12, "color": style.RIVAL},
                 "legendrank": 5,
-                "marker": marks.marker(marks.RIVAL, kind),
-                "error_x": marks.bars(marks.RIVAL, kind, [each.latency for each, _ in found]),
+                "marker": markers.marker(markers.RIVAL, kind),
+                "error_x": markers.bars(markers.RIVAL, kind, [each.latency for each, _ in found]),
             }
         )
     return traces
@@ -139,7 +139,7 @@ def _competitors(info: FrontInfo, sides: Sequence[str]) -> list[dict[str, Any]]:
 def _unstable(info: FrontInfo) -> list[dict[str, Any]]:
     points = [point for point in info.points if point.unstable]
     places = [(point.latency_ms, point.psnr_db) for point in points]
-    places += [(each.latency.latency_ms, each.psnr_db) for each in info.competitors if is_unstable(each.latency)]
+    places += [(each.latency.latency_ms, each.psnr_db) for each in info.baselines if is_unstable(each.latency)]
     if not places:
         return []
     return [
@@ -198,8 +198,8 @@ def _untrained(info: FrontInfo, hover: dict[int, str]) -> list[dict[str, Any]]:
         trace = _trace(name, points, hover)
         trace |= {"y": [0.5] * len(points), "yaxis": "y2", "cliponaxis": False, "legendrank": 7}
         if kind == "predicted":
-            trace["marker"] = marks.marker(marks.UNTRAINED, kind)
-            trace["error_x"] = marks.bars(marks.UNTRAINED, kind, points)
+            trace["marker"] = markers.marker(markers.UNTRAINED, kind)
+            trace["error_x"] = markers.bars(markers.UNTRAINED, kind, points)
         else:
             symbol = UNTRAINED_SYMBOLS.get(state, "circle-open")
             trace["marker"] = {"symbol": symbol, "size": 11, "color": style.UNTRAINED, "line": {"width": 1.8}}
@@ -218,8 +218,8 @@ def _sides(anchors: Sequence[tuple[float, float, str]], info: FrontInfo, seen: V
         )
 
     spreads = [(point.low_ms, point.high_ms, point.psnr_db or 0.0) for point in info.points]
-    competitors = [each for each in info.competitors if each.name not in seen.competitors_outside]
-    spreads += [(each.latency.low_ms, each.latency.high_ms, each.psnr_db) for each in competitors]
+    baselines = [each for each in info.baselines if each.name not in seen.baselines_outside]
+    spreads += [(each.latency.low_ms, each.latency.high_ms, each.psnr_db) for each in baselines]
     lines = [((low_ms, psnr_db), (high_ms, psnr_db)) for low_ms, high_ms, psnr_db in spreads]
     for point, following in itertools.pairwise(info.front):
         before_db, after_db = point.psnr_db or 0.0, following.psnr_db or 0.0
@@ -230,7 +230,7 @@ def _sides(anchors: Sequence[tuple[float, float, str]], info: FrontInfo, seen: V
     if info.max_latency_ms is not None:
         lines.append(((info.max_latency_ms, seen.psnr_db[0]), (info.max_latency_ms, seen.psnr_db[1])))
     obstacles = [pixels(point.latency_ms, point.psnr_db or 0.0) for point in info.points]
-    obstacles += [pixels(each.latency.latency_ms, each.psnr_db) for each in competitors]
+    obstacles += [pixels(each.latency.latency_ms, each.psnr_db) for each in baselines]
     for start, end in lines:
         obstacles += along(pixels(*start), pixels(*end))
     return place([pixels(x, y) for x, y, _ in anchors], [name for _, _, name in anchors], obstacles, PLOT_PX)

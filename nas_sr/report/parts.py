@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
 
-from nas_sr.latency.latency import Latency, as_taken
+from nas_sr.latency import Latency, as_taken
 from nas_sr.records import StudyRecord, TrialRecord
 from nas_sr.report import info, words
 from nas_sr.report.facts import Facts

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from nas_sr.records import StudyRecord
 from nas_sr.report import info, words
 from nas_sr.report.front_info import FrontInfo
-from nas_sr.report.latencies import cautions, grounds, predictions
+from nas_sr.report.latencies import grounds, notes, predictions
 from nas_sr.report.view import view
 
 MOST_CAUTIONS = 4
@@ -46,7 +46,7 @@ def pareto_sentences(study: StudyRecord, front: FrontInfo) -> list[str]:
     if bicubic is not None and bicubic < seen.psnr_db[0]:
         sentences.append(f"Bicubic interpolation reaches {words.decibels(bicubic)}, below the visible part.")
     outside = [words.plural(seen.outside, "trial")] if seen.outside else []
-    outside += seen.competitors_outside
+    outside += seen.baselines_outside
     if outside:
         sentences.append(f"{words.listed(outside)} outside of the visible part: double-click the chart to see all.")
     return sentences
@@ -75,7 +75,7 @@ def _kinds(study: StudyRecord, front: FrontInfo) -> Iterator[str]:
 
 def caution_sentence(study: StudyRecord) -> str:
     """What must be known of measurements that are stable; empty where there is nothing."""
-    found = cautions(study)
+    found = notes(study)
     more = [f"and {len(found) - MOST_CAUTIONS} more"] if len(found) > MOST_CAUTIONS else []
     return f"Of the stable measurements: {'; '.join([*found[:MOST_CAUTIONS], *more])}." if found else ""
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pandas as pd
 
-from nas_sr.latency.record import Measurement
+from nas_sr.measure.measurement import Measurement
 from nas_sr.records import StudyRecord, TrialRecord
 from nas_sr.report.info import knee_of, reason
 

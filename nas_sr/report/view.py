@@ -16,11 +16,11 @@ class View(NamedTuple):
     latency_ms: tuple[float, float]
     psnr_db: tuple[float, float]
     outside: int  # trials
-    competitors_outside: tuple[str, ...]  # by name
+    baselines_outside: tuple[str, ...]  # by name
 
 
 def view(info: FrontInfo) -> View:
-    """Shows the whole front, and what lies within 1.5 times its extent below it (competitors: also above it) and twice
+    """Shows the whole front, and what lies within 1.5 times its extent below it (baselines: also above it) and twice
     beside it.
 
     Raises:
@@ -35,7 +35,7 @@ def view(info: FrontInfo) -> View:
     far_ms = slowest_ms + 2 * max(slowest_ms - fastest_ms, 0.25 * slowest_ms)
     near = [
         each
-        for each in info.competitors
+        for each in info.baselines
         if worst_db - far_db <= each.psnr_db <= best_db + far_db and each.latency.latency_ms <= far_ms
     ]
 
@@ -62,7 +62,7 @@ def view(info: FrontInfo) -> View:
         latency_range,
         psnr_range,
         sum(is_outside(point.latency_ms, point.psnr_db) for point in trials),
-        tuple(each.name for each in info.competitors if is_outside(each.latency.latency_ms, each.psnr_db)),
+        tuple(each.name for each in info.baselines if is_outside(each.latency.latency_ms, each.psnr_db)),
     )
 
 

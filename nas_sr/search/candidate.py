@@ -12,19 +12,19 @@ from typing import Literal
 
 from torch import nn
 
-from nas_sr.arch.network import build
-from nas_sr.arch.spec import ArchSpec
-from nas_sr.arch.weights import save_weights
 from nas_sr.config import Config, Training
 from nas_sr.data.pack import Pack
 from nas_sr.evaluate.validation import bounded, validation_psnr_rgb
+from nas_sr.families.imdeception.network import build
+from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.weights import save_weights
 from nas_sr.files import replacing, write_json
-from nas_sr.front import beaten
-from nas_sr.latency.device_lock import SharedDevice
-from nas_sr.latency.failure import MeasurementFailed
-from nas_sr.latency.latency import Latency, caveat, is_over, over_limit, read_latency, write_latency
-from nas_sr.latency.prediction import Prediction
-from nas_sr.latency.record import Measurement
+from nas_sr.latency import Latency, caveat, is_over, over_limit, read_latency, write_latency
+from nas_sr.measure.device_lock import SharedDevice
+from nas_sr.measure.measurement import Measurement
+from nas_sr.measure.measurement_error import MeasurementFailed
+from nas_sr.pareto import beaten
+from nas_sr.predict.prediction import Prediction
 from nas_sr.records import CurvePoint
 from nas_sr.search.failures import of_environment
 from nas_sr.search.outcome import Outcome, Reached, read_outcome, write_outcome

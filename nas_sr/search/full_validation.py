@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from nas_sr.arch.weights import load_network
 from nas_sr.errors import UsageError
 from nas_sr.evaluate.evaluate import bicubic
 from nas_sr.evaluate.validation import ValidationSet, everything, mean_psnr_rgb, validation_psnr_rgb
+from nas_sr.families.weights import load_network
 from nas_sr.files import write_json
-from nas_sr.latency.device_lock import SharedDevice
+from nas_sr.measure.device_lock import SharedDevice
 from nas_sr.records import FullValidation
 from nas_sr.search.store import StudyStore
 from nas_sr.search.trial_record import FULL_VALIDATION, read_full_validation

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from optuna.trial import FrozenTrial
 
-from nas_sr.front import Objectives, hypervolume
+from nas_sr.pareto import Objectives, hypervolume
 
 # A network that is slower than the reference point adds nothing. The paper's slowest takes about twice as long as the
 # reference network, imdeception-c8, and the largest of the shipped space about four times.

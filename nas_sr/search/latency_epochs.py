@@ -15,14 +15,14 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from nas_sr.callbacks import Tell
 from nas_sr.config import Config, flat
 from nas_sr.errors import UsageError
 from nas_sr.files import locked, write_json
-from nas_sr.latency.failure import MeasurementFailed
-from nas_sr.latency.latency_cache import device_there, measured_reference
-from nas_sr.latency.measure import Progress
-from nas_sr.latency.profile import HardwareProfile
-from nas_sr.latency.record import Measurement
+from nas_sr.measure.latency_cache import device_there, measured_reference
+from nas_sr.measure.measurement import Measurement
+from nas_sr.measure.measurement_error import MeasurementFailed
+from nas_sr.measure.profile import HardwareProfile
 
 EPOCHS = "latency_epochs"
 
@@ -55,7 +55,7 @@ class LatencyEpochs:
         """The epoch that counts; None before the device was measured for the first time."""
         return current_epoch(self._path.parent.parent, self._profile.name)
 
-    def current_or_begun(self, progress: Progress | None = None) -> Epoch:
+    def current_or_begun(self, progress: Tell | None = None) -> Epoch:
         """The epoch that counts; the first one begins here. Of several processes one measures and the others wait.
 
         Raises:
@@ -67,7 +67,7 @@ class LatencyEpochs:
         with locked(self._path.with_suffix(".lock")):
             return self.current() or self._begin(progress)
 
-    def begin(self, progress: Progress | None = None) -> Epoch:
+    def begin(self, progress: Tell | None = None) -> Epoch:
         """A new epoch for the device and software that are there now.
 
         Raises:
@@ -92,7 +92,7 @@ class LatencyEpochs:
             if was.get(name) != now.get(name)
         ]
 
-    def _begin(self, progress: Progress | None) -> Epoch:
+    def _begin(self, progress: Tell | None) -> Epoch:
         before = _read(self._path)
         try:
             reference = measured_reference(self._profile, progress)

@@ -10,15 +10,15 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from nas_sr.arch.presets import preset_name
-from nas_sr.arch.spec import ArchSpec
-from nas_sr.front import pareto_front
+from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.presets import preset_name
+from nas_sr.pareto import pareto_front
 from nas_sr.search.outcome import Outcome, Reached
 
 _FRONT_ROWS = 8
 
 
-class Progress:
+class SearchProgress:
     """What a person sees of a search. Used as a context manager around it."""
 
     def __init__(self, console: Console, budget: int, known: dict[int, tuple[ArchSpec, Outcome]]) -> None:
@@ -31,7 +31,7 @@ class Progress:
         self._start = time.monotonic()
         self._live = Live(console=console, get_renderable=self._view, refresh_per_second=2, transient=True)
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> SearchProgress:
         if self._console.is_terminal:
             self._live.start()
         return self

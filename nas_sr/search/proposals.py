@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from optuna.trial import Trial, TrialState
 
-from nas_sr.arch.spec import ArchSpec
 from nas_sr.errors import UsageError
+from nas_sr.families.imdeception.spec import ArchSpec
 from nas_sr.search.failures import FailuresInARow
 from nas_sr.search.outcome import Outcome, read_outcome
 from nas_sr.search.store import RETRIES, StudyStore

@@ -7,10 +7,10 @@ from pathlib import Path
 from rich.console import Console
 
 from nas_sr.errors import UsageError
-from nas_sr.latency.failure import MeasurementFailed
-from nas_sr.latency.latency import Impossible, Latency, write_latency
+from nas_sr.latency import Impossible, Latency, write_latency
+from nas_sr.measure.measurement_error import MeasurementFailed
 from nas_sr.records import StudyRecord
-from nas_sr.search.settle import settle
+from nas_sr.search.finalists import finalise
 from nas_sr.search.store import StudyStore
 from nas_sr.search.targets import first_contact, keep_epoch, target
 
@@ -61,5 +61,5 @@ def retarget(folder: Path, hw: str, console: Console, new_epoch: bool = False) -
                 found, text = Impossible(target=name, reason=failure.text), failure.text
             write_latency(store.latency_path(trial.number, name), found)
             console.print(f"[{done}/{len(wanted)}] trial {trial.number}  {text}", markup=False, soft_wrap=True)
-        settle(store, new, "all", tell)
+        finalise(store, new, "all", tell)
         return store.record(name)

@@ -13,37 +13,37 @@ from typing import Any, NamedTuple
 import torch
 from rich.console import Console
 
-from nas_sr.arch.presets import preset
+from nas_sr.callbacks import CountProgress
 from nas_sr.command_line import command
 from nas_sr.config import StudyConfig, flat, parse
 from nas_sr.data.image_sets import ImageSets, image_sets
-from nas_sr.data.packing import Progress as PackingProgress
+from nas_sr.device_program.cores import usable_cpus
 from nas_sr.environment import environment
 from nas_sr.errors import UsageError, WorkError
 from nas_sr.evaluate.evaluate import bicubic
 from nas_sr.evaluate.validation import ValidationSet, bounded, mean_psnr_rgb
+from nas_sr.families.presets import preset
 from nas_sr.files import writable_folder
-from nas_sr.latency.device_lock import SharedDevice
+from nas_sr.measure.device_lock import SharedDevice
 from nas_sr.ray_cluster import refuse_long_folder
 from nas_sr.records import StudyRecord
 from nas_sr.search.candidate import Evaluation, evaluate_candidate
+from nas_sr.search.finalists import finalise
 from nas_sr.search.full_validation import validate_front
-from nas_sr.search.progress import Progress
+from nas_sr.search.progress import SearchProgress
 from nas_sr.search.proposals import Proposals
-from nas_sr.search.settle import settle
 from nas_sr.search.store import ENVIRONMENT, StudyStore
 from nas_sr.search.targets import Target, first_contact, keep_epoch, target
 from nas_sr.search.tune import Resources, run_candidates
 from nas_sr.space import read_space
 from nas_sr.stages import stage
-from nas_sr.target.cores import usable_cpus
 from nas_sr.train.execution import Execution, check_usable, choose_execution, default_device
 
 # A network that turns out not to be too slow is trained, and its front settled again; once more if need be.
 _MOST_ROUNDS = 3
 
 
-class Found(NamedTuple):
+class SearchResult(NamedTuple):
     """A search's result; `space_exhausted`: the space ran out of networks before the budget."""
 
     studies: list[StudyRecord]  # the study on each of its targets
@@ -57,10 +57,10 @@ def search(
     budget: int,
     resources: Resources,
     console: Console,
-    packing: Callable[[], AbstractContextManager[PackingProgress | None]] = nullcontext,
+    packing: Callable[[], AbstractContextManager[CountProgress | None]] = nullcontext,
     new_epoch: bool = False,
     retry_failed: bool = False,
-) -> Found:
+) -> SearchResult:
     """Evaluates candidates of the study in `folder` until `budget` of them have an outcome.
 
     Args:
@@ -147,7 +147,7 @@ def search(
             try:
                 if proposals.evaluated < budget:
                     # Ray prints what goes wrong with its workers on standard output, which is for the answer alone.
-                    shown = Progress(console, budget, proposals.outcomes)
+                    shown = SearchProgress(console, budget, proposals.outcomes)
                     with redirect_stdout(sys.stderr), shown as progress, stage("candidates"):
                         exhausted = not run_candidates(
                             proposals, budget, evaluation, evaluate_candidate, resources, progress
@@ -162,14 +162,14 @@ def search(
                     f" ({_counts(proposals)})"
                 )
             for each in targets:
-                with stage("settling"):
-                    settle(store, each, config.measure, tell)
+                with stage("finalising"):
+                    finalise(store, each, config.measure, tell)
             again = Proposals(store, space).again
             if not again:
                 break
             tell(f"not too slow after all, to be trained: trial {', '.join(map(str, again))}")
         validate_front(store, looked_at, evaluation.execution.device, tell)
-        return Found(store.records(), exhausted, time.monotonic() - start)
+        return SearchResult(store.records(), exhausted, time.monotonic() - start)
 
 
 def _answers(target: Target, hw: str, config: StudyConfig, console: Console) -> bool:

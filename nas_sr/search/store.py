@@ -14,14 +14,14 @@ import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from nas_sr.arch.spec import ArchSpec
 from nas_sr.config import StudyConfig, read_yaml, write_yaml
 from nas_sr.errors import UsageError, unknown_name
+from nas_sr.families.imdeception.spec import ArchSpec
 from nas_sr.files import held_alone, replacing, writable_folder, write_json
-from nas_sr.front import pareto_front
-from nas_sr.latency.latency import is_over, read_latency
-from nas_sr.latency.profile import HardwareProfile
-from nas_sr.records import Competitor, StudyRecord, TrialRecord
+from nas_sr.latency import is_over, read_latency
+from nas_sr.measure.profile import HardwareProfile
+from nas_sr.pareto import pareto_front
+from nas_sr.records import Baseline, StudyRecord, TrialRecord
 from nas_sr.search.hypervolume import Growth
 from nas_sr.search.journal import open_journal
 from nas_sr.search.latency_epochs import current_epoch
@@ -30,7 +30,7 @@ from nas_sr.search.samplers import sampler
 from nas_sr.search.trial_record import Place, latency_file, told_outcome, trial_record
 
 CONFIG, JOURNAL, ENVIRONMENT, TRIALS = "study.yaml", "journal.log", "environment.json", "trials"
-TARGETS, COMPETITORS = "targets", "competitors"  # what was added after the search
+TARGETS, BASELINES = "targets", "baselines"  # what was added after the search
 RETRIES = "retries"  # attribute of a trial: the number of a failed one whose network it tries again
 _NAME = "search"  # inside the journal, whatever the folder is called: it may be renamed
 _FEWEST_FOR_IMPORTANCES = 10  # distinct complete trials below which importances are noise
@@ -273,19 +273,17 @@ class StudyStore:
             front=tuple(complete[index].number for index in pareto_front(points)),
             hypervolume_reference=growth.reference,
             hypervolume_history=growth.history,
-            competitors=self._competitors(name),
+            baselines=self._baselines(name),
             importances=self._importances(complete),
         )
 
-    def add_competitor(self, competitor: Competitor) -> None:
+    def add_baseline(self, baseline: Baseline) -> None:
         """Keeps a network from elsewhere to compare the front on its latency's target with."""
-        name = f"{competitor.file_digest}-{competitor.latency.target}.json"
-        write_json(self.folder / COMPETITORS / name, competitor.model_dump(mode="json"))
+        name = f"{baseline.file_digest}-{baseline.latency.target}.json"
+        write_json(self.folder / BASELINES / name, baseline.model_dump(mode="json"))
 
-    def _competitors(self, target: str) -> tuple[Competitor, ...]:
-        found = [
-            Competitor.model_validate_json(path.read_bytes()) for path in (self.folder / COMPETITORS).glob("*.json")
-        ]
+    def _baselines(self, target: str) -> tuple[Baseline, ...]:
+        found = [Baseline.model_validate_json(path.read_bytes()) for path in (self.folder / BASELINES).glob("*.json")]
         return tuple(sorted((each for each in found if each.latency.target == target), key=lambda each: each.name))
 
     def _importances(self, complete: list[TrialRecord]) -> dict[str, dict[str, float]]:

@@ -10,20 +10,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nas_sr.arch.spec import ArchSpec
 from nas_sr.errors import UsageError
-from nas_sr.latency.calibration import predictor
-from nas_sr.latency.failure import MeasurementFailed
-from nas_sr.latency.latency import Latency
-from nas_sr.latency.latency_cache import cached_or_measured, measured_together
-from nas_sr.latency.prediction import Prediction
-from nas_sr.latency.probe import backend_there, probe
-from nas_sr.latency.profile import HardwareProfile, profile
-from nas_sr.latency.record import Measurement
+from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.latency import Latency
+from nas_sr.measure.inspection import backend_there, inspect_target
+from nas_sr.measure.latency_cache import cached_or_measured, measured_together
+from nas_sr.measure.measurement import Measurement
+from nas_sr.measure.measurement_error import MeasurementFailed
+from nas_sr.measure.profile import HardwareProfile, profile
+from nas_sr.predict.calibration import predictor
+from nas_sr.predict.prediction import Prediction
 from nas_sr.search.latency_epochs import LatencyEpochs
 
 if TYPE_CHECKING:
-    from nas_sr.latency.predictor import Predictor
+    from nas_sr.predict.predictor import Predictor
 
 # A device that did not answer is asked again after a pause, twice as long each time up to the longest. Where nothing
 # can predict for it, a search waits through all of these, eight minutes, and then stops.
@@ -114,7 +114,7 @@ def first_contact(target: Target) -> str | None:
     if not target.profile.ssh and target.profile.backends == ("onnxruntime",):
         return None  # it is this process's own runtime
     try:
-        backend_there(target.profile, probe(target.profile))
+        backend_there(target.profile, inspect_target(target.profile))
     except MeasurementFailed as failure:
         if target.predictor is None:
             raise

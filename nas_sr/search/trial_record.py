@@ -11,10 +11,10 @@ from pathlib import Path
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import ValidationError
 
-from nas_sr.arch.counts import counts
-from nas_sr.arch.presets import preset_name
-from nas_sr.arch.spec import ArchSpec
-from nas_sr.latency.latency import Impossible, Latency, caveat, is_over, over_limit, read_latency, told
+from nas_sr.families.counts import counts
+from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.presets import preset_name
+from nas_sr.latency import Impossible, Latency, caveat, is_over, over_limit, read_latency, told
 from nas_sr.records import CurvePoint, FullValidation, State, TrialRecord
 from nas_sr.search.outcome import Outcome
 

@@ -23,12 +23,12 @@ from ray.tune.error import TuneError
 from ray.tune.experiment import Trial
 from ray.tune.search import Searcher
 
-from nas_sr.arch.spec import ArchSpec
 from nas_sr.errors import WorkError
+from nas_sr.families.imdeception.spec import ArchSpec
 from nas_sr.ray_cluster import ray_cluster, refuse_too_large
 from nas_sr.search.candidate import Evaluation
 from nas_sr.search.outcome import Outcome, Reached
-from nas_sr.search.progress import Progress
+from nas_sr.search.progress import SearchProgress
 from nas_sr.search.proposals import Proposals
 
 _DIED = "its worker process died (out of memory or killed)"
@@ -80,7 +80,7 @@ class JournalSearcher(Searcher):
     Tune's own record of the experiment is neither read nor restored.
     """
 
-    def __init__(self, proposals: Proposals, budget: int, progress: Progress) -> None:
+    def __init__(self, proposals: Proposals, budget: int, progress: SearchProgress) -> None:
         super().__init__()
         self.at_once = 1  # candidates evaluated at a time; one more is given out, so that no worker waits for it
         self._proposals, self._budget, self._progress = proposals, budget, progress
@@ -189,7 +189,7 @@ def run_candidates(
     evaluation: Evaluation,
     evaluate: Evaluate,
     resources: Resources,
-    progress: Progress,
+    progress: SearchProgress,
 ) -> bool:
     """Evaluates candidates until `budget` have an outcome; False when the space ran out of networks before.
 

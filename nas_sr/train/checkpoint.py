@@ -13,14 +13,14 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from nas_sr.arch.network import Network
-from nas_sr.arch.spec import ArchSpec
-from nas_sr.arch.torch_file import NotLoadable, read_torch_file
-from nas_sr.arch.weights import parameter_differences, refusal
 from nas_sr.config import Config, FullTraining, Training, flat
 from nas_sr.data.image_sets import ImageSets
 from nas_sr.data.pack import Pack
 from nas_sr.errors import UsageError, WorkError
+from nas_sr.families.imdeception.network import Network
+from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.torch_file import NotLoadable, read_torch_file
+from nas_sr.families.weights import parameter_differences, refusal
 from nas_sr.files import replacing
 from nas_sr.train.execution import Execution
 

@@ -29,7 +29,7 @@ from nas_sr.train.checkpoint import Checkpoint
 from nas_sr.train.group import Group
 from nas_sr.train.loop import Diverged
 from nas_sr.train.mailbox import Mailbox, Words
-from nas_sr.train.session import Interrupted, Job, Watch, carry_out
+from nas_sr.train.session import Interrupted, TrainingJob, Watch, carry_out
 
 _BETWEEN_WORDS_S = 0.3
 
@@ -41,7 +41,7 @@ class _Share(NamedTuple):
     gpus: int
 
 
-def carry_out_together(job: Job, watch: Watch, workers: int, address: str | None) -> None:
+def carry_out_together(job: TrainingJob, watch: Watch, workers: int, address: str | None) -> None:
     """As `session.carry_out`, in `workers` processes that each compute a share of every batch.
 
     The result is that of one process up to rounding; a checkpoint may go on with another number of workers.

@@ -13,10 +13,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from nas_sr.arch.network import build
-from nas_sr.arch.spec import ArchSpec
 from nas_sr.config import Config, Training
 from nas_sr.errors import WorkError
+from nas_sr.families.imdeception.network import build
+from nas_sr.families.imdeception.spec import ArchSpec
 from nas_sr.out_of_memory import is_out_of_memory
 from nas_sr.train.losses import pixel_loss
 

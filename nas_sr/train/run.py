@@ -12,14 +12,14 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from nas_sr.arch.network import Network
-from nas_sr.arch.weights import save_weights
 from nas_sr.data.image_sets import ImageSets
 from nas_sr.errors import UsageError
+from nas_sr.families.imdeception.network import Network
+from nas_sr.families.weights import save_weights
 from nas_sr.records import CurvePoint
-from nas_sr.train.board import Board
 from nas_sr.train.checkpoint import Checkpoint, Run, refuse_full_disk, refuse_other, write_checkpoint, written_beside
-from nas_sr.train.session import Job, carry_out
+from nas_sr.train.session import TrainingJob, carry_out
+from nas_sr.train.tensorboard import TensorBoardLog
 
 CHECKPOINT, BEST, BOARD = "last.ckpt", "best.safetensors", "tensorboard"
 
@@ -79,7 +79,7 @@ def run_training(
     board = run.config.tensorboard
     validations = sum(-(-phase.steps // phase.validate_every) + 1 for phase in run.training.phases)
     refuse_full_disk(network, validations if board else 0, folder)
-    job = Job(run, network.spec, network.state_dict(), resumed, images.train.folder, images.val.folder)
+    job = TrainingJob(run, network.spec, network.state_dict(), resumed, images.train.folder, images.val.folder)
     with _stop_requests() as asked_to_stop:
         keeper = _Keeper(job, folder, view, asked_to_stop)
         try:
@@ -98,9 +98,9 @@ def run_training(
 class _Keeper:
     """Puts what a session tells onto the disk and before the user's eyes."""
 
-    def __init__(self, job: Job, folder: Path, view: View, asked_to_stop: Callable[[], bool]) -> None:
+    def __init__(self, job: TrainingJob, folder: Path, view: View, asked_to_stop: Callable[[], bool]) -> None:
         self._run, self._folder, self._view = job.run, folder, view
-        self._board: Board | None = None
+        self._board: TensorBoardLog | None = None
         self._best_psnr_db = -math.inf
         self.trained = _trained(job.checkpoint) if job.checkpoint else None
         self.stop_requested = asked_to_stop
@@ -110,7 +110,7 @@ class _Keeper:
         self._best_psnr_db = best_psnr_db
         self._view.began(position, best_psnr_db)
         if self._run.config.tensorboard:
-            self._board = Board(self._folder / BOARD, position, self._run.training.steps, self.said)
+            self._board = TensorBoardLog(self._folder / BOARD, position, self._run.training.steps, self.said)
 
     def stepped(self, position: int, loss: float, learning_rate: float) -> None:
         self._view.stepped(position, self._best_psnr_db)

@@ -12,12 +12,12 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from torch import Tensor, nn
 
-from nas_sr.arch.network import build
-from nas_sr.arch.spec import ArchSpec
 from nas_sr.data.pack import Pack
 from nas_sr.errors import UsageError, WorkError
 from nas_sr.evaluate.validation import validation_psnr_rgb
-from nas_sr.latency.device_lock import SharedDevice
+from nas_sr.families.imdeception.network import build
+from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.measure.device_lock import SharedDevice
 from nas_sr.out_of_memory import is_out_of_memory
 from nas_sr.records import CurvePoint
 from nas_sr.train.checkpoint import Checkpoint, Run, described
@@ -34,7 +34,7 @@ class Interrupted(Exception):
     """Stopped between two steps on request; the checkpoint is written."""
 
 
-class Job(NamedTuple):
+class TrainingJob(NamedTuple):
     """What is to be trained, from where, and on what; a process on another machine can do its share of it."""
 
     run: Run
@@ -67,7 +67,7 @@ class Watch(Protocol):
         """Asked before every step."""
 
 
-def carry_out(job: Job, watch: Watch, group: Group | None = None, *, shares_devices: bool = True) -> None:
+def carry_out(job: TrainingJob, watch: Watch, group: Group | None = None, *, shares_devices: bool = True) -> None:
     """Trains to the end. In a group only the first process validates, and only its `watch` is told more than words.
 
     `shares_devices`: whether this process lets measurements have its devices; one process a machine is enough,
@@ -147,7 +147,7 @@ def _pack(folder: Path, expected: str) -> Pack:
     return pack
 
 
-def _state(job: Job, group: Group, watch: Watch) -> TrainingState:
+def _state(job: TrainingJob, group: Group, watch: Watch) -> TrainingState:
     network = build(job.spec, seed=0)
     network.load_state_dict(job.weights)
     training, checkpoint = job.run.training, job.checkpoint
@@ -160,7 +160,7 @@ def _state(job: Job, group: Group, watch: Watch) -> TrainingState:
     return state
 
 
-def _chosen(job: Job, group: Group, watch: Watch) -> Execution:
+def _chosen(job: TrainingJob, group: Group, watch: Watch) -> Execution:
     """How steps run: the first process decides for all."""
     text = ""
     if group.rank == 0:
@@ -170,7 +170,7 @@ def _chosen(job: Job, group: Group, watch: Watch) -> Execution:
     return Execution.model_validate_json(group.first_text(text))
 
 
-def _resumed(job: Job, checkpoint: Checkpoint, group: Group, watch: Watch) -> Execution:
+def _resumed(job: TrainingJob, checkpoint: Checkpoint, group: Group, watch: Watch) -> Execution:
     """How steps go on: likewise, each process on its own device."""
     text = ""
     if group.rank == 0:

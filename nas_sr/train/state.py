@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from nas_sr.arch.network import Network
 from nas_sr.config import Training
+from nas_sr.families.imdeception.network import Network
 from nas_sr.train.execution import Execution
 from nas_sr.train.loss_record import LossRecord
 from nas_sr.train.losses import hopeless_loss

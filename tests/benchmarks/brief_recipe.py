@@ -18,11 +18,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from nas_sr.arch.network import Network, build
-from nas_sr.arch.spec import ArchSpec
-from nas_sr.arch.start import interpolate
 from nas_sr.cache import cache_folder
 from nas_sr.config import Cosine, Phase, WarmupConstantDecay
+from nas_sr.families.imdeception.initialisation import interpolate
+from nas_sr.families.imdeception.network import Network, build
+from nas_sr.families.imdeception.spec import ArchSpec
 from tests.benchmarks.brief_training import Start, Task, results
 
 NETWORKS = (

@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from nas_sr.arch.network import Network
-from nas_sr.arch.spec import ArchSpec
 from nas_sr.config import Phase, Training
 from nas_sr.data.image_sets import image_sets
 from nas_sr.evaluate.validation import validation_psnr_rgb
+from nas_sr.families.imdeception.network import Network
+from nas_sr.families.imdeception.spec import ArchSpec
 from nas_sr.train.execution import Execution
 from nas_sr.train.loop import Diverged, train
 from nas_sr.train.state import TrainingState

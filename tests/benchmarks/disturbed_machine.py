@@ -24,12 +24,12 @@ from itertools import combinations
 from pathlib import Path
 from statistics import median
 
-from nas_sr.arch.presets import preset
-from nas_sr.arch.spec import ArchSpec
-from nas_sr.latency.measure import Network, measure
-from nas_sr.latency.onnx_export import export_untrained
-from nas_sr.latency.profile import HardwareProfile, profile
-from nas_sr.latency.record import Measurement
+from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.presets import preset
+from nas_sr.measure.attempts import Network, measure
+from nas_sr.measure.measurement import Measurement
+from nas_sr.measure.onnx_export import export_untrained
+from nas_sr.measure.profile import HardwareProfile, profile
 
 APART = 0.03
 SPECS = (

@@ -33,13 +33,13 @@ import psutil
 import torch
 
 from nas_sr import shipped
-from nas_sr.arch.network import build
-from nas_sr.arch.presets import spec_from
-from nas_sr.arch.spec import ArchSpec
 from nas_sr.config import Phase, StudyConfig, Training, read_yaml
 from nas_sr.data.batches import Batches
 from nas_sr.data.pack import Pack
 from nas_sr.data.prepare import prepare
+from nas_sr.families.imdeception.network import build
+from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.presets import spec_from
 from nas_sr.train.execution import Execution, choose_execution, explained
 from nas_sr.train.loop import train
 from nas_sr.train.state import TrainingState

@@ -29,9 +29,9 @@ def train(device: str, steps_aside: bool) -> None:
     """Trains a small network on noise for ever; one line on standard output for each step."""
     import torch
 
-    from nas_sr.arch.network import build
-    from nas_sr.arch.spec import ArchSpec
-    from nas_sr.latency.device_lock import SharedDevice
+    from nas_sr.families.imdeception.network import build
+    from nas_sr.families.imdeception.spec import ArchSpec
+    from nas_sr.measure.device_lock import SharedDevice
 
     torch.set_num_threads(1)
     network = build(ArchSpec(core=8), seed=0)
@@ -81,11 +81,11 @@ def main() -> None:
         train(arguments.train[0], arguments.train[1] == "aside")
         return
 
-    from nas_sr.arch.presets import spec_from
-    from nas_sr.latency.measure import measure
-    from nas_sr.latency.onnx_export import export_untrained
-    from nas_sr.latency.profile import profile
-    from nas_sr.latency.record import Measurement
+    from nas_sr.families.presets import spec_from
+    from nas_sr.measure.attempts import measure
+    from nas_sr.measure.measurement import Measurement
+    from nas_sr.measure.onnx_export import export_untrained
+    from nas_sr.measure.profile import profile
 
     hardware, spec = profile(arguments.hw), spec_from(arguments.arch)
     once = hardware.model_copy(update={"protocol": hardware.protocol.model_copy(update={"retries": 0})})
@@ -97,10 +97,10 @@ def main() -> None:
             with contextlib.nullcontext() if name == "quiet" else trainings(hardware.device, name == "shared"):
                 found = measure(spec.digest, path, once if name == "no lock" else hardware)
             taken[name].append(found)
-            doubts = "; ".join(found.labels)
+            reasons = "; ".join(found.labels)
             print(
                 f"round {number} {name:8} {found.latency_ms:8.2f} ms  ratio to reference {found.relative_latency:6.3f}"
-                f"  attempts {found.attempts}  foreign CPU {found.conditions['foreign_cpu']:.2f}  {doubts}",
+                f"  attempts {found.attempts}  foreign CPU {found.conditions['foreign_cpu']:.2f}  {reasons}",
                 flush=True,
             )
 

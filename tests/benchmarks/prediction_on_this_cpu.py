@@ -1,6 +1,6 @@
 """How well does a calibration with a few measured networks predict others of the space, on this machine's CPU?
 
-    python tests/benchmarks/prediction_on_this_cpu.py --probes 20 --held-out 40
+    python tests/benchmarks/prediction_on_this_cpu.py --points 20 --held-out 40
 
 Calibrates as `nas-sr hw calibrate cpu` does, then measures networks of the space drawn at random that are not among the
 probes, and compares. On a machine whose speed wanders a median taken minutes later is no fair judge, so that measured
@@ -20,15 +20,15 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import kendalltau, spearmanr
 
-from nas_sr.arch.counts import counts
-from nas_sr.arch.spec import ArchSpec
 from nas_sr.errors import WorkError
-from nas_sr.latency.calibrate import calibrate
-from nas_sr.latency.calibration import fit
-from nas_sr.latency.calibration_record import Calibration, latencies
-from nas_sr.latency.latency_cache import cached_or_measured
-from nas_sr.latency.profile import profile
-from nas_sr.latency.record import Measurement
+from nas_sr.families.counts import counts
+from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.measure.latency_cache import cached_or_measured
+from nas_sr.measure.measurement import Measurement
+from nas_sr.measure.profile import profile
+from nas_sr.predict.calibrate import calibrate
+from nas_sr.predict.calibration import fit
+from nas_sr.predict.calibration_record import Calibration, latencies
 from nas_sr.space import Space, read_space
 
 
@@ -37,7 +37,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hw", default="cpu", help="a hardware profile")
     parser.add_argument("--space", default="imdeception_x4", help="a search space")
-    parser.add_argument("--probes", type=int, default=20)
+    parser.add_argument("--points", type=int, default=20)
     parser.add_argument("--held-out", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0, help="of the networks held out")
     arguments = parser.parse_args()

@@ -11,9 +11,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from nas_sr.arch.weights import load_network
 from nas_sr.evaluate.compare import compare
 from nas_sr.evaluate.upscalers import network_upscaler
+from nas_sr.families.weights import load_network
 
 SETS = ("Set5", "Set14", "BSD100", "Urban100", "Manga109", "Kodak24", "DIV2K")
 PAPER_PSNR_Y_DB = {"Set5": 32.14, "Set14": 28.64, "BSD100": 27.60, "Urban100": 26.20, "Manga109": 30.67}

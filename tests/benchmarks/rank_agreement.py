@@ -23,12 +23,12 @@ import numpy as np
 from scipy.stats import kendalltau
 
 from nas_sr import shipped
-from nas_sr.arch.counts import counts
-from nas_sr.arch.network import build
-from nas_sr.arch.presets import preset
-from nas_sr.arch.spec import ArchSpec
 from nas_sr.cache import cache_folder
 from nas_sr.config import Phase, StudyConfig, read_yaml
+from nas_sr.families.counts import counts
+from nas_sr.families.imdeception.network import build
+from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.presets import preset
 from nas_sr.space import read_space
 from tests.benchmarks.brief_recipe import RECIPES
 from tests.benchmarks.brief_training import Start, Task, results

@@ -21,11 +21,11 @@ from statistics import mean, median
 
 from rich.console import Console
 
-from nas_sr.arch.spec import ArchSpec
 from nas_sr.config import StudyConfig
+from nas_sr.families.imdeception.spec import ArchSpec
 from nas_sr.search.candidate import Evaluation
 from nas_sr.search.outcome import Outcome, Reached
-from nas_sr.search.progress import Progress
+from nas_sr.search.progress import SearchProgress
 from nas_sr.search.proposals import Proposals
 from nas_sr.search.store import StudyStore
 from nas_sr.search.tune import Resources, run_candidates
@@ -45,7 +45,7 @@ def work(evaluation: Evaluation, number: int, spec: ArchSpec) -> Iterator[Reache
     yield Outcome("complete", 25 + spec.core / 100, (5.0 + spec.core,), reason=f"{os.getpid()} {begun}")
 
 
-class Begun(Progress):
+class Begun(SearchProgress):
     """Collects when each worker began its candidates."""
 
     def ended(self, number: int, outcome: Outcome) -> None:

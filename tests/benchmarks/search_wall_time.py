@@ -22,9 +22,9 @@ from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
 
-from nas_sr.latency.measure import REFERENCE
+from nas_sr.device_program.cores import usable_cpus
+from nas_sr.measure.attempts import REFERENCE
 from nas_sr.stages import Stage, Stages, read_stages
-from nas_sr.target.cores import usable_cpus
 
 WHOLE_MACHINE = "timing"
 
@@ -79,7 +79,7 @@ def table(search: Search, cores: int, cores_of_candidate: int) -> list[tuple[str
         rows.append((f"candidates: {name}", wall_s, wall_s * width))
     if candidates:
         rows.append(("Ray ends", _until(candidates[-1].end_s, ends), 0.0))
-    for name in ("timing", "export", "waiting", "settling", "validation"):
+    for name in ("timing", "export", "waiting", "finalising", "validation"):
         wall_s = search.seconds(name, of_driver=True)
         width = {"timing": cores, "validation": cores, "export": 1}.get(name, 0)
         rows.append((f"finalists: {name}", wall_s, wall_s * width))

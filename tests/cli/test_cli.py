@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from nas_sr import shipped
-from nas_sr.arch.presets import PRESETS
-from nas_sr.arch.spec import ArchSpec
 from nas_sr.cli.main import run
+from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.presets import PRESETS
 from tests.search.quick import quick_cpu
 
 

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from nas_sr.cli.main import run
-from nas_sr.latency.ahead_of_time import PACKAGE
+from nas_sr.measure.ahead_of_time import PACKAGE
 
 
 def _json(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict:

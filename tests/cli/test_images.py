@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nas_sr.arch.network import build
-from nas_sr.arch.presets import preset
-from nas_sr.arch.weights import save_weights
 from nas_sr.cli.main import run
 from nas_sr.data.images import read_rgb, write_png
 from nas_sr.data.resize import upscale
 from nas_sr.export.bundle import write_weights
+from nas_sr.families.imdeception.network import build
+from nas_sr.families.presets import preset
+from nas_sr.families.weights import save_weights
 
 RANDOM = np.random.default_rng(0)
 IMAGE = upscale(RANDOM.integers(0, 256, (12, 10, 3), dtype=np.uint8), 4)

@@ -8,7 +8,7 @@ import pytest
 
 from nas_sr.data.images import write_png
 from nas_sr.errors import UsageError
-from nas_sr.evaluate.jobs import Job, plan_jobs
+from nas_sr.evaluate.jobs import UpscaleJob, plan_jobs
 
 IMAGE = np.zeros((4, 4, 3), np.uint8)
 
@@ -113,4 +113,4 @@ def test_place_that_is_a_file(here: Path) -> None:
     (here / "file").write_text("not a folder")
     with pytest.raises(UsageError, match="cannot write to file"):
         plan_jobs(["one.png"], "file/")
-    assert plan_jobs(["one.png"], "new/folder/large.png") == [Job(Path("one.png"), Path("new/folder/large.png"))]
+    assert plan_jobs(["one.png"], "new/folder/large.png") == [UpscaleJob(Path("one.png"), Path("new/folder/large.png"))]

@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.metrics import structural_similarity
 
-from nas_sr.arch.network import build
-from nas_sr.arch.presets import PRESETS, preset
 from nas_sr.data.image_sets import image_sets
 from nas_sr.evaluate.evaluate import bicubic, evaluate, evaluate_images
 from nas_sr.evaluate.metrics import luma, psnr_db, ssim, to_samples
 from nas_sr.evaluate.tiles import Tiling
 from nas_sr.evaluate.upscalers import Upscaler
 from nas_sr.evaluate.validation import validation_psnr_rgb
+from nas_sr.families.imdeception.network import build
+from nas_sr.families.presets import PRESETS, preset
 
 
 @pytest.mark.parametrize("name", PRESETS)

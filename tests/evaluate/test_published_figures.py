@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from nas_sr.arch.weights import load_network
 from nas_sr.data.folders import find_pairs
-from nas_sr.data.pictures import read_picture
 from nas_sr.data.resize import downscale
+from nas_sr.data.user_images import read_picture
 from nas_sr.evaluate.benchmark import open_benchmark
 from nas_sr.evaluate.evaluate import Scores, bicubic, evaluate_images
 from nas_sr.evaluate.metrics import luma, psnr_db, to_samples
 from nas_sr.evaluate.upscalers import Upscaler, network_upscaler, to_batch
+from nas_sr.families.weights import load_network
 
 
 @functools.cache

@@ -8,13 +8,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nas_sr.arch.network import Network, build
-from nas_sr.arch.spec import ArchSpec
-from nas_sr.arch.weights import load_network
 from nas_sr.data.images import read_rgb
 from nas_sr.evaluate.evaluate import bicubic
 from nas_sr.evaluate.tiles import Tiling, network_tiling
 from nas_sr.evaluate.upscalers import Upscaler, network_upscaler
+from nas_sr.families.imdeception.network import Network, build
+from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.weights import load_network
 
 RANDOM = np.random.default_rng(0)
 

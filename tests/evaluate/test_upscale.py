@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from nas_sr.data.images import read_rgb, write_png
-from nas_sr.data.pictures import Picture, read_picture, write_picture
 from nas_sr.data.resize import upscale
+from nas_sr.data.user_images import Picture, read_picture, write_picture
 from nas_sr.evaluate.evaluate import bicubic
-from nas_sr.evaluate.jobs import Job, plan_jobs
+from nas_sr.evaluate.jobs import UpscaleJob, plan_jobs
 from nas_sr.evaluate.tiles import Tiling
 from nas_sr.evaluate.upscale import enlarged, upscale_files
 from nas_sr.evaluate.upscalers import Upscaler
@@ -84,7 +84,8 @@ def test_what_a_format_cannot_hold_fails_alone_and_early(tmp_path: Path) -> None
     assert "a.png: its transparency does not fit JPEG; PNG and WEBP hold it" in done.problems[0]
     assert "b.png: its 16 bits a sample do not fit JPEG" in done.problems[1]
     done = upscale_files(
-        bicubic(4), [Job(tmp_path / "c.png", tmp_path / "c.webp"), Job(tmp_path / "d.png", tmp_path / "d.webp")]
+        bicubic(4),
+        [UpscaleJob(tmp_path / "c.png", tmp_path / "c.webp"), UpscaleJob(tmp_path / "d.png", tmp_path / "d.webp")],
     )
     assert done.problems == (f"{tmp_path / 'c.png'}: 24000x4 pixels; WEBP holds at most 16383 a side",)
     assert [file.name for file in done.files] == ["d.webp"]
@@ -96,7 +97,7 @@ def test_image_too_large_for_the_memory_is_refused_before_the_work(
     write_png(tmp_path / "a.png", np.zeros((300, 400, 3), np.uint8))
     memory = psutil.virtual_memory()
     monkeypatch.setattr(psutil, "virtual_memory", lambda: memory._replace(available=5_000_000))
-    done = upscale_files(bicubic(4), [Job(tmp_path / "a.png", tmp_path / "b.png")])
+    done = upscale_files(bicubic(4), [UpscaleJob(tmp_path / "a.png", tmp_path / "b.png")])
     assert done.files == ()
     assert "400x300 pixels become 1600x1200, which needs 0.0 GB of memory" in done.problems[0]
 
@@ -118,7 +119,7 @@ def test_failure_of_the_model_is_said_and_the_rest_is_done(tmp_path: Path) -> No
 
 def test_file_that_appears_meanwhile_is_kept(tmp_path: Path) -> None:
     write_png(tmp_path / "a.png", IMAGE)
-    job = Job(tmp_path / "a.png", tmp_path / "b.png")
+    job = UpscaleJob(tmp_path / "a.png", tmp_path / "b.png")
     appeared = lambda image: job.target.write_text("somebody else's")  # noqa: E731
     done = upscale_files(bicubic(2), [job], began=appeared)
     assert job.target.read_text() == "somebody else's"
@@ -131,7 +132,7 @@ def test_place_that_cannot_be_written_to_is_named_and_the_rest_is_done(tmp_path:
     write_png(tmp_path / "a.png", IMAGE)
     (tmp_path / "file").write_text("no folder")
     (tmp_path / "folder.png").mkdir()
-    jobs = [Job(tmp_path / "a.png", tmp_path / name) for name in ("file/a.png", "folder.png", "c.png")]
+    jobs = [UpscaleJob(tmp_path / "a.png", tmp_path / name) for name in ("file/a.png", "folder.png", "c.png")]
     done = upscale_files(bicubic(2), jobs, overwrite=True)
     assert done.files == (tmp_path / "c.png",)
     assert [line.split(": could not be written")[0] for line in done.problems] == [str(job.target) for job in jobs[:2]]
@@ -142,7 +143,7 @@ def test_metadata_that_has_no_room_fails_that_file_only(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x010E] = "x" * 70_000
     Image.fromarray(IMAGE).save(tmp_path / "a.png", exif=exif)
-    jobs = [Job(tmp_path / "a.png", tmp_path / name) for name in ("b.jpg", "b.png")]
+    jobs = [UpscaleJob(tmp_path / "a.png", tmp_path / name) for name in ("b.jpg", "b.png")]
     done = upscale_files(bicubic(2), jobs)
     assert done.files == (tmp_path / "b.png",)
     assert "more than the 65,500 bytes of JPEG" in done.problems[0]
@@ -153,7 +154,7 @@ def test_what_of_a_file_could_not_be_kept_is_said(tmp_path: Path) -> None:
     broken = b"Exif\x00\x00MM\x00\x2a\xff\xff\xff\xff" + b"\x09" * 20
     Image.fromarray(IMAGE).save(tmp_path / "a.jpg", exif=broken)
     said: list[str] = []
-    done = upscale_files(bicubic(2), [Job(tmp_path / "a.jpg", tmp_path / "b.png")], noted=said.append)
+    done = upscale_files(bicubic(2), [UpscaleJob(tmp_path / "a.jpg", tmp_path / "b.png")], noted=said.append)
     assert done.problems == ()
     assert said[0].startswith(f"{tmp_path / 'a.jpg'}: EXIF left out: it is broken")
 
@@ -163,7 +164,7 @@ def test_progress_is_told_by_tile(tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
     base = bicubic(2)
     upscaler = Upscaler(base.tiling._replace(side=10), base.enlarge)
-    upscale_files(upscaler, [Job(tmp_path / "a.png", tmp_path / "b.png")], tiled=lambda *at: told.append(at))
+    upscale_files(upscaler, [UpscaleJob(tmp_path / "a.png", tmp_path / "b.png")], tiled=lambda *at: told.append(at))
     assert told == [(done, 6) for done in range(1, 7)]
 
 

@@ -8,15 +8,15 @@ import onnx
 import pytest
 import torch
 
-from nas_sr.arch.network import build
-from nas_sr.arch.spec import ArchSpec
 from nas_sr.errors import UsageError
 from nas_sr.evaluate.evaluate import bicubic
 from nas_sr.evaluate.models import model_upscaler
 from nas_sr.evaluate.onnx_upscaler import onnx_upscaler
 from nas_sr.evaluate.upscalers import CannotUpscale, network_upscaler
 from nas_sr.export.bundle import write_weights
-from nas_sr.latency.onnx_export import export_onnx
+from nas_sr.families.imdeception.network import build
+from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.measure.onnx_export import export_onnx
 
 RANDOM = np.random.default_rng(0)
 SPEC = ArchSpec(core=4, gidbs=3, depth=1, head=8, nla_after=(1, 2), scale=2)

@@ -12,8 +12,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nas_sr.arch.network import build
-from nas_sr.arch.presets import preset
 from nas_sr.data.image_sets import image_sets
 from nas_sr.data.pack import Entry, Pack
 from nas_sr.evaluate.evaluate import bicubic, evaluate
@@ -27,6 +25,8 @@ from nas_sr.evaluate.validation import (
     shared_out,
     validation_psnr_rgb,
 )
+from nas_sr.families.imdeception.network import build
+from nas_sr.families.presets import preset
 
 SIDES = st.integers(13, 400)
 

@@ -11,14 +11,14 @@ import pytest
 import torch
 import yaml
 
-from nas_sr.arch.network import build
-from nas_sr.arch.spec import ArchSpec
-from nas_sr.arch.weights import load_network, save_weights
 from nas_sr.cli.main import run
 from nas_sr.config import FullTraining, StudyConfig, read_yaml
 from nas_sr.export.bundle import record_training, training_alone
 from nas_sr.export.card import card
-from nas_sr.latency.latency import write_latency
+from nas_sr.families.imdeception.network import build
+from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.weights import load_network, save_weights
+from nas_sr.latency import write_latency
 from nas_sr.search.candidate import write_curve
 from nas_sr.search.outcome import Outcome
 from nas_sr.search.proposals import Proposals

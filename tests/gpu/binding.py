@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy
 
-from nas_sr.target.cuda import Cuda
+from nas_sr.device_program.cuda import Cuda
 
 TOO_MUCH = 1 << 46  # bytes: more than any GPU has
 

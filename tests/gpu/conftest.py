@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import nas_sr
-from nas_sr.latency.probe import probe
+from nas_sr.measure.inspection import inspect_target
 from tests.gpu import here
 from tests.gpu.figures import NAME, Figures
 from tests.gpu.profiles import this_gpu
@@ -43,7 +43,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def found() -> dict[str, Any]:
     """What the product's own probe finds here: the GPU, and each backend's versions or what it lacks."""
-    return probe(this_gpu("tensorrt"))
+    return inspect_target(this_gpu("tensorrt"))
 
 
 @pytest.fixture(scope="session")
@@ -80,7 +80,7 @@ def skip_without(product: str, found: dict[str, Any]) -> None:
     if "lacks" in found["backends"][product]:
         pytest.skip(f"{found['backends'][product]['lacks']}; {here.PRODUCTS[product][2]}")
     if product == "tensorrt-rtx":
-        from nas_sr.target.backends.tensorrt_rtx import compute_capabilities
+        from nas_sr.device_program.backends.tensorrt_rtx import compute_capabilities
 
         capability, known = found["gpu"]["facts"]["compute_capability"], compute_capabilities()
         if capability is not None and capability not in known:

@@ -55,7 +55,7 @@ def driver() -> str:
     """What is wrong with the NVIDIA driver."""
     if os.environ.get("CUDA_VISIBLE_DEVICES", "all") in ("", "-1"):
         return "CUDA_VISIBLE_DEVICES hides every GPU: unset it"
-    from nas_sr.target.gpu import gpu
+    from nas_sr.device_program.gpu import gpu
 
     if gpu().facts()["source"] is not None:
         return ""

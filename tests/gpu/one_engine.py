@@ -16,10 +16,10 @@ from typing import Any
 import numpy
 import onnxruntime
 
-from nas_sr.target import backends, cuda
-from nas_sr.target.failure import Failure
-from nas_sr.target.nvinfer.run import Engine
-from nas_sr.target.settings import OnnxFiles, Settings
+from nas_sr.device_program import backends, cuda
+from nas_sr.device_program.failure_kinds import Failure
+from nas_sr.device_program.nvinfer.run import Engine
+from nas_sr.device_program.settings import OnnxFiles, Settings
 from tests.gpu.here import PRODUCTS
 
 RUNS = 50

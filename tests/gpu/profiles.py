@@ -10,12 +10,12 @@ from typing import Any
 
 import yaml
 
-from nas_sr.arch.presets import PRESETS
-from nas_sr.arch.spec import ArchSpec
-from nas_sr.latency.measure import Network, measure
-from nas_sr.latency.onnx_export import export_untrained
-from nas_sr.latency.profile import HardwareProfile, profile
-from nas_sr.latency.record import Measurement
+from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.presets import PRESETS
+from nas_sr.measure.attempts import Network, measure
+from nas_sr.measure.measurement import Measurement
+from nas_sr.measure.onnx_export import export_untrained
+from nas_sr.measure.profile import HardwareProfile, profile
 from nas_sr.space import read_space
 
 # That of a GPU, with a window that is long enough for a few readings, and nothing taken again.

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from nas_sr.target.gpu import HARMLESS, IDLE, Watch
-from nas_sr.target.nvml import THROTTLE_REASONS
+from nas_sr.device_program.gpu import HARMLESS, IDLE, Watch
+from nas_sr.device_program.nvml import THROTTLE_REASONS
 
 
 class Sampled(NamedTuple):

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from nas_sr.arch.spec import ArchSpec
-from nas_sr.latency.device_lock import visitors
-from nas_sr.latency.profile import HardwareProfile
-from nas_sr.latency.record import Measurement
+from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.measure.device_lock import visitors
+from nas_sr.measure.measurement import Measurement
+from nas_sr.measure.profile import HardwareProfile
 from tests.gpu.profiles import timed
 from tests.waiting import until
 

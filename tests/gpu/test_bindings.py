@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from nas_sr.arch.presets import preset
-from nas_sr.latency.onnx_export import export_untrained
-from nas_sr.latency.onnx_fp16 import write_fp16
-from nas_sr.target.cuda import BINDINGS
+from nas_sr.device_program.cuda import BINDINGS
+from nas_sr.families.presets import preset
+from nas_sr.measure.onnx_export import export_untrained
+from nas_sr.measure.onnx_fp16 import write_fp16
 from tests.gpu import here
 from tests.gpu.binding import used
 from tests.gpu.figures import Figures
@@ -34,7 +34,7 @@ def binding(request: pytest.FixtureRequest) -> tuple[str, str]:
 
 
 def test_binding_does_what_a_measurement_asks_of_it(binding: tuple[str, str], found: dict, figures: Figures) -> None:
-    cuda = importlib.import_module(f"nas_sr.target.{binding[1]}").open_device()
+    cuda = importlib.import_module(f"nas_sr.device_program.{binding[1]}").open_device()
     assert cuda.device.compute_capability == found["gpu"]["facts"]["compute_capability"]
     assert cuda.memory_free_mb() > 0
     done = used(cuda)

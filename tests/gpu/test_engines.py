@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from nas_sr.arch.presets import preset, preset_name
-from nas_sr.arch.spec import ArchSpec
-from nas_sr.latency.latency_cache import repeats_of_finalist
-from nas_sr.latency.record import Measurement
-from nas_sr.latency.stability import disturbances
+from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.presets import preset, preset_name
+from nas_sr.measure.latency_cache import repeats_of_finalist
+from nas_sr.measure.measurement import Measurement
+from nas_sr.measure.stability import disturbances
 from tests.gpu.figures import Figures
 from tests.gpu.profiles import networks, this_gpu, timed
 from tests.gpu.readings import Sampled, implausible
@@ -74,8 +74,8 @@ def test_engines_of_all(product: str, spec: ArchSpec, figures: Figures) -> None:
     taken = timed(spec, this_gpu(product))
     seen = _checked(taken, product)
     name = f"{preset_name(spec) or spec.label()} 512x256 fp16, {product}"
-    doubts = [*taken.labels, *([] if taken.stable else disturbances(taken, this_gpu(product)))]
-    figures.record(f"{name}: latency", taken.latency_ms, "ms", "; ".join(dict.fromkeys(doubts)))
+    instability_reasons = [*taken.labels, *([] if taken.stable else disturbances(taken, this_gpu(product)))]
+    figures.record(f"{name}: latency", taken.latency_ms, "ms", "; ".join(dict.fromkeys(instability_reasons)))
     figures.record(f"{name}: relative to the reference", taken.relative_latency, "", "imdeception-c8 is 1")
     figures.record(f"{name}: coefficient of variation", 100 * taken.cov, "%")
     figures.record(f"{name}: build", taken.engine["build_s"], "s")

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from nas_sr.latency.profile import profile
+from nas_sr.device_program.nvml import Nvml
+from nas_sr.measure.profile import profile
 from nas_sr.search.targets import target
-from nas_sr.target.nvml import Nvml
 from nas_sr.train.execution import Execution
+from tests.device_program.nvinfer.stand_in import StandInCuda
 from tests.gpu import here
 from tests.gpu.binding import used
 from tests.gpu.figures import Figures
@@ -24,7 +25,6 @@ from tests.gpu.readings import Sampled, implausible, sampled
 from tests.gpu.sharing import beside
 from tests.gpu.training import crops, fp16_that_overflows, from_the_cpu, halved
 from tests.search.quick import quick_cpu
-from tests.target.nvinfer.stand_in import StandInCuda
 from tests.train.quick import demonstration
 from tests.train.test_gradients import room_for
 
@@ -253,7 +253,7 @@ def test_engine_program_says_what_is_missing() -> None:
 def test_readings(tmp_path: Path) -> None:
     """Of a stand-in for the driver's library: an RTX 2080 at its lock, too warm."""
     pytest.importorskip("hypothesis")
-    from tests.target.test_gpu import DRIVER
+    from tests.device_program.test_gpu import DRIVER
 
     if shutil.which("gcc") is None:
         pytest.skip("needs gcc")

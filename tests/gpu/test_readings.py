@@ -8,7 +8,7 @@ import time
 import pytest
 import torch
 
-from nas_sr.target.gpu import gpu
+from nas_sr.device_program.gpu import gpu
 from tests.gpu.figures import Figures
 from tests.gpu.readings import implausible, sampled
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nas_sr.arch.presets import preset
+from nas_sr.families.presets import preset
 from tests.gpu.figures import Figures
 from tests.gpu.profiles import this_gpu, timed
 from tests.gpu.sharing import beside

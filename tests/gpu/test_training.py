@@ -7,8 +7,8 @@ import gc
 import pytest
 import torch
 
-from nas_sr.arch.presets import preset
 from nas_sr.errors import WorkError
+from nas_sr.families.presets import preset
 from nas_sr.train.execution import Execution, explained
 from tests.gpu.figures import Figures
 from tests.gpu.training import crops, executions, fp16_that_overflows, from_the_cpu, halved, little_gpu_memory, trained

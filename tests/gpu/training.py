@@ -10,15 +10,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from nas_sr.arch.network import build
-from nas_sr.arch.presets import preset
-from nas_sr.arch.spec import ArchSpec
 from nas_sr.config import Phase, Training
 from nas_sr.data.batches import Batches
 from nas_sr.data.pack import Pack
 from nas_sr.data.resident import ResidentPixels
 from nas_sr.evaluate.upscalers import full_precision
 from nas_sr.evaluate.validation import validation_psnr_rgb
+from nas_sr.families.imdeception.network import build
+from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.presets import preset
 from nas_sr.train.execution import Execution, choose_execution
 from nas_sr.train.gradients import gradients
 from nas_sr.train.loop import train

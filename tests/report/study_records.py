@@ -3,13 +3,13 @@
 import math
 import random
 
-from nas_sr.arch.counts import counts
-from nas_sr.arch.presets import PRESETS, preset_name
-from nas_sr.arch.spec import ArchSpec
-from nas_sr.front import hypervolume, pareto_front
-from nas_sr.latency.prediction import Grounds, Prediction
-from nas_sr.latency.record import Measurement, Repeat
-from nas_sr.records import Competitor, CurvePoint, StudyRecord, TrialRecord
+from nas_sr.families.counts import counts
+from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.presets import PRESETS, preset_name
+from nas_sr.measure.measurement import Measurement, Repeat
+from nas_sr.pareto import hypervolume, pareto_front
+from nas_sr.predict.prediction import Grounds, Prediction
+from nas_sr.records import Baseline, CurvePoint, StudyRecord, TrialRecord
 
 REFERENCE = (25.0, 60.0)
 LIMIT_MS = 40.0
@@ -127,8 +127,8 @@ def tensorrt(latency_ms, *, digest="a1b2c3d4e5f60718", labels=("floating clocks:
     )
 
 
-def competitor(name, psnr_db, latency):
-    return Competitor(name=name, file_digest="feedbeef0123", psnr_db=psnr_db, latency=latency)
+def baseline(name, psnr_db, latency):
+    return Baseline(name=name, file_digest="feedbeef0123", psnr_db=psnr_db, latency=latency)
 
 
 def trial(number, spec=None, *, state="complete", psnr_db=26.0, latency=None, **fields):
@@ -159,7 +159,7 @@ def study(
     target="cpu",
     targets=("cpu",),
     max_latency_ms=LIMIT_MS,
-    competitors=(),
+    baselines=(),
     reference=REFERENCE,
 ):
     complete = [one for one in trials if one.state == "complete"]
@@ -181,12 +181,12 @@ def study(
         hypervolume_history=tuple(
             (one.number, hypervolume(points[: index + 1], reference)) for index, one in enumerate(complete)
         ),
-        competitors=tuple(competitors),
+        baselines=tuple(baselines),
         importances=importances or {},
     )
 
 
-def on_board(record, latency, *, searched=True, competitors=()):
+def on_board(record, latency, *, searched=True, baselines=()):
     """The same study on the targets cpu and board, as a store gives it.
 
     `latency` is a function from a complete trial to its latency on the board; `searched` says whether the search itself
@@ -211,7 +211,7 @@ def on_board(record, latency, *, searched=True, competitors=()):
         target="board",
         targets=targets,
         max_latency_ms=limit_ms if searched else None,
-        competitors=competitors,
+        baselines=baselines,
         reference=(REFERENCE[0], limit_ms),
     )
     return [record.model_copy(update={"targets": targets, "config": config}), board]

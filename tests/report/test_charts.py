@@ -3,15 +3,15 @@ import json
 import pytest
 from plotly import graph_objects
 
-from nas_sr.arch.presets import preset
+from nas_sr.families.presets import preset
 from nas_sr.report import chart_style
 from nas_sr.report.front_info import front_info
 from nas_sr.report.hover import trial_hover
 from nas_sr.report.page import charts
 from nas_sr.report.pareto_chart import pareto_chart
 from tests.report.study_records import (
+    baseline,
     board_ms,
-    competitor,
     example_study,
     finalist,
     measurement,
@@ -49,7 +49,7 @@ STUDIES = {
     "example": [example_study()],
     "mixed": [mixed_study()],
     "two targets": predicted_on_board(example_study()),
-    "competitors": [mixed_study().model_copy(update={"competitors": (competitor("other", 26.3, prediction(15.0)),)})],
+    "baselines": [mixed_study().model_copy(update={"baselines": (baseline("other", 26.3, prediction(15.0)),)})],
 }
 
 
@@ -112,8 +112,8 @@ def test_infeasible_by_prediction_is_hollow_with_its_interval():
 
 
 def test_competitors_are_named_diamonds_apart_from_the_front():
-    rivals = (competitor("fast & good", 27.0, measurement(5.0)), competitor("other", 26.0, prediction(12.0)))
-    record = study([trial(0, latency=10.0)], competitors=rivals)
+    rivals = (baseline("fast & good", 27.0, measurement(5.0)), baseline("other", 26.0, prediction(12.0)))
+    record = study([trial(0, latency=10.0)], baselines=rivals)
     found = traces(record)
     for name, text, hollow in (
         ("For comparison, measured (1)", "fast &amp; good", False),
@@ -129,9 +129,9 @@ def test_competitors_are_named_diamonds_apart_from_the_front():
 
 
 def test_an_unstable_competitor_is_crossed():
-    record = study([trial(0, latency=10.0)], competitors=[competitor("a", 25.0, measurement(5.0, stable=False))])
+    record = study([trial(0, latency=10.0)], baselines=[baseline("a", 25.0, measurement(5.0, stable=False))])
     crosses = traces(record)["Not stable (1)"]
-    assert crosses["x"] == [record.competitors[0].latency.latency_ms]
+    assert crosses["x"] == [record.baselines[0].latency.latency_ms]
     assert crosses["customdata"] == []
 
 

@@ -1,7 +1,7 @@
 from nas_sr.report.front_info import front_info, unmeasured
 from nas_sr.report.info import export_command
 from tests.report.study_records import (
-    competitor,
+    baseline,
     example_study,
     measurement,
     on_board,
@@ -41,10 +41,10 @@ def test_a_point_has_the_low_and_high_end_of_its_kind():
 
 
 def test_a_competitor_is_no_trial_of_the_front():
-    rival = competitor("better in both", 30.0, prediction(1.0))
-    found = front_info(study([trial(0, latency=10.0)], competitors=[rival]))
+    rival = baseline("better in both", 30.0, prediction(1.0))
+    found = front_info(study([trial(0, latency=10.0)], baselines=[rival]))
     assert [point.trial for point in found.front] == [0]
-    assert found.competitors == (rival,)
+    assert found.baselines == (rival,)
     assert found.anything_predicted
     assert found.count("predicted") == 0
 

@@ -63,4 +63,4 @@ def test_cautions_count_stable_measurements_only():
             trial(4, latency=measurement(10.0, labels=("floating clocks",)), repeats=0),
         ]
     )
-    assert latencies.cautions(record) == ["floating clocks (2 of 2)", "hot (1 of 2)"]
+    assert latencies.notes(record) == ["floating clocks (2 of 2)", "hot (1 of 2)"]

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from nas_sr.report.write import write_report
-from tests.report.study_records import board_ms, competitor, example_study, on_board, prediction, study, trial
+from tests.report.study_records import baseline, board_ms, example_study, on_board, prediction, study, trial
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt-get install chromium")
@@ -197,7 +197,7 @@ def predicted(one):
 
 
 def test_switching_between_two_targets(tmp_path):
-    studies = on_board(example_study(30), predicted, competitors=[competitor("@other", 25.9, prediction(90.0))])
+    studies = on_board(example_study(30), predicted, baselines=[baseline("@other", 25.9, prediction(90.0))])
     cpu, board = studies
     seen, messages = browse(studies, tmp_path, CHOICE)
     assert messages == []

@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from nas_sr.arch.presets import preset
-from nas_sr.arch.spec import ArchSpec
+from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.presets import preset
 from nas_sr.records import StudyRecord
 from nas_sr.report import info
 from nas_sr.report.front_info import front_info
@@ -18,8 +18,8 @@ from nas_sr.report.parts import pick_card
 from nas_sr.report.sentences import hypervolume_sentence, pareto_sentences
 from nas_sr.report.write import write_report
 from tests.report.study_records import (
+    baseline,
     board_ms,
-    competitor,
     example_study,
     finalist,
     measurement,
@@ -177,7 +177,7 @@ def test_a_card_does_not_drown_in_reasons() -> None:
 
 
 def test_competitors_have_a_table() -> None:
-    record = study([trial(0, latency=measurement(9.0))], competitors=[competitor("other", 25.0, prediction(20.0))])
+    record = study([trial(0, latency=measurement(9.0))], baselines=[baseline("other", 25.0, prediction(20.0))])
     html = page([record])
     assert "For comparison" in text_of(html)
     assert html.index('id="pareto-cpu"') < html.index("Networks from elsewhere")
@@ -235,9 +235,7 @@ def nasty_study() -> list[StudyRecord]:
     """Every text that comes from outside tries to leave its place."""
     latency = prediction(5.0, source=NASTY, labels=(NASTY,))
     trials = [trial(0, latency=measurement(3.0, labels=(NASTY,))), trial(1, state="failed", reason=NASTY)]
-    cpu, board = on_board(
-        study(trials, name=NASTY), lambda one: latency, competitors=[competitor(NASTY, 26.0, latency)]
-    )
+    cpu, board = on_board(study(trials, name=NASTY), lambda one: latency, baselines=[baseline(NASTY, 26.0, latency)])
     return [cpu.model_copy(update={"target_title": NASTY}), board.model_copy(update={"target_title": NASTY})]
 
 

@@ -2,13 +2,11 @@ import pytest
 
 from nas_sr.report.front_info import front_info
 from nas_sr.report.view import view
-from tests.report.study_records import ENVIRONMENT, competitor, measurement, prediction, study, trial
+from tests.report.study_records import ENVIRONMENT, baseline, measurement, prediction, study, trial
 
 
-def info(*trials, environment=ENVIRONMENT, max_latency_ms=None, competitors=()):
-    return front_info(
-        study(list(trials), environment=environment, max_latency_ms=max_latency_ms, competitors=competitors)
-    )
+def info(*trials, environment=ENVIRONMENT, max_latency_ms=None, baselines=()):
+    return front_info(study(list(trials), environment=environment, max_latency_ms=max_latency_ms, baselines=baselines))
 
 
 FAST, SLOW = trial(0, psnr_db=26.0, latency=10.0), trial(1, psnr_db=26.5, latency=30.0)
@@ -65,15 +63,15 @@ def test_predicted_intervals_of_the_front_are_visible():
 
 
 def test_a_competitor_that_is_near_is_visible():
-    seen = view(info(FAST, SLOW, competitors=[competitor("near", 27.1, measurement(60.0))]))
+    seen = view(info(FAST, SLOW, baselines=[baseline("near", 27.1, measurement(60.0))]))
     assert holds(seen.psnr_db, 27.1)
     assert holds(seen.latency_ms, 60.0)
-    assert seen.competitors_outside == ()
+    assert seen.baselines_outside == ()
 
 
 @pytest.mark.parametrize(("psnr_db", "latency_ms"), [(29.0, 20.0), (26.2, 900.0), (20.0, 20.0)])
 def test_a_competitor_far_away_does_not_squash_the_front(psnr_db, latency_ms):
     alone = view(info(FAST, SLOW))
-    seen = view(info(FAST, SLOW, competitors=[competitor("far", psnr_db, measurement(latency_ms))]))
+    seen = view(info(FAST, SLOW, baselines=[baseline("far", psnr_db, measurement(latency_ms))]))
     assert (seen.psnr_db, seen.latency_ms, seen.outside) == (alone.psnr_db, alone.latency_ms, 0)
-    assert seen.competitors_outside == ("far",)
+    assert seen.baselines_outside == ("far",)

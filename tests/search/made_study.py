@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from nas_sr.arch.network import build
-from nas_sr.arch.weights import save_weights
 from nas_sr.config import StudyConfig
-from nas_sr.latency.latency import write_latency
+from nas_sr.families.imdeception.network import build
+from nas_sr.families.weights import save_weights
+from nas_sr.latency import write_latency
 from nas_sr.search.candidate import write_curve
 from nas_sr.search.outcome import Outcome
 from nas_sr.search.proposals import Proposals

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from nas_sr.arch.spec import ArchSpec
 from nas_sr.config import Phase, Training
-from nas_sr.latency.latency import Latency, write_latency
-from nas_sr.latency.prediction import Prediction
+from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.latency import Latency, write_latency
+from nas_sr.predict.prediction import Prediction
 from nas_sr.search import candidate
 from nas_sr.search.candidate import Evaluation, evaluate_candidate
 from nas_sr.search.outcome import Outcome, Reached, write_outcome

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from nas_sr.arch.presets import preset
 from nas_sr.config import Phase, Training
-from nas_sr.latency import device_lock
+from nas_sr.families.presets import preset
+from nas_sr.measure import device_lock
 from nas_sr.search import candidate
 from nas_sr.search.candidate import Evaluation, evaluate_candidate
 from nas_sr.search.outcome import Outcome

@@ -14,14 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from nas_sr.arch.spec import ArchSpec
 from nas_sr.config import StudyConfig
 from nas_sr.errors import UsageError, WorkError
+from nas_sr.families.imdeception.spec import ArchSpec
 from nas_sr.search import candidate
 from nas_sr.search.candidate import Evaluation, evaluate_candidate
 from nas_sr.search.failures import kind, of_environment
 from nas_sr.search.outcome import Outcome, read_outcome
-from nas_sr.search.progress import Progress
+from nas_sr.search.progress import SearchProgress
 from nas_sr.search.proposals import Proposals
 from nas_sr.search.search import search
 from nas_sr.search.store import StudyStore
@@ -132,7 +132,7 @@ def test_outcome_that_the_disk_has_no_room_for_is_told_all_the_same(
 def searcher(tmp_path: Path) -> JournalSearcher:
     store = StudyStore.create(tmp_path / "study", StudyConfig(), {})
     proposals = Proposals(store, parse_space(SPACE, Path("space.yaml")))
-    return JournalSearcher(proposals, 9, Progress(Console(file=io.StringIO(), width=200), 9, {}))
+    return JournalSearcher(proposals, 9, SearchProgress(Console(file=io.StringIO(), width=200), 9, {}))
 
 
 def _tell(searcher: JournalSearcher, name: str, outcome: Outcome) -> None:

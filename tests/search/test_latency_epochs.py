@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 import yaml
 
-from nas_sr.arch.spec import ArchSpec
 from nas_sr.config import StudyConfig
 from nas_sr.errors import UsageError
-from nas_sr.latency import latency_cache
-from nas_sr.latency.latency import write_latency
-from nas_sr.latency.profile import profile
+from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.latency import write_latency
+from nas_sr.measure import latency_cache
+from nas_sr.measure.profile import profile
+from nas_sr.search.finalists import finalise
 from nas_sr.search.latency_epochs import EPOCHS, LatencyEpochs, current_epoch
 from nas_sr.search.outcome import Outcome
 from nas_sr.search.proposals import Proposals
-from nas_sr.search.settle import settle
 from nas_sr.search.store import StudyStore
 from nas_sr.search.targets import keep_epoch, target
 from nas_sr.space import parse_space
@@ -104,7 +104,7 @@ def test_changed_device_is_refused_or_begins_an_epoch_in_which_everything_is_mea
     assert during.front == ()  # never a mixture of the two
     assert {trial.state for trial in during.trials if trial.repeats is None} == {"interrupted"}
     assert "of an earlier epoch" in during.trials[0].reason
-    settle(store, measuring, "all", told.append)
+    finalise(store, measuring, "all", told.append)
     after = store.record()
     assert {trial.state for trial in after.trials} == {"complete"}
     epoch = current_epoch(store.folder, "quick-cpu")

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from nas_sr.arch.presets import PRESETS
 from nas_sr.config import StudyConfig
 from nas_sr.errors import UsageError
+from nas_sr.families.presets import PRESETS
 from nas_sr.files import write_json
 from nas_sr.search.outcome import Outcome, write_outcome
 from nas_sr.search.proposals import Proposals

@@ -9,7 +9,7 @@ import psutil
 import pytest
 import yaml
 
-from nas_sr.arch.spec import ArchSpec
+from nas_sr.families.imdeception.spec import ArchSpec
 from nas_sr.records import StudyRecord
 from nas_sr.search import candidate
 from nas_sr.search.store import StudyStore

@@ -9,7 +9,7 @@ import psutil
 import pytest
 import yaml
 
-from nas_sr.latency.record import Measurement
+from nas_sr.measure.measurement import Measurement
 from nas_sr.search.store import StudyStore
 from tests.search.quick import answered, searched, write_configs
 from tests.sshd import Server
@@ -70,7 +70,7 @@ def test_silent_device_is_predicted_for_and_measured_once_it_answers(
 ) -> None:
     options = _options(tmp_path, device, python38)
     drone = str(tmp_path / "drone.yaml")
-    calibrate = ["hw", "calibrate", drone, "--space", str(tmp_path / "space.yaml"), "--probes", "5", "--json"]
+    calibrate = ["hw", "calibrate", drone, "--space", str(tmp_path / "space.yaml"), "--points", "5", "--json"]
     calibrated, _ = answered(calibrate)
     assert Path(calibrated["calibration"]) == tmp_path / "drone.calibration.json"
     assert calibrated["points"] == 5
@@ -99,7 +99,7 @@ def test_silent_device_is_predicted_for_and_measured_once_it_answers(
 def test_uncertain_measures_the_front_and_leaves_no_guess_unmarked(tmp_path: Path) -> None:
     options = write_configs(tmp_path)
     hw = str(tmp_path / "quick-cpu.yaml")
-    calibrate = ["hw", "calibrate", hw, "--space", str(tmp_path / "space.yaml"), "--probes", "6", "--json"]
+    calibrate = ["hw", "calibrate", hw, "--space", str(tmp_path / "space.yaml"), "--points", "6", "--json"]
     answered(calibrate)
     result, _ = searched([*options, "--budget", "6", "--measure", "uncertain"])
     assert {point["latency_kind"] for point in result["front"]} == {"measured"}

@@ -14,15 +14,15 @@ import ray
 import yaml
 from rich.console import Console
 
-from nas_sr.arch.spec import ArchSpec
 from nas_sr.config import StudyConfig
 from nas_sr.errors import UsageError, WorkError
-from nas_sr.latency.failure import MeasurementFailed
+from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.measure.measurement_error import MeasurementFailed
 from nas_sr.ray_cluster import ray_cluster
 from nas_sr.search import targets, tune
 from nas_sr.search.candidate import Evaluation, evaluate_candidate
 from nas_sr.search.outcome import Outcome
-from nas_sr.search.progress import Progress
+from nas_sr.search.progress import SearchProgress
 from nas_sr.search.proposals import Proposals
 from nas_sr.search.store import StudyStore
 from nas_sr.search.targets import target
@@ -143,7 +143,7 @@ def test_candidate_of_a_silent_device_is_given_back_and_proposed_again(tmp_path:
     store = StudyStore.create(tmp_path / "study", StudyConfig(hw=(away,)), {})
     space = parse_space(SPACE, Path("space.yaml"))
     proposals, console = Proposals(store, space), Console(file=io.StringIO())
-    searcher = JournalSearcher(proposals, budget=4, progress=Progress(console, 4, {}))
+    searcher = JournalSearcher(proposals, budget=4, progress=SearchProgress(console, 4, {}))
     config = searcher.suggest("tune's name of it")
     assert isinstance(config, dict)
     spec = ArchSpec(**config["spec"])
@@ -191,7 +191,7 @@ def test_search_on_a_device_that_falls_silent_stops_with_a_clear_error_and_loses
 
     with (
         pytest.raises(WorkError, match=r"nothing is lost; continue it with the same command: drone: it is off"),
-        Progress(console, 4, {}) as progress,
+        SearchProgress(console, 4, {}) as progress,
     ):
         run_candidates(proposals, 4, _evaluation(tmp_path, "cpu"), evaluate, Resources(2), progress)
     states = [trial.state for trial in store.trials()]
@@ -203,7 +203,7 @@ def test_search_on_a_device_that_falls_silent_stops_with_a_clear_error_and_loses
     assert ray.is_initialized()
     with (
         pytest.raises(UsageError, match="3 cores and 0 GPUs are needed at once, and Ray's machines have: 2 cores, 0"),
-        Progress(console, 4, {}) as progress,
+        SearchProgress(console, 4, {}) as progress,
     ):
         run_candidates(again, 4, _evaluation(tmp_path, "cpu"), evaluate, Resources(3), progress)
     here = ray.get_runtime_context().gcs_address

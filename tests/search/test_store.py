@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from nas_sr.arch.spec import ArchSpec
 from nas_sr.config import StudyConfig
-from nas_sr.latency.latency import write_latency
-from nas_sr.latency.profile import profile
+from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.latency import write_latency
+from nas_sr.measure.profile import profile
 from nas_sr.search.journal import WholeLines
 from nas_sr.search.outcome import Outcome
 from nas_sr.search.proposals import Proposals

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from nas_sr.cli.main import run
-from nas_sr.latency.record import Measurement
+from nas_sr.measure.measurement import Measurement
 from nas_sr.search.latency_epochs import current_epoch
 from nas_sr.search.store import StudyStore
 from tests.search.quick import answered, searched, write_configs

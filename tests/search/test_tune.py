@@ -11,7 +11,7 @@ from rich.console import Console
 from nas_sr.config import StudyConfig
 from nas_sr.search import tune
 from nas_sr.search.outcome import Outcome
-from nas_sr.search.progress import Progress
+from nas_sr.search.progress import SearchProgress
 from nas_sr.search.proposals import Proposals
 from nas_sr.search.store import StudyStore
 from nas_sr.search.tune import JournalSearcher, Resources
@@ -23,7 +23,7 @@ SPACE = parse_space({"parameters": {"core": [2, 4, 6, 8], "gidbs": [1, 2]}}, Pat
 def test_one_candidate_more_than_run_is_given_out(tmp_path: Path) -> None:
     store = StudyStore.create(tmp_path / "s", StudyConfig(sampler="random"), {})
     console = Console(file=io.StringIO())
-    searcher = JournalSearcher(Proposals(store, SPACE), budget=5, progress=Progress(console, 5, {}))
+    searcher = JournalSearcher(Proposals(store, SPACE), budget=5, progress=SearchProgress(console, 5, {}))
     searcher.at_once = 2
     asked = [searcher.suggest(str(number)) for number in range(4)]
     assert [isinstance(each, dict) for each in asked] == [True, True, True, False]

@@ -9,16 +9,16 @@ from types import SimpleNamespace
 import pytest
 from torch import nn
 
-from nas_sr.arch.network import build
-from nas_sr.arch.spec import ArchSpec
-from nas_sr.arch.weights import load_network, save_weights
 from nas_sr.config import Phase, StudyConfig, Training
 from nas_sr.data.image_sets import ImageSets
 from nas_sr.evaluate import validation
 from nas_sr.evaluate.evaluate import bicubic, evaluate
 from nas_sr.evaluate.validation import bounded, everything, validation_psnr_rgb
-from nas_sr.latency.device_lock import measuring
-from nas_sr.latency.latency import write_latency
+from nas_sr.families.imdeception.network import build
+from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.weights import load_network, save_weights
+from nas_sr.latency import write_latency
+from nas_sr.measure.device_lock import measuring
 from nas_sr.report.table import trials_frame
 from nas_sr.report.write import write_report
 from nas_sr.search import candidate, full_validation

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from nas_sr.arch.network import build
-from nas_sr.arch.spec import ArchSpec
 from nas_sr.config import FullTraining, Phase, Training
 from nas_sr.data.image_sets import ImageSets, image_sets
+from nas_sr.families.imdeception.network import build
+from nas_sr.families.imdeception.spec import ArchSpec
 from nas_sr.records import CurvePoint
 from nas_sr.train.checkpoint import Checkpoint, Run, write_checkpoint
-from nas_sr.train.session import Interrupted, Job, carry_out
+from nas_sr.train.session import Interrupted, TrainingJob, carry_out
 
 SPEC = ArchSpec(core=4, gidbs=2, depth=2, head=16, nla_after=(1,))
 TWO_PHASES = Training(
@@ -31,13 +31,13 @@ def demonstration() -> ImageSets:
     return image_sets(None, None, 4, 24)
 
 
-def job(training: Training = TWO_PHASES, checkpoint: Checkpoint | None = None, **config: Any) -> Job:
+def job(training: Training = TWO_PHASES, checkpoint: Checkpoint | None = None, **config: Any) -> TrainingJob:
     """A training from a start that a few steps make better, or on from a checkpoint."""
     sets = demonstration()
     run = Run(config=FullTraining(training=training, **{"tensorboard": False, **config})).on(sets)
     weights = build(SPEC, training.seed).state_dict()
     weights["out.bias"] += 0.05  # too bright
-    return Job(run, SPEC, weights, checkpoint, sets.train.folder, sets.val.folder)
+    return TrainingJob(run, SPEC, weights, checkpoint, sets.train.folder, sets.val.folder)
 
 
 class Told:
@@ -75,7 +75,7 @@ class Told:
         return self.stop_after == self._position
 
 
-def carried_out(work: Job, told: Told) -> Told:
+def carried_out(work: TrainingJob, told: Told) -> Told:
     """Carries out a job here, to its end or until it was told to stop."""
     try:
         carry_out(work, told)

@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch import nn
 
-from nas_sr.arch.network import build
-from nas_sr.arch.spec import ArchSpec
 from nas_sr.config import FullTraining
 from nas_sr.errors import UsageError, WorkError
+from nas_sr.families.imdeception.network import build
+from nas_sr.families.imdeception.spec import ArchSpec
 from nas_sr.train.checkpoint import (
     Checkpoint,
     Run,

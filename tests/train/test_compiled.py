@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from nas_sr.arch.network import build
-from nas_sr.arch.spec import ArchSpec
 from nas_sr.config import FullTraining, Phase, StudyConfig, Training, parse, read_yaml
 from nas_sr.errors import UsageError, WorkError
+from nas_sr.families.imdeception.network import build
+from nas_sr.families.imdeception.spec import ArchSpec
 from nas_sr.records import CurvePoint
 from nas_sr.train import execution
 from nas_sr.train.execution import Execution, choose_execution, explained, resumed_execution

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from nas_sr.device_program.cores import usable_cpus
 from nas_sr.errors import UsageError
-from nas_sr.target.cores import usable_cpus
 from nas_sr.train.checkpoint import read_checkpoint
 from nas_sr.train.group import Group
 from nas_sr.train.mailbox import Mailbox

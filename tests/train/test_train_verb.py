@@ -14,14 +14,14 @@ import pytest
 import torch
 import yaml
 
-from nas_sr.arch.network import build
-from nas_sr.arch.spec import ArchSpec
-from nas_sr.arch.weights import load_network, save_weights
 from nas_sr.cli import networks
 from nas_sr.cli.main import run
 from nas_sr.config import FullTraining, Phase, Training, write_yaml
 from nas_sr.errors import UsageError
 from nas_sr.export.bundle import read_bundle
+from nas_sr.families.imdeception.network import build
+from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.weights import load_network, save_weights
 from nas_sr.files import held_alone, write_json
 from nas_sr.train import session
 from nas_sr.train.recipes import CHOICES

@@ -11,14 +11,14 @@ from PIL import Image
 from nas_sr.data.formats.parts import Metadata
 
 
-class Found(NamedTuple):
+class PillowMetadata(NamedTuple):
     """Metadata, and a line for each kind that is broken."""
 
     metadata: Metadata
     notes: tuple[str, ...]
 
 
-def pillows_metadata(image: Image.Image, exif: Callable[[Image.Image], bytes]) -> Found:
+def pillows_metadata(image: Image.Image, exif: Callable[[Image.Image], bytes]) -> PillowMetadata:
     """The metadata of an open image, `exif` being what finds its EXIF; one broken kind does not cost the others."""
     found: dict[str, Any] = {}
     notes = []
@@ -37,7 +37,7 @@ def pillows_metadata(image: Image.Image, exif: Callable[[Image.Image], bytes]) -
                 notes.append(f"{kind} left out: it is broken")
         if warned and key in found:
             notes.append(f"{kind} not kept whole: some of it is broken")
-    return Found(Metadata(**found), tuple(notes))
+    return PillowMetadata(Metadata(**found), tuple(notes))
 
 
 def stored_exif(image: Image.Image) -> bytes:

@@ -1,0 +1,71 @@
+"""One module a backend: ONNX -> engine file (`build`), engine file -> samples (`measure`)."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any, Sequence
+
+from ..failure_kinds import Failure
+
+MODULES = {
+    "onnxruntime": "onnxruntime",
+    "tensorrt": "tensorrt",
+    "tensorrt-rtx": "tensorrt_rtx",
+    "trtexec": "trtexec",
+}
+
+
+def backend(name: str) -> Any:
+    """The module of that name, if what it needs is there.
+
+    Raises:
+        Failure: kind device, with what is missing.
+    """
+    try:
+        module = importlib.import_module("." + MODULES[name], __package__)
+        module.versions()
+    except ImportError as error:
+        raise Failure("device", "{} cannot be used here: {}".format(name, error)) from error
+    return module
+
+
+def wrong_version(name: str, versions: dict[str, str], allowed: Sequence[str]) -> str | None:
+    """Why a backend's TensorRT does not apply; None where it does. TensorRT for RTX has versions of its own.
+
+    Args:
+        name: the backend.
+        versions: what it says of itself.
+        allowed: beginnings of versions, as 8.5 or 10; none: any.
+    """
+    found = versions.get("tensorrt", versions.get("trtexec"))
+    if found is None or not allowed or any((found + ".").startswith(each + ".") for each in allowed):
+        return None
+    return "{}: TensorRT {} is there, and the profile is for {} (`tensorrt:` in a profile of yours says others)".format(
+        name, found, ", ".join(allowed)
+    )
+
+
+def first_usable(names: list[str], tensorrt: Sequence[str] = ()) -> tuple[str, Any]:
+    """The first backend of these that can be used here, and its module.
+
+    Args:
+        names: backends.
+        tensorrt: beginnings of the versions of TensorRT that apply; none: any.
+
+    Raises:
+        Failure: kind device, with what each of them lacks.
+    """
+    lacks = []
+    for name in names:
+        try:
+            module = backend(name)
+        except Failure as failure:
+            lacks.append(failure.text)
+            continue
+        wrong = wrong_version(name, module.versions(), tensorrt)
+        if wrong is None:
+            return name, module
+        lacks.append(wrong)
+    remedy = "install one for {}, or name another Python with `python:` in the profile".format(sys.executable)
+    raise Failure("device", "{}; {}".format("; ".join(lacks), remedy))

@@ -1,0 +1,232 @@
+"""A network is measured once on a target: measurements are kept and used again while nothing they depend on changes.
+
+What is used again is the ratio to the reference network: the device may have been slower or faster then.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import onnxruntime
+from pydantic import ValidationError
+
+from nas_sr.cache import cache_folder
+from nas_sr.callbacks import Tell
+from nas_sr.device_program.conditions import machine
+from nas_sr.device_program.job import FORMAT
+from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.files import write_json
+from nas_sr.image_format import Layout
+from nas_sr.measure.attempts import REFERENCE, Network, file_digest, measure, reference_onnx
+from nas_sr.measure.device_lock import SharedDevice
+from nas_sr.measure.inspection import backend_there, inspect_target
+from nas_sr.measure.measurement import Measurement
+from nas_sr.measure.measurement_error import MeasurementFailed
+from nas_sr.measure.onnx_export import export_untrained
+from nas_sr.measure.profile import HardwareProfile
+from nas_sr.measure.stability import disturbances
+from nas_sr.onnx_file import read_onnx
+from nas_sr.onnx_input import image_input
+
+# A usual time needs a few measurements, and old ones must not outvote a machine that has changed for good.
+FEWEST_FOR_USUAL, MOST_FOR_USUAL = 3, 20
+
+
+def cached_or_measured(
+    spec: ArchSpec,
+    profile: HardwareProfile,
+    *,
+    final: bool = False,
+    per_layer: bool = False,
+    progress: Tell | None = None,
+) -> Measurement:
+    """The latency of a spec's network on a target; taken now unless a stable one is known.
+
+    Args:
+        spec: the network; its weights do not matter.
+        profile: the target.
+        final: with the protocol's fresh builds and processes.
+        per_layer: with the time of each layer; then it is always taken now.
+        progress: is told what happens.
+
+    Raises:
+        MeasurementFailed, ExportError: no figure.
+    """
+    known = None if per_layer else cached(spec.digest, profile, final=final)
+    if known:
+        return known
+    with tempfile.TemporaryDirectory(prefix="nas-sr-export-") as folder:
+        path = Path(folder) / "network.onnx"
+        with SharedDevice("cpu"):  # exporting is work too, and another candidate may be being measured
+            export_untrained(spec, path, (profile.lr_height, profile.lr_width))
+        return _measured_and_kept(spec.digest, path, profile, progress, final=final, per_layer=per_layer)
+
+
+def measured_together(
+    specs: Sequence[ArchSpec], profile: HardwareProfile, progress: Tell | None = None
+) -> list[Measurement]:
+    """The latencies of networks that are run in turn, with the protocol's fresh builds and processes: always taken now.
+
+    Raises:
+        MeasurementFailed, ExportError: one of them cannot be measured.
+    """
+    with tempfile.TemporaryDirectory(prefix="nas-sr-export-") as folder:
+        networks = [Network(spec.digest, Path(folder) / f"{spec.digest}.onnx") for spec in specs]
+        for spec, network in zip(specs, networks, strict=True):
+            with SharedDevice("cpu"):
+                export_untrained(spec, network.onnx, (profile.lr_height, profile.lr_width))
+        usual = usual_reference_ms(profile)
+        taken = measure(networks, profile, final=True, usual_reference_ms=usual, progress=progress)
+    for each in taken:
+        _keep(each, profile)
+    return taken
+
+
+def measured_reference(profile: HardwareProfile, progress: Tell | None = None) -> Measurement:
+    """The reference network timed with care: run by run in turn with itself, in as many processes as a finalist."""
+    careful = profile.protocol.model_copy(update={"reference_share": 1.0, "final_builds": 1})
+    network = Network(REFERENCE, reference_onnx(profile.lr_height, profile.lr_width))
+    return measure([network], profile.model_copy(update={"protocol": careful}), final=True, progress=progress)[0]
+
+
+def cached_or_measured_file(
+    path: Path,
+    profile: HardwareProfile,
+    *,
+    layout: Layout | None = None,
+    final: bool = False,
+    per_layer: bool = False,
+    progress: Tell | None = None,
+) -> Measurement:
+    """The latency of any ONNX file: at its own size where it fixes one, else at the profile's.
+
+    Raises:
+        UsageError: not an ONNX file that takes one RGB image, or its layout is neither said in the file nor given.
+        MeasurementFailed: no figure.
+    """
+    model, content = read_onnx(path)
+    image = image_input(model, str(path), layout)
+    profile = profile.model_copy(
+        update={"lr_height": image.height or profile.lr_height, "lr_width": image.width or profile.lr_width}
+    )
+    digest = _digest([content, image])  # what the same file is timed as depends on the layout, too
+    known = None if per_layer else cached(digest, profile, final=final)
+    return known or _measured_and_kept(
+        digest, path, profile, progress, layout=image.layout, final=final, per_layer=per_layer
+    )
+
+
+def cached(network_digest: str, profile: HardwareProfile, *, final: bool = False) -> Measurement | None:
+    """The stable measurement of a network that is known for this very target, if there is one."""
+    known = _read(_target_folder(profile) / f"{network_digest}.json")
+    enough = known and (not final or len(known.repeats) >= repeats_of_finalist(profile))
+    return known if known and known.stable and enough else None
+
+
+def repeats_of_finalist(profile: HardwareProfile) -> int:
+    """How many repeats a final measurement has; 0 where the protocol asks for one run of one build."""
+    runs = profile.protocol.final_builds * profile.protocol.final_runs
+    return runs if runs > 1 else 0
+
+
+def usual_reference_ms(profile: HardwareProfile) -> float | None:
+    """What the reference network usually takes there: the median over the last measurements.
+
+    Those during which others computed do not count, or quiet ones after them would look too fast. Those that are not
+    stable for another reason do: a device that has changed for good is called unusual only for a while.
+
+    None before there are enough of them.
+    """
+    measurements = [known for path in _target_folder(profile).glob("*.json") if (known := _read(path))]
+    quiet = [known for known in measurements if not disturbances(known, profile)]
+    latest = sorted(quiet, key=lambda known: known.measured_at)[-MOST_FOR_USUAL:]
+    return median(known.reference_latency_ms for known in latest) if len(latest) >= FEWEST_FOR_USUAL else None
+
+
+def _measured_and_kept(
+    network_digest: str,
+    path: Path,
+    profile: HardwareProfile,
+    progress: Tell | None,
+    *,
+    final: bool,
+    per_layer: bool,
+    layout: Layout | None = None,
+) -> Measurement:
+    usual = usual_reference_ms(profile)
+    network = Network(network_digest, path, layout)
+    (taken,) = measure(
+        [network], profile, final=final, per_layer=per_layer, usual_reference_ms=usual, progress=progress
+    )
+    _keep(taken, profile)
+    return taken
+
+
+def _keep(taken: Measurement, profile: HardwareProfile) -> None:
+    """For other studies too; what is not stable is kept for the usual reference only, and does not replace what is."""
+    path = _target_folder(profile) / f"{taken.network}.json"
+    known = _read(path)
+    if taken.stable or known is None or not known.stable:
+        write_json(path, taken.model_dump(mode="json"))
+
+
+def _target_folder(profile: HardwareProfile) -> Path:
+    """One folder for each set of everything but the network that a latency depends on."""
+    identity = {
+        "profile": profile.identity(),
+        "target": device_there(profile),
+        "reference": file_digest(reference_onnx(profile.lr_height, profile.lr_width)),
+        "format": FORMAT,
+    }
+    return cache_folder("latency", f"{profile.name}-{_digest(identity)}")
+
+
+def device_there(profile: HardwareProfile) -> dict[str, Any]:
+    """The machine, its GPU, and the versions of runtime and driver that are there, or that were there when the device
+    last answered.
+
+    Raises:
+        MeasurementFailed: it does not answer and never has.
+    """
+    if not profile.ssh and profile.backends == ("onnxruntime",):
+        return _named(machine(), {"onnxruntime": onnxruntime.__version__})
+    seen = cache_folder("targets") / f"{profile.name}-{_digest([profile.identity(), profile.where])}.json"
+    try:
+        found = _asked(profile)
+    except MeasurementFailed:
+        if not seen.is_file():
+            raise
+        return json.loads(seen.read_text())
+    if not seen.is_file() or json.loads(seen.read_text()) != found:
+        write_json(seen, found)
+    return found
+
+
+@lru_cache
+def _asked(profile: HardwareProfile) -> dict[str, Any]:
+    """What a device answers once in each process; its software does not change during a search."""
+    found = inspect_target(profile)
+    versions = found["backends"][backend_there(profile, found)]["versions"]
+    return {**_named(found["machine"], versions), "gpu": (found.get("gpu") or {}).get("facts")}
+
+
+def _named(machine: dict[str, Any], versions: dict[str, str]) -> dict[str, Any]:
+    return {"machine": {name: machine[name] for name in ("cpu", "cores", "architecture")}, "versions": versions}
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _read(path: Path) -> Measurement | None:
+    try:
+        return Measurement.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, ValidationError):  # never taken, or kept by a version with other records
+        return None
