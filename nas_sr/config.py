@@ -159,7 +159,11 @@ class FullTraining(Config):
 class StudyConfig(Config):
     """Everything that decides a study's results. The budget is not here: a study may always be given more."""
 
-    space: str = Field("imdeception_x4", description="a shipped search space or a path to a file")
+    space: tuple[str, ...] = Field(
+        ("imdeception_x4",),
+        min_length=1,
+        description="shipped search spaces or paths to files; several, one a family, are searched as one",
+    )
     hw: tuple[str, ...] = Field(
         ("cpu",),
         min_length=1,
@@ -182,7 +186,7 @@ class StudyConfig(Config):
     sampler: Literal["tpe", "nsga2", "random"] = "tpe"
     seed: int = 0
 
-    @field_validator("hw", "max_latency_ms", mode="before")
+    @field_validator("space", "hw", "max_latency_ms", mode="before")
     @classmethod
     def _one_or_several(cls, value: Any) -> Any:
         if value is None:

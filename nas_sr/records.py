@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from nas_sr.families.counts import Counts
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.registry import SpecField
 from nas_sr.latency import Latency
 from nas_sr.measure.measurement import Measurement
 from nas_sr.predict.prediction import Prediction
@@ -46,9 +46,9 @@ class TrialRecord(BaseModel):
     number: int
     state: State
     params: dict[str, Any]  # the sampler's parameters, by name
-    spec: ArchSpec
+    spec: SpecField
     counts: Counts  # at a 256x256 LR input
-    preset: str | None = None  # the paper's name of this network
+    preset: str | None = None  # the name that this network is known by
     psnr_db: float | None = None  # on the study's validation pixels
     full_validation: FullValidation | None = None  # of the front; it decides nothing
     latency_ms: float | None = None  # measured or predicted: see `latency.kind`

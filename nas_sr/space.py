@@ -1,21 +1,22 @@
-"""A search space: a YAML file of parameters and their choices, as Optuna distributions and as ArchSpecs."""
+"""A search space: a YAML file of a family's parameters and their choices, as Optuna distributions and as specs."""
 
 from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_origin
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
+from optuna.trial import Trial
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
 
 from nas_sr import shipped
 from nas_sr.config import Config, parse
 from nas_sr.errors import UsageError, unknown_name
-from nas_sr.families.imdeception.spec import ArchSpec
-from nas_sr.families.presets import PRESETS
+from nas_sr.families.base import Family, Spec
+from nas_sr.families.registry import NAMES, family
 from nas_sr.yaml_file import load_yaml
 
 Params = dict[str, str | int | float]
@@ -38,12 +39,20 @@ class Range(Config):
 
 
 class Space(Config):
-    """The parameters that a search varies. `fixed` and `scale` hold for every network of the space."""
+    """The parameters of one family that a search varies. `fixed` and `scale` hold for every network of the space."""
 
     title: str = ""
+    family: str = "imdeception"
     scale: Annotated[int, Field(ge=2, le=4)] = 4
     fixed: dict[str, Any] = Field(default_factory=dict)
     parameters: Annotated[dict[str, Range | list[Any]], Field(min_length=1)]
+
+    @field_validator("family")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        if value not in NAMES:
+            raise ValueError(str(unknown_name("family", value, NAMES)))
+        return value
 
     @field_validator("parameters", mode="before")
     @classmethod
@@ -55,18 +64,18 @@ class Space(Config):
 
     @model_validator(mode="after")
     def _names_fields_of_a_spec(self) -> Space:
-        fields = [name for name in ArchSpec.model_fields if name != "scale"]
+        fields = [name for name in self._family.spec_type.model_fields if name not in ("family", "scale")]
         for key in [*self.parameters, *self.fixed]:
             if key not in fields:
                 raise ValueError(str(unknown_name("parameter", key, fields)))
         for key, value in self.fixed.items():
-            _check_choice(f"fixed.{key}", value)
+            _check_choice(self._family, f"fixed.{key}", value)
         for key, given in self.parameters.items():
             if key in self.fixed:
                 raise ValueError(f"'{key}' is both a parameter and fixed")
             # Of a range its ends, before it is written out: `high` may be anything.
             for value in (given.low, given.high) if isinstance(given, Range) else given:
-                _check_choice(f"parameters.{key}", value)
+                _check_choice(self._family, f"parameters.{key}", value)
             values = self.values(key)
             if not values:
                 raise ValueError(f"parameters.{key}: no choices")
@@ -86,6 +95,10 @@ class Space(Config):
                 return self
         raise ValueError(f"no network of this space can be built; the first: {problem}")
 
+    def frozen(self) -> dict[str, Any]:
+        """Plain values of all of it."""
+        return self.model_dump(mode="json")
+
     def values(self, key: str) -> list[Any]:
         """The values of one parameter, in the file's order; a placement is a tuple."""
         given = self.parameters[key]
@@ -97,23 +110,36 @@ class Space(Config):
         """What Optuna samples from: whole-number ranges as such, everything else as categories."""
         return {key: self._distribution(key) for key in self.parameters}
 
+    def suggest(self, trial: Trial, prefix: str = "") -> None:
+        """Lets a trial take up a value for every parameter, whose names begin with `prefix`."""
+        for key, distribution in self.distributions().items():
+            if isinstance(distribution, IntDistribution):
+                trial.suggest_int(prefix + key, distribution.low, distribution.high, step=distribution.step)
+            else:
+                assert isinstance(distribution, CategoricalDistribution)
+                trial.suggest_categorical(prefix + key, distribution.choices)
+
     def _distribution(self, key: str) -> BaseDistribution:
         given = self.parameters[key]
         if isinstance(given, Range):
             return IntDistribution(given.low, given.high, step=given.step)
         return CategoricalDistribution([_sampled(value) for value in self.values(key)])
 
-    def spec(self, params: Params) -> ArchSpec:
-        """The network of one set of parameters. Attention past the last deep output is dropped.
+    def spec(self, params: Params) -> Spec:
+        """The network of one set of parameters.
 
         Raises:
             UsageError: these parameters cannot be built.
         """
         values: dict[str, Any] = {"scale": self.scale, **self.fixed, **params}
-        placement = _placement(values.get("nla_after", ()))
-        gidbs = values.get("gidbs", ArchSpec.model_fields["gidbs"].default)
-        values["nla_after"] = tuple(after for after in placement if after < gidbs)
-        return ArchSpec.from_json(values, "parameters")
+        spec: Spec = self._family.from_parameters(
+            {key: _listed(value) if _is_list(self._family, key) else value for key, value in values.items()}
+        )
+        return spec
+
+    @property
+    def _family(self) -> Family[Any]:
+        return family(self.family)
 
     def all_params(self) -> Iterator[Params]:
         """Every combination of parameters."""
@@ -140,9 +166,9 @@ class Space(Config):
         return total
 
     def presets(self) -> dict[str, Params]:
-        """The paper's presets (at this space's scale) that lie in this space, and their parameters."""
+        """The family's presets (at this space's scale) that lie in this space, and their parameters."""
         found = {}
-        for name, preset in PRESETS.items():
+        for name, preset in self._family.presets.items():
             spec = preset.at_scale(self.scale)
             wanted = {key: getattr(spec, key) for key in self.parameters}
             if all(value in self.values(key) for key, value in wanted.items()):
@@ -151,6 +177,66 @@ class Space(Config):
                 if self.spec(params).digest == spec.digest:
                     found[name] = params
         return found
+
+
+class JointSpace:
+    """Several spaces, each of another family, as one: the family is a parameter, and the others depend on it."""
+
+    def __init__(self, spaces: Sequence[Space]) -> None:
+        """
+        Raises:
+            UsageError: two of one family, or of different scales.
+        """
+        self._spaces = {space.family: space for space in spaces}
+        if len(self._spaces) < len(spaces):
+            raise UsageError(
+                f"one space a family can be searched, but got {', '.join(space.family for space in spaces)}"
+            )
+        scales = {space.scale for space in spaces}
+        if len(scales) > 1:
+            raise UsageError(f"spaces that are searched together must have one scale, but got {sorted(scales)}")
+        self.scale = spaces[0].scale
+
+    def suggest(self, trial: Trial) -> None:
+        """Lets a trial take up a family, and then a value for each of that family's parameters."""
+        name = str(trial.suggest_categorical(FAMILY, list(self._spaces)))
+        self._spaces[name].suggest(trial, f"{name}.")
+
+    def spec(self, params: Params) -> Spec:
+        """The network of one set of parameters.
+
+        Raises:
+            UsageError: these parameters cannot be built.
+        """
+        name = str(params[FAMILY])
+        prefix = f"{name}."
+        own = {key.removeprefix(prefix): value for key, value in params.items() if key.startswith(prefix)}
+        return self._spaces[name].spec(own)
+
+    @functools.cached_property
+    def architectures(self) -> dict[str, Params]:
+        """Digest -> the first parameters that give it: every distinct network of the spaces."""
+        return {
+            digest: _within_family(name, params)
+            for name, space in self._spaces.items()
+            for digest, params in space.architectures.items()
+        }
+
+    def presets(self) -> dict[str, Params]:
+        """The families' presets that lie in the spaces, and their parameters."""
+        return {
+            preset: _within_family(name, params)
+            for name, space in self._spaces.items()
+            for preset, params in space.presets().items()
+        }
+
+    def frozen(self) -> dict[str, Any]:
+        """Plain values of all of it, by family."""
+        return {name: space.frozen() for name, space in self._spaces.items()}
+
+
+FAMILY = "family"  # the parameter of a joint space
+SearchSpace = Space | JointSpace
 
 
 def read_space(name_or_path: str) -> Space:
@@ -163,45 +249,65 @@ def read_space(name_or_path: str) -> Space:
     return parse_space(load_yaml(path), path)
 
 
+def read_spaces(names: Sequence[str]) -> SearchSpace:
+    """One space or several as one, by their names or files.
+
+    Raises:
+        UsageError: as `read_space`, or they cannot be searched together.
+    """
+    spaces = [read_space(name) for name in names]
+    return spaces[0] if len(spaces) == 1 else JointSpace(spaces)
+
+
 def parse_space(value: Any, path: Path) -> Space:
     """The space in a file's plain values."""
     return parse(value, Space, str(path))
 
 
-def _check_choice(where: str, value: Any) -> None:
+def _within_family(name: str, params: Params) -> Params:
+    return {FAMILY: name, **{f"{name}.{key}": value for key, value in params.items()}}
+
+
+def _check_choice(owner: Family[Any], where: str, value: Any) -> None:
     """Raises a ValueError where no network at all has this value, whatever its other parameters."""
     field = where.partition(".")[2]
-    is_placement = field == "nla_after"
-    numbers = value if is_placement and isinstance(value, list) else (value,)
-    expected = is_placement == isinstance(value, list)
-    if not expected or any(isinstance(number, bool) or not isinstance(number, (int, float)) for number in numbers):
-        wanted = "lists of GIDB numbers such as [2, 4]" if is_placement else "numbers"
+    is_list = _is_list(owner, field)
+    is_text = get_origin(owner.spec_type.model_fields[field].annotation) is Literal
+    numbers = value if is_list and isinstance(value, list) else (value,)
+    wrong = any(isinstance(number, bool) or not isinstance(number, (int, float)) for number in numbers)
+    if not is_text and (is_list != isinstance(value, list) or wrong):
+        wanted = "lists of whole numbers such as [2, 4]" if is_list else "numbers"
         raise ValueError(f"{where}: choices are {wanted}, but got {value!r}")
     try:
-        _type_of(field).validate_python(value)
+        _type_of(owner.spec_type, field).validate_python(value)
     except ValidationError as error:
         problem = error.errors()[0]
         raise ValueError(f"{where}: {problem['msg']}, but got {problem['input']!r}") from None
 
 
 @functools.cache
-def _type_of(field: str) -> TypeAdapter[Any]:
-    """What an ArchSpec takes for one of its fields."""
-    info = ArchSpec.model_fields[field]
+def _type_of(spec_type: type[Spec], field: str) -> TypeAdapter[Any]:
+    """What a spec takes for one of its fields."""
+    info = spec_type.model_fields[field]
     kind: Any = info.annotation
     for rule in info.metadata:
         kind = Annotated[kind, rule]
     return TypeAdapter(kind, config=ConfigDict(strict=True))
 
 
+def _is_list(owner: Family[Any], field: str) -> bool:
+    """Whether a field of a family's spec holds several numbers."""
+    return field in owner.spec_type.model_fields and get_origin(owner.spec_type.model_fields[field].annotation) is tuple
+
+
 def _sampled(value: Any) -> str | int | float:
-    """A parameter's value as Optuna stores it: a placement becomes '2+4', none of them 'none'."""
+    """A parameter's value as Optuna stores it: several numbers become '2+4', none of them 'none'."""
     if isinstance(value, tuple):
         return "+".join(map(str, value)) or "none"
     return value
 
 
-def _placement(value: Any) -> tuple[int, ...]:
+def _listed(value: Any) -> tuple[int, ...]:
     if isinstance(value, str):
         return () if value == "none" else tuple(int(part) for part in value.split("+"))
     return tuple(value)

@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
+import optuna
 import pytest
 import yaml
 from optuna.distributions import CategoricalDistribution, IntDistribution
 
 from nas_sr.errors import UsageError
-from nas_sr.families.presets import PRESETS
-from nas_sr.space import parse_space, read_space
+from nas_sr.families.imdeception import FAMILY as IMDECEPTION
+from nas_sr.space import JointSpace, parse_space, read_space, read_spaces
 
 HERE = Path("mine.yaml")
 
@@ -16,9 +17,9 @@ HERE = Path("mine.yaml")
 def test_shipped_space_holds_the_presets() -> None:
     space = read_space("imdeception_x4")
     presets = space.presets()
-    assert set(presets) == set(PRESETS)
+    assert set(presets) == set(IMDECEPTION.presets)
     for name, params in presets.items():
-        assert space.spec(params).digest == PRESETS[name].digest
+        assert space.spec(params).digest == IMDECEPTION.presets[name].digest
 
 
 def test_distinct_networks_are_counted_by_digest() -> None:
@@ -114,3 +115,55 @@ def test_shipped_files_are_yaml_that_users_can_copy(tmp_path: Path) -> None:
         copy = tmp_path / f"{name}.yaml"
         copy.write_text(yaml.safe_dump(yaml.safe_load(shipped.find("search_spaces", name).read_text())))
         assert read_space(str(copy)) == read_space(name)
+
+
+COMPACT = {"family": "compact", "parameters": {"width": [8, 16], "activation": ["prelu", "relu"]}}
+GIDBS = {"parameters": {"core": [2, 4], "gidbs": [2, 3], "nla_after": [[], [2]]}}
+
+
+def test_space_of_another_family_has_that_familys_parameters() -> None:
+    space = parse_space(COMPACT, HERE)
+    assert {space.spec(params).label() for params in space.architectures.values()} == {
+        "w8x8",
+        "w16x8",
+        "w8x8 relu",
+        "w16x8 relu",
+    }
+    with pytest.raises(UsageError, match=r"unknown parameter 'core'; known: .*width"):
+        parse_space({"family": "compact", "parameters": {"core": [4]}}, HERE)
+    with pytest.raises(UsageError, match=r"unknown family 'compat'; known: compact"):
+        parse_space({"family": "compat", "parameters": {"width": [8]}}, HERE)
+    with pytest.raises(UsageError, match=r"parameters.activation: .*'prelu', 'relu' or 'leaky_relu', but got 'gelu'"):
+        parse_space({"family": "compact", "parameters": {"activation": ["gelu"]}}, HERE)
+
+
+def test_joint_space_asks_for_a_family_and_then_for_its_parameters_alone() -> None:
+    joint = JointSpace([parse_space(GIDBS, HERE), parse_space(COMPACT, HERE)])
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    families = set()
+    for _ in range(20):
+        trial = study.ask()
+        joint.suggest(trial)
+        name = trial.params["family"]
+        assert all(key == "family" or key.startswith(f"{name}.") for key in trial.params)
+        spec = joint.spec(trial.params)
+        assert spec.family == name
+        families.add(name)
+    assert families == {"imdeception", "compact"}
+
+
+def test_joint_space_holds_the_networks_and_presets_of_both() -> None:
+    first, second = read_space("imdeception_x4_quick"), read_space("compact_x4")
+    joint = read_spaces(["imdeception_x4_quick", "compact_x4"])
+    assert joint.architectures.keys() == first.architectures.keys() | second.architectures.keys()
+    assert joint.presets().keys() == first.presets().keys() | second.presets().keys()
+    for digest, params in joint.architectures.items():
+        assert joint.spec(params).digest == digest
+    assert read_spaces(["compact_x4"]) == second
+
+
+def test_spaces_that_cannot_be_searched_together_are_refused() -> None:
+    with pytest.raises(UsageError, match="one space a family can be searched, but got imdeception, imdeception"):
+        read_spaces(["imdeception_x4", "imdeception_x4_quick"])
+    with pytest.raises(UsageError, match=r"one scale, but got \[2, 4\]"):
+        JointSpace([parse_space(GIDBS, HERE), parse_space({**COMPACT, "scale": 2}, HERE)])

@@ -88,6 +88,7 @@ def space_show(
         print_json(
             {
                 "space": space,
+                "family": opened.family,
                 "parameters": values,
                 "combinations": opened.combinations(),
                 "distinct": len(digests),
@@ -95,14 +96,14 @@ def space_show(
             }
         )
         return
-    print(f"{opened.title or space} (x{opened.scale})")
+    print(f"{opened.title or space} ({opened.family}, x{opened.scale})")
     for key in opened.parameters:
         print(f"  {key:<10} {', '.join(str(list(v) if isinstance(v, tuple) else v) for v in opened.values(key))}")
     for key, value in opened.fixed.items():
         print(f"  {key:<10} {value} (fixed)")
     print(f"{opened.combinations():,} combinations, {len(digests):,} distinct networks")
     print(f"parameters from {min(params):,} to {max(params):,}")
-    print(f"the paper's presets inside: {', '.join(presets) or 'none'}")
+    print(f"known networks inside: {', '.join(presets) or 'none'}")
 
 
 @space_app.command("list")

@@ -13,7 +13,7 @@ from nas_sr.command_line import command, studies_option
 
 if TYPE_CHECKING:
     from nas_sr.callbacks import Tell
-    from nas_sr.families.imdeception.spec import ArchSpec
+    from nas_sr.families.base import Spec
     from nas_sr.image_format import Layout
     from nas_sr.latency import Latency
     from nas_sr.measure.measurement import Measurement
@@ -139,7 +139,7 @@ def _retaken(study: str, hw: str | None, studies: Path, as_json: bool) -> None:
     print_front(found)
 
 
-def _of_spec(spec: ArchSpec, hw: str, final: bool, layers: bool, progress: Tell) -> Latency:
+def _of_spec(spec: Spec, hw: str, final: bool, layers: bool, progress: Tell) -> Latency:
     """Measured; predicted where the device is silent and a calibration is known."""
     from nas_sr.measure.latency_cache import cached_or_measured, usual_reference_ms
     from nas_sr.measure.measurement_error import MeasurementFailed

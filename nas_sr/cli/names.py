@@ -11,7 +11,7 @@ import typer
 from nas_sr.command_line import DEFAULT_STUDIES, STUDIES_VARIABLE
 
 if TYPE_CHECKING:
-    from nas_sr.families.imdeception.spec import ArchSpec
+    from nas_sr.families.base import Spec
     from nas_sr.image_format import Layout
     from nas_sr.records import StudyRecord, TrialRecord
 
@@ -88,7 +88,7 @@ def study_trial(text: str, root: Path) -> tuple[StudyRecord, TrialRecord] | None
     return record, find_trial(record, int(match[2]))
 
 
-def arch(text: str, root: Path) -> ArchSpec:
+def arch(text: str, root: Path) -> Spec:
     """The spec meant by ARCH: a preset's name, a spec file, a bundle, or `STUDY:TRIAL`."""
     from nas_sr.families.presets import spec_from
 

@@ -71,7 +71,7 @@ def _trained(
     from nas_sr.data.image_sets import image_sets
     from nas_sr.errors import WorkError
     from nas_sr.export.bundle import read_bundle, record_training, write_weights
-    from nas_sr.families.imdeception.network import build
+    from nas_sr.families.network import build
     from nas_sr.families.weights import WEIGHTS, load_network
     from nas_sr.train.checkpoint import Run, read_checkpoint, refuse_other, refuse_other_network, refuse_unfinished
     from nas_sr.train.loop import Diverged
@@ -105,8 +105,11 @@ def _trained(
     console.print(images.description, style="dim", soft_wrap=True)
     if config.start == "weights":
         loaded = load_network(bundle / WEIGHTS)
-        refuse_other_network(loaded.spec, loaded.state_dict(), network, bundle / WEIGHTS)
-        network = loaded
+        if loaded.spec.digest == network.spec.deployed.digest:
+            network.load_deployed(loaded.state_dict())
+        else:
+            refuse_other_network(loaded.spec, loaded.state_dict(), network, bundle / WEIGHTS)
+            network = loaded
     with _TrainingView(console, run.training.steps) as view:
         try:
             trained = run_training(

@@ -39,7 +39,9 @@ def search(
         24, "--budget", min=1, help="Candidates to evaluate, earlier ones of the study included."
     ),
     name: str = typer.Option(None, "--name", help="Name of the study.  [default: HW-SPACE]"),
-    space: str = typer.Option(None, "--space", help="Search space: a name or a file.  [default: imdeception_x4]"),
+    space: list[str] = typer.Option(
+        None, "--space", help="Search space: a name or a file; once for each family.  [default: imdeception_x4]"
+    ),
     data: str = typer.Option(
         None, "--data", help="Training images: a folder or a pack.  [default: photographs inside ordinary packages]"
     ),
@@ -71,6 +73,7 @@ def search(
         nas-sr search --hw cpu --budget 12
         nas-sr search --hw cpu --budget 48 --max-latency 60 --data DF2K --val DIV2K_valid --name camera
         nas-sr search --hw my_xavier.yaml --hw rtx2080 --budget 200 --measure uncertain
+        nas-sr search --hw cpu --space imdeception_x4 --space compact_x4 --budget 24
     """
     from nas_sr.search.search import search as run_search
     from nas_sr.search.tune import Resources
@@ -78,7 +81,7 @@ def search(
 
     given = {
         "hw": [absolute(each) for each in hw or ()] or None,
-        "space": absolute(space),
+        "space": [absolute(each) for each in space or ()] or None,
         "data": absolute(data),
         "val": absolute(val),
         "max_latency_ms": max_latency or None,
@@ -250,7 +253,8 @@ def _study(
     changes = {key: value for key, value in given.items() if value is not None}
     named = {**base.model_dump(), **changes}
     targets = "+".join(Path(each).stem for each in named["hw"])
-    folder = new_study_folder(f"{targets}-{Path(named['space']).stem}" if name is None else name, studies)
+    spaces = "+".join(Path(each).stem for each in named["space"])
+    folder = new_study_folder(f"{targets}-{spaces}" if name is None else name, studies)
     if StudyStore.exists(folder) and config is None:
         base = StudyStore.read(folder).config
     values = {**base.model_dump(), **changes}

@@ -9,7 +9,8 @@ from nas_sr.errors import UsageError
 from nas_sr.evaluate.onnx_network import Convention, OnnxNetwork
 from nas_sr.evaluate.tiles import TILE, Tiling, network_tiling
 from nas_sr.evaluate.upscalers import Upscaler
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.base import Spec
+from nas_sr.families.registry import parse_spec, read_spec
 from nas_sr.image_format import Layout
 
 SPEC_KEY = "nas_sr_spec"  # in the metadata of an ONNX file
@@ -41,16 +42,16 @@ def check_scale(network: OnnxNetwork, scale: int, why: str) -> None:
         raise UsageError(f"{network.path}: does not enlarge by {scale} but by {network.scale}, {why}")
 
 
-def _spec_of(path: Path, metadata: dict[str, str]) -> ArchSpec:
+def _spec_of(path: Path, metadata: dict[str, str]) -> Spec:
     if SPEC_KEY in metadata:
         try:
             value = json.loads(metadata[SPEC_KEY])
         except ValueError as error:
             raise UsageError(f"{path}: the spec in its metadata is broken: {error}") from None
-        return ArchSpec.from_json(value, str(path))
+        return parse_spec(value, str(path))
     beside = path.with_name("spec.json")
     if beside.is_file():
-        return ArchSpec.read(beside)
+        return read_spec(beside)
     raise UsageError(
         f"{path}: no spec in its metadata and no spec.json beside it; how far a pixel reaches is not known"
     )

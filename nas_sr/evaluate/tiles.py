@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from nas_sr.callbacks import CountProgress
-from nas_sr.families.imdeception.plan import plan
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.base import Spec
+from nas_sr.families.registry import family_of
 
 TILE = 512  # LR pixels; images up to this size are computed whole
 
@@ -75,14 +75,8 @@ class Tiling(NamedTuple):
         return slice(part.start * self.scale, part.stop * self.scale)
 
 
-def network_tiling(spec: ArchSpec, side: int = TILE) -> Tiling:
-    """How a network can be applied to parts.
-
-    Each 3x3 convolution on the longest path reaches one pixel further, each attention to the end of its window; tiles
-    and halos are whole windows, so that attention sees the windows of the whole image.
-    """
-    numbers = plan(spec)
-    reach = 3 + sum(len(gidb.gblocks) for gidb in numbers.gidbs)  # head, tail_expand and out besides the Gblocks
-    reach += len(numbers.nlas) * (spec.nla_window - 1)
-    step = spec.nla_window if numbers.nlas else 1
-    return Tiling(spec.scale, -(-reach // step) * step, step, side)
+def network_tiling(spec: Spec, side: int = TILE) -> Tiling:
+    """How a network can be applied to parts: tiles and halos are whole steps, so that attention sees the windows of the
+    whole image."""
+    layers = family_of(spec).layers(spec)
+    return Tiling(layers.scale, layers.reach, layers.step, side)

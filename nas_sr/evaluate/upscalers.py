@@ -14,7 +14,7 @@ from nas_sr.callbacks import CountProgress
 from nas_sr.errors import UsageError
 from nas_sr.evaluate.metrics import to_samples
 from nas_sr.evaluate.tiles import TILE, Tiling, network_tiling
-from nas_sr.families.imdeception.network import Network
+from nas_sr.families.network import FamilyNetwork
 
 _GREY = np.array([0.299, 0.587, 0.114])  # BT.601
 
@@ -58,14 +58,14 @@ class Upscaler:
         return np.rint(large @ _GREY).astype(image.dtype)[:, :, None]
 
 
-def network_upscaler(network: Network, device: str = "cpu", tile: int = TILE) -> Upscaler:
+def network_upscaler(network: FamilyNetwork, device: str = "cpu", tile: int = TILE) -> Upscaler:
     """A network in PyTorch, in fp32 (no TF32), in tiles of about `tile` LR pixels a side.
 
     Raises:
         UsageError: no such device.
     """
     try:
-        network = network.to(device).eval()
+        network = network.to(device).eval().deployed()
     except (RuntimeError, AssertionError) as error:
         raise UsageError(f"device '{device}' cannot be used: {str(error).splitlines()[0][:120]}") from None
 

@@ -15,8 +15,9 @@ from nas_sr.config import FullTraining, read_yaml, write_yaml
 from nas_sr.errors import UsageError
 from nas_sr.evaluate.onnx_upscaler import SPEC_KEY
 from nas_sr.export.card import card
-from nas_sr.families.imdeception.network import Network
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.base import Spec
+from nas_sr.families.network import FamilyNetwork
+from nas_sr.families.registry import read_spec
 from nas_sr.families.weights import WEIGHTS, load_network, save_weights
 from nas_sr.files import held_alone, replacing, writable_folder, write_json
 from nas_sr.measure.onnx_export import export_onnx
@@ -108,14 +109,16 @@ def _not_training(folder: Path) -> AbstractContextManager[None]:
     return training_alone(folder) if (folder / FULL_TRAINING).is_dir() else nullcontext()
 
 
-def write_weights(folder: Path, network: Network) -> None:
-    """Puts a network's weights into a bundle, as safetensors and as ONNX with any height and width."""
+def write_weights(folder: Path, network: FamilyNetwork) -> None:
+    """Puts a network's weights into a bundle, in their deployed form: as safetensors, and as ONNX with any height and
+    width."""
+    network = network.deployed()
     save_weights(network.state_dict(), network.spec, folder / WEIGHTS)
     export_onnx(network, folder / ONNX)
     _name_architecture(folder / ONNX, network.spec)
 
 
-def read_bundle(folder: Path) -> tuple[ArchSpec, FullTraining]:
+def read_bundle(folder: Path) -> tuple[Spec, FullTraining]:
     """The spec and the training config of a bundle.
 
     Raises:
@@ -123,7 +126,7 @@ def read_bundle(folder: Path) -> tuple[ArchSpec, FullTraining]:
     """
     if not (folder / SPEC).is_file() or not (folder / TRAINING).is_file():
         raise UsageError(f"{folder}: not a bundle ({SPEC} and {TRAINING} expected); `nas-sr export STUDY` makes one")
-    return ArchSpec.read(folder / SPEC), read_yaml(folder / TRAINING, FullTraining)
+    return read_spec(folder / SPEC), read_yaml(folder / TRAINING, FullTraining)
 
 
 def record_training(folder: Path, steps: int, psnr_db: float) -> None:
@@ -132,7 +135,7 @@ def record_training(folder: Path, steps: int, psnr_db: float) -> None:
     write_json(folder / ORIGIN, {**origin, "trained": {"steps": steps, "psnr_db": psnr_db}})
 
 
-def _name_architecture(path: Path, spec: ArchSpec) -> None:
+def _name_architecture(path: Path, spec: Spec) -> None:
     """Puts the spec into an ONNX file: what cuts images into tiles must know how far a pixel reaches."""
     model = onnx.load(path)
     onnx.helper.set_model_props(model, {SPEC_KEY: json.dumps(spec.to_json())})

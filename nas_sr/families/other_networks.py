@@ -27,7 +27,6 @@ _NETWORKS = (
     ("EDSR or MSRResNet", (r"conv_first\.weight", r"body\.0\.conv1\.weight")),
     ("FSRCNN", (r"first_part\.0\.weight", r"mid_part\.0\.weight")),
     ("VDSR", (r"residual_layer\.0\.conv\.weight",)),
-    ("Real-ESRGAN's compact network (SRVGGNet)", (r"body\.0\.weight", r"body\.1\.weight", r"body\.2\.weight")),
     ("SRCNN", (r"conv1\.weight", r"conv2\.weight", r"conv3\.weight")),
     ("VGG", (r"features\.0\.weight", r"features\.2\.weight")),
 )

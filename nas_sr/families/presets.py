@@ -1,23 +1,17 @@
-"""The paper's networks by name, and the one place where a user's ARCH text becomes a spec."""
+"""Known networks by name, and the one place where a user's ARCH text becomes a spec."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from nas_sr.errors import UsageError, unknown_name
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.base import Spec
+from nas_sr.families.registry import NAMES, family, read_spec
 
-PRESETS: dict[str, ArchSpec] = {
-    "imdeception-c16-nla": ArchSpec(core=16, nla_after=(2, 4)),
-    "imdeception-c16": ArchSpec(core=16),
-    "imdeception-c12": ArchSpec(core=12),
-    "imdeception-c8": ArchSpec(core=8),
-    "imdeception-c4-nla": ArchSpec(core=4, nla_after=(2, 4)),
-    "imdeception-c4": ArchSpec(core=4),
-}
+PRESETS: dict[str, Spec] = {name: spec for each in NAMES for name, spec in family(each).presets.items()}
 
 
-def preset(name: str) -> ArchSpec:
+def preset(name: str) -> Spec:
     """The preset of that name.
 
     Raises:
@@ -28,12 +22,12 @@ def preset(name: str) -> ArchSpec:
     return PRESETS[name]
 
 
-def preset_name(spec: ArchSpec) -> str | None:
-    """The paper's name of this network, if it has one."""
-    return next((name for name, known in PRESETS.items() if known.digest == spec.digest), None)
+def preset_name(spec: Spec) -> str | None:
+    """The name that this network is known by, if it has one."""
+    return next((name for name, known in family(spec.family).presets.items() if known.digest == spec.digest), None)
 
 
-def spec_from(text: str) -> ArchSpec:
+def spec_from(text: str) -> Spec:
     """The spec behind a preset's name or a JSON file.
 
     Raises:
@@ -41,7 +35,7 @@ def spec_from(text: str) -> ArchSpec:
     """
     path = Path(text)
     if path.is_file():
-        return ArchSpec.read(path)
+        return read_spec(path)
     if text.endswith(".json"):
         raise UsageError(f"no spec file at '{text}'")
     return preset(text)

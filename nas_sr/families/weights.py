@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,10 +13,9 @@ from safetensors.torch import save
 from torch import Tensor
 
 from nas_sr.errors import UsageError
-from nas_sr.families.imdeception.inferred_spec import attentions, inferred_spec
-from nas_sr.families.imdeception.network import Network, build
-from nas_sr.families.imdeception.spec import ArchSpec
-from nas_sr.families.presets import PRESETS, preset_name
+from nas_sr.families.base import Spec
+from nas_sr.families.network import FamilyNetwork, build, parameter_differences, shapes
+from nas_sr.families.registry import NAMES, parse_spec
 from nas_sr.families.state_dict import FoundNetwork, find_network
 from nas_sr.families.torch_file import NotLoadable, read_torch_file
 from nas_sr.file_kind import file_kind
@@ -24,24 +24,24 @@ from nas_sr.files import replacing
 WEIGHTS = "weights.safetensors"  # in a bundle and in a trial's folder
 EXPECTED = (
     "expected is a bundle, its weights.safetensors, or a checkpoint (.pth, .ckpt, .safetensors) that holds the weights"
-    " of an IMDeception network"
+    f" of a network of a known family ({', '.join(NAMES)})"
 )
-_PAPERS_ATTENTION = (2, 4)  # the only places that the published network has it at
 
 
-def save_weights(state: Mapping[str, Tensor], spec: ArchSpec, path: Path) -> None:
+def save_weights(state: Mapping[str, Tensor], spec: Spec, path: Path) -> None:
     """Writes a network's state as safetensors that name their own architecture."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     with replacing(path) as temporary:
         temporary.write_bytes(save(tensors, metadata={"spec": json.dumps(spec.to_json())}))
 
 
-def load_network(path: Path) -> Network:
+def load_network(path: Path) -> FamilyNetwork:
     """The network in a bundle folder, in a file of ours, or in a checkpoint that holds the weights of one.
 
     Such a checkpoint may be of torch.save or safetensors, with the published names or ours, under any prefix and inside
     any dictionaries, as Lightning and BasicSR have them. Weights do not tell where a network's attention is: spec.json
-    beside the file does, and of the paper's own networks it is known.
+    beside the file does, and of the paper's own networks it is known. A file may hold the deployed form of a
+    network that is trained in another; then that is what it gives.
 
     Raises:
         UsageError: missing, broken, or without such a network: what the file is, and what is expected.
@@ -58,7 +58,9 @@ def load_network(path: Path) -> Network:
         raise UsageError(f"{path}: cannot be read: {error.strerror or 'input error'}") from None
     except NotLoadable as found:
         raise refusal(path, found, EXPECTED) from None
-    wrong = parameter_differences(state, _shapes(spec)) or _unusable(state)
+    if parameter_differences(state, shapes(spec)) and not parameter_differences(state, shapes(spec.deployed)):
+        spec = spec.deployed
+    wrong = parameter_differences(state, shapes(spec)) or _unusable(state)
     if wrong:
         raise UsageError(f"{path}: not weights of {spec.label()}: {wrong}")
     network = build(spec, seed=0)
@@ -82,7 +84,7 @@ def _inside(folder: Path) -> Path:
     raise UsageError(f"{folder}: a folder, but no weights there ({WEIGHTS} is missing); {EXPECTED}{there}")
 
 
-def _read(path: Path) -> tuple[ArchSpec, dict[str, Tensor]]:
+def _read(path: Path) -> tuple[Spec, dict[str, Tensor]]:
     kind = file_kind(path)
     if kind.kind == "safetensors":
         text, tensors = _safetensors(path)
@@ -107,60 +109,18 @@ def _safetensors(path: Path) -> tuple[str | None, dict[str, Tensor]]:
         raise NotLoadable("a safetensors file that is cut short or broken", "copy or download it again") from None
 
 
-def _spec_in(text: str, path: Path) -> ArchSpec:
+def _spec_in(text: str, path: Path) -> Spec:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
         raise NotLoadable("a safetensors file with a broken spec in its metadata") from None
-    return ArchSpec.from_json(value, str(path))
+    return parse_spec(value, str(path))
 
 
-def _spec_of(found: FoundNetwork, path: Path) -> ArchSpec:
-    """From the shapes; for attention, also from spec.json beside the file, or from what the paper's networks have."""
-    where = f" (under {found.where})" if found.where else ""
-    spec = inferred_spec(found.state)
-    if spec is None:
-        first = ", ".join(list(found.state)[:3])
-        raise NotLoadable(
-            f"a checkpoint with a part of an IMDeception network, or of one with another structure{where}: its"
-            f" {len(found.state)} tensors, {first}, ..., do not make up a network"
-        )
-    number = attentions(found.state)
-    if not number:
-        return spec
-    beside = path.with_name("spec.json")
-    if beside.is_file() and not found.published:
-        told = ArchSpec.read(beside)
-        if not parameter_differences(found.state, _shapes(told)):
-            return told
-    if number == len(_PAPERS_ATTENTION) and spec.gidbs > max(_PAPERS_ATTENTION) and spec.deep >= 4:
-        papers = ArchSpec.model_validate({**spec.model_dump(), "nla_after": _PAPERS_ATTENTION})
-        if found.published or preset_name(papers.at_scale(PRESETS["imdeception-c16-nla"].scale)):
-            return papers
-    raise NotLoadable(
-        f"a checkpoint with an IMDeception network {spec.label()} and {number} attentions{where}, of which the weights"
-        " do not tell the places",
-        "put its spec.json beside the file",
-    )
-
-
-def _shapes(spec: ArchSpec) -> dict[str, Tensor]:
-    """The names and shapes of a network's weights, without their memory."""
-    with torch.device("meta"):
-        return Network(spec).state_dict()
-
-
-def parameter_differences(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str:
-    """How many parameters are missing, unknown or of another shape, and the first three; empty when all agree."""
-
-    def shape(tensors: Mapping[str, Tensor], name: str) -> str:
-        return "x".join(map(str, tensors[name].shape)) if name in tensors else "absent"
-
-    names = list(dict.fromkeys([*expected, *found]))
-    different = [name for name in names if shape(found, name) != shape(expected, name)]
-    first = ", ".join(f"{name} ({shape(found, name)}, here {shape(expected, name)})" for name in different[:3])
-    more = ", ..." if len(different) > 3 else ""
-    return f"{len(different)} of {len(names)} parameters differ: {first}{more}" if different else ""
+def _spec_of(found: FoundNetwork, path: Path) -> Spec:
+    foreign = importlib.import_module(f"nas_sr.families.{found.naming.family}.foreign")
+    spec: Spec = foreign.spec_of(found, path.with_name("spec.json"))
+    return spec
 
 
 def _unusable(found: Mapping[str, Tensor]) -> str:

@@ -21,7 +21,7 @@ from nas_sr.cache import cache_folder
 from nas_sr.callbacks import Tell
 from nas_sr.device_program.conditions import machine
 from nas_sr.device_program.job import FORMAT
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.base import Spec
 from nas_sr.files import write_json
 from nas_sr.image_format import Layout
 from nas_sr.measure.attempts import REFERENCE, Network, file_digest, measure, reference_onnx
@@ -40,7 +40,7 @@ FEWEST_FOR_USUAL, MOST_FOR_USUAL = 3, 20
 
 
 def cached_or_measured(
-    spec: ArchSpec,
+    spec: Spec,
     profile: HardwareProfile,
     *,
     final: bool = False,
@@ -70,7 +70,7 @@ def cached_or_measured(
 
 
 def measured_together(
-    specs: Sequence[ArchSpec], profile: HardwareProfile, progress: Tell | None = None
+    specs: Sequence[Spec], profile: HardwareProfile, progress: Tell | None = None
 ) -> list[Measurement]:
     """The latencies of networks that are run in turn, with the protocol's fresh builds and processes: always taken now.
 

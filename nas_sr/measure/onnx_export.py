@@ -1,6 +1,6 @@
 """PyTorch network -> ONNX file that is known to compute the same: the only form that leaves for a device.
 
-No operator of the family takes longer or shorter for other weights, so one file stands for every network of a digest.
+No operator of the families takes longer or shorter for other weights, so one file stands for every network of a digest.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import torch
 from torch import nn
 
 from nas_sr.errors import WorkError
-from nas_sr.families.imdeception.network import build
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.base import Spec
+from nas_sr.families.network import FamilyNetwork, build
 from nas_sr.files import replacing
 from nas_sr.stages import stage
 
@@ -34,7 +34,7 @@ class ExportError(WorkError):
 
 
 def export_onnx(network: nn.Module, path: Path, lr_size: tuple[int, int] | None = None, opset: int = 17) -> None:
-    """Writes a network as ONNX: "input" (1, 3, h, w) -> "output", fp32, one file.
+    """Writes a network, in its deployed form, as ONNX: "input" (1, 3, h, w) -> "output", fp32, one file.
 
     Args:
         network: takes RGB in [0, 1]; it is left as it is.
@@ -46,6 +46,8 @@ def export_onnx(network: nn.Module, path: Path, lr_size: tuple[int, int] | None 
         ExportError: no such opset, or the file differs from PyTorch by 1e-4 or more on a random image.
     """
     network = copy.deepcopy(network).cpu().float().eval()
+    if isinstance(network, FamilyNetwork):
+        network = network.deployed()
     with replacing(path) as temporary:
         _trace(network, temporary, lr_size, opset)
         model = onnxslim.slim(onnx.load(temporary))
@@ -54,7 +56,7 @@ def export_onnx(network: nn.Module, path: Path, lr_size: tuple[int, int] | None 
 
 
 @stage("export")
-def export_untrained(spec: ArchSpec, path: Path, lr_size: tuple[int, int]) -> None:
+def export_untrained(spec: Spec, path: Path, lr_size: tuple[int, int]) -> None:
     """The file that is timed for a spec: static size, weights as before any training (seed 0)."""
     export_onnx(build(spec, seed=0), path, lr_size)
 

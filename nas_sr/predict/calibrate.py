@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from nas_sr.callbacks import Tell
 from nas_sr.config import Config
 from nas_sr.errors import WorkError
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.base import Spec
+from nas_sr.families.registry import SpecField
 from nas_sr.files import write_json
 from nas_sr.measure.measurement import Measurement
 from nas_sr.measure.measurement_error import MeasurementFailed
@@ -33,13 +34,13 @@ from nas_sr.space import Space
 
 PROBES = 20
 
-Measure = Callable[[ArchSpec], Measurement]
+Measure = Callable[[Spec], Measurement]
 
 
 class Taken(Config):
     """One network and its measurement."""
 
-    spec: ArchSpec
+    spec: SpecField
     measurement: Measurement
 
 
@@ -110,7 +111,7 @@ def cross_validated(points: Sequence[Point], roofline: Roofline) -> CrossValidat
 
 
 def _measured(
-    specs: Sequence[ArchSpec], measure: Measure, part: Path, profile_digest: str, tell: Tell
+    specs: Sequence[Spec], measure: Measure, part: Path, profile_digest: str, tell: Tell
 ) -> tuple[list[Taken], list[Omitted]]:
     """The measurements of the networks, those of an earlier call included, and the networks without one."""
     known = {each.spec.digest: each for each in _unfinished(part, profile_digest)}
@@ -137,7 +138,7 @@ def _measured(
     return taken, list(omitted.values())
 
 
-def _taken(spec: ArchSpec, measure: Measure) -> tuple[Taken | None, str, bool]:
+def _taken(spec: Spec, measure: Measure) -> tuple[Taken | None, str, bool]:
     """A stable measurement, else None, why, and whether it may come out otherwise later."""
     try:
         measurement = measure(spec)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import Field, model_validator
 
 from nas_sr.config import Config, Positive, Share
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.registry import SpecField
 from nas_sr.measure.device_facts import Facts
 from nas_sr.predict.roofline import Precision
 
@@ -24,7 +24,7 @@ Percent = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 class Point(Config):
     """One network's latency, and where it was measured here, what the interleaved reference network took meanwhile."""
 
-    spec: ArchSpec
+    spec: SpecField
     latency_ms: Measured
     relative_latency: Measured | None = Field(None, description="over the reference network's, run by run")
     reference_latency_ms: Measured | None = None
@@ -34,7 +34,7 @@ class Point(Config):
 class Omitted(Config):
     """A network that was to be measured, and why it is no point."""
 
-    spec: ArchSpec
+    spec: SpecField
     reason: str
 
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas_sr.errors import UsageError
+from nas_sr.families.base import Spec
 from nas_sr.families.counts import counts
-from nas_sr.families.imdeception.spec import ArchSpec
 from nas_sr.predict.features import matrix
 from nas_sr.predict.regression import LENGTH
 from nas_sr.predict.roofline import Roofline
@@ -24,7 +24,7 @@ CANDIDATES, JUDGED = 1500, 400
 COEFFICIENT, UNEXPLAINED, NOISE = 1.0, 0.1, 0.05
 
 
-def choose_design_points(space: Space, n: int, roofline: Roofline) -> list[ArchSpec]:
+def choose_design_points(space: Space, n: int, roofline: Roofline) -> list[Spec]:
     """`n` networks of a space, the most telling first; the same ones every time, and fewer are the beginning of more.
 
     They begin with the cheapest and the dearest of the paper's presets in the space. Each further one is the network
@@ -58,7 +58,7 @@ def choose_design_points(space: Space, n: int, roofline: Roofline) -> list[ArchS
 class _Covariance:
     """Of the log latencies of some networks, given the measurements so far."""
 
-    def __init__(self, specs: list[ArchSpec], roofline: Roofline) -> None:
+    def __init__(self, specs: list[Spec], roofline: Roofline) -> None:
         self._shares, self._places = _shares(specs, roofline), matrix(specs)
         self._known = np.zeros((len(specs), 0))  # prior covariance minus its square is what is left
         self._variances = COEFFICIENT**2 * (self._shares**2).sum(axis=1) + UNEXPLAINED**2
@@ -83,12 +83,12 @@ class _Covariance:
         return prior - self._known[rows] @ self._known[columns].T
 
 
-def _drawn(space: Space, n: int, seed: int) -> list[ArchSpec]:
+def _drawn(space: Space, n: int, seed: int) -> list[Spec]:
     """Up to `n` distinct networks of a space; all of them where it holds no more."""
     if space.combinations() <= n:
         return [space.spec(params) for params in space.architectures.values()]
     random_ = random.Random(seed)
-    found: dict[str, ArchSpec] = {}
+    found: dict[str, Spec] = {}
     for _ in range(n):
         try:
             spec = space.spec({key: random_.choice(space.values(key)) for key in space.parameters})
@@ -98,7 +98,7 @@ def _drawn(space: Space, n: int, seed: int) -> list[ArchSpec]:
     return list(found.values())
 
 
-def _shares(specs: list[ArchSpec], roofline: Roofline) -> Array:
+def _shares(specs: list[Spec], roofline: Roofline) -> Array:
     """What part each term would have of a network's time, if all terms took as long in the mean of the networks."""
     tile = roofline.tiles[len(roofline.tiles) // 2]
     terms = np.array([roofline.terms(spec, tile) for spec in specs])

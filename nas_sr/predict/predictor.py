@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.base import Spec
 from nas_sr.predict.features import Range
 from nas_sr.predict.prediction import OUTSIDE, Grounds, Prediction
 from nas_sr.predict.regression import Networks, Regression, left_out
@@ -67,7 +67,7 @@ class Predictor:
         target: str,
         source: str,
         digest: str,
-        specs: Sequence[ArchSpec],
+        specs: Sequence[Spec],
         latencies_ms: Sequence[float],
         roofline: Roofline,
         notes: Sequence[str] = (),
@@ -104,7 +104,7 @@ class Predictor:
         """Multiple that the device's kernels pad channels to: its facts' one, or the one that fits best."""
         return self._regression.tile
 
-    def predict(self, spec: ArchSpec, *labels: str) -> Prediction:
+    def predict(self, spec: Spec, *labels: str) -> Prediction:
         """The expected latency of a network; `labels` say what else a reader must know."""
         expected, deviations = self._regression.predict(Networks.of([spec], self._roofline))
         latency_ms = math.exp(float(expected[0]))

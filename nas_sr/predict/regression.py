@@ -11,7 +11,7 @@ from scipy.optimize import nnls
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.base import Spec
 from nas_sr.predict.features import matrix
 from nas_sr.predict.roofline import Roofline, Terms
 
@@ -47,7 +47,7 @@ class Networks:
     places: Array  # Features
 
     @classmethod
-    def of(cls, specs: Sequence[ArchSpec], roofline: Roofline) -> Networks:
+    def of(cls, specs: Sequence[Spec], roofline: Roofline) -> Networks:
         """These networks, for every tile that the kernels may use."""
         terms = {tile: np.array([roofline.terms(spec, tile) for spec in specs]) for tile in roofline.tiles}
         return cls(terms, matrix(specs))

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from nas_sr.families.imdeception.plan import ConvPlan, NetworkPlan, NlaPlan, plan
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.base import AttentionPlan, ConvPlan, Layers, Spec
+from nas_sr.families.registry import family_of
 from nas_sr.measure.device_facts import Facts
 
 Precision = Literal["fp32", "fp16"]
@@ -78,20 +78,20 @@ class Roofline(NamedTuple):
     def _bandwidth_gb_s(self) -> float | None:
         return self.facts.bandwidth_gb_s if self.facts else None
 
-    def terms(self, spec: ArchSpec, tile: int) -> Terms:
+    def terms(self, spec: Spec, tile: int) -> Terms:
         """The terms of a network.
 
         Args:
             spec: the network.
             tile: kernels pad channels to multiples of it; in a grouped convolution the channels of each group.
         """
-        numbers = plan(spec)
-        kinds = _by_kind(numbers)
+        layers = family_of(spec).layers(spec)
+        kinds = _by_kind(layers)
         pixels = self.lr_height * self.lr_width
         element_ms = self.byte_ms * BYTES[self.precision]
-        weights = sum(_weights(conv, tile) for conv in numbers.convs())
+        weights = sum(_weights(conv, tile) for conv in layers.convs)
         grouped = sum(_weights(conv, 1) for conv in kinds["grouped"])
-        attended = [(_padded(self.lr_height, nla) * _padded(self.lr_width, nla), nla) for nla in numbers.nlas]
+        attended = [(_padded(self.lr_height, each) * _padded(self.lr_width, each), each) for each in layers.attentions]
         return Terms(
             grouped=self.mac_ms * pixels * grouped,
             padding=self.mac_ms * pixels * (sum(_weights(conv, tile) for conv in kinds["grouped"]) - grouped),
@@ -100,15 +100,15 @@ class Roofline(NamedTuple):
             * (
                 pixels * sum(_weights(conv, tile) for conv in kinds["pointwise"])
                 # Query times key, and score times value.
-                + sum(size * 2 * nla.out.inputs * _tokens(nla) for size, nla in attended)
+                + sum(size * 2 * each.channels * each.tokens for size, each in attended)
             ),
-            traffic=element_ms * (pixels * _channels_moved(numbers, tile) + weights),
+            traffic=element_ms * (pixels * _channels_moved(layers, tile) + weights),
             unfolded=element_ms * pixels * sum(conv.kernel**2 * conv.inputs for conv in kinds["grouped"]),
-            copies=element_ms * pixels * 2 * _channels_copied(numbers, tile),
+            copies=element_ms * pixels * 2 * _channels_copied(layers, tile),
             attention=element_ms
             * 2
-            * sum(size * (4 * nla.out.inputs + _tokens(nla) / nla.patch**2) for size, nla in attended),
-            launches=float(len(numbers.convs())),
+            * sum(size * (4 * each.channels + each.tokens / each.patch**2) for size, each in attended),
+            launches=float(len(layers.convs)),
         )
 
 
@@ -117,9 +117,9 @@ def multiple(channels: int, tile: int) -> int:
     return -(-channels // tile) * tile
 
 
-def _by_kind(numbers: NetworkPlan) -> dict[str, list[ConvPlan]]:
+def _by_kind(layers: Layers) -> dict[str, list[ConvPlan]]:
     kinds: dict[str, list[ConvPlan]] = {"grouped": [], "spatial": [], "pointwise": []}
-    for conv in numbers.convs():
+    for conv in layers.convs:
         kinds["grouped" if conv.groups > 1 else "pointwise" if conv.kernel == 1 else "spatial"].append(conv)
     return kinds
 
@@ -130,29 +130,20 @@ def _weights(conv: ConvPlan, tile: int) -> int:
     return inputs * outputs * conv.groups * conv.kernel**2
 
 
-def _channels_moved(numbers: NetworkPlan, tile: int) -> int:
+def _channels_moved(layers: Layers, tile: int) -> int:
     """Channels read and written by all convolutions, the additions (two read, one written) and the pixel shuffle."""
-    convs = sum(multiple(conv.inputs, tile) + multiple(conv.outputs, tile) for conv in numbers.convs())
-    added = [numbers.head.outputs, *(nla.out.outputs for nla in numbers.nlas)]
-    return convs + 3 * sum(multiple(channels, tile) for channels in added) + 2 * numbers.out.outputs
+    convs = sum(multiple(conv.inputs, tile) + multiple(conv.outputs, tile) for conv in layers.convs)
+    shuffled = 3 * layers.scale**2
+    return convs + 3 * sum(multiple(channels, tile) for channels in layers.additions) + 2 * shuffled
 
 
-def _channels_copied(numbers: NetworkPlan, tile: int) -> int:
+def _channels_copied(layers: Layers, tile: int) -> int:
     """Channels that splits and concatenations move.
 
     Where parts begin on multiples of the tile, a runtime lets convolutions read and write them in place.
     """
-    if numbers.shallow % tile == 0:
-        return 0
-    split = sum(gblock.mix.outputs for gidb in numbers.gidbs for gblock in gidb.gblocks[:-1])
-    split += sum(gidb.fuse.outputs for gidb in numbers.gidbs[:-1])
-    return split + sum(gidb.fuse.inputs for gidb in numbers.gidbs) + numbers.tail_fuse.inputs
+    return sum(copy.channels for copy in layers.copies if copy.part % tile)
 
 
-def _tokens(nla: NlaPlan) -> int:
-    """Tokens in an attention window."""
-    return (nla.window // nla.patch) ** 2
-
-
-def _padded(side: int, nla: NlaPlan) -> int:
-    return multiple(side, nla.window)
+def _padded(side: int, attention: AttentionPlan) -> int:
+    return multiple(side, attention.window)

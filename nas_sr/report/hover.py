@@ -7,7 +7,7 @@ from html import escape
 
 from nas_sr.latency import Latency, as_taken
 from nas_sr.records import Baseline, StudyRecord, TrialRecord
-from nas_sr.report.info import notes, spec_fields
+from nas_sr.report.info import notes
 from nas_sr.report.latencies import engine, grounds, repeats, spread
 from nas_sr.report.words import parameters, plural, significant
 
@@ -23,7 +23,7 @@ def trial_hover(study: StudyRecord, trial: TrialRecord) -> str:
     if trial.latency is not None:
         lines += latency_lines(trial.latency)
     lines.append(f"{parameters(trial.counts.params)} parameters, {significant(trial.counts.macs_g)} G MACs at 256×256")
-    fields = [f"{label} {value}" for label, value in spec_fields(trial.spec)]
+    fields = [f"{label} {value}" for label, value in trial.spec.facts()]
     lines += [" · ".join(fields[:4]), " · ".join(fields[4:])]
     if text := notes(trial):
         lines += [f"<i>{escape(line)}</i>" for line in _wrapped(text)]

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, get_args
 
 from nas_sr.command_line import Value, command, studies_option
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.registry import NAMES
 from nas_sr.pareto import knee
 from nas_sr.records import State, StudyRecord, TrialRecord
 from nas_sr.report.latencies import measurements
 
 STATES = get_args(State)
-PRESET_PREFIX = "imdeception-"  # every preset's name begins with it, so a chart can leave it out
+PRESET_PREFIX = "imdeception-"  # a chart leaves it out
 
 
 class Pick(NamedTuple):
@@ -157,22 +157,10 @@ def importances(study: StudyRecord) -> tuple[Importance, ...]:
     return tuple(sorted(found, key=lambda one: (-max(one.shares.values()), one.parameter)))
 
 
-def spec_fields(spec: ArchSpec) -> list[tuple[str, str]]:
-    """Every field of a spec as (label, value), in the words of the search space."""
-    nla = "after " + " and ".join(map(str, spec.nla_after)) if spec.nla_after else "none"
-    fields = [
-        ("core", f"{spec.core}"),
-        ("groups", f"{spec.groups}"),
-        ("GIDBs", f"{spec.gidbs}"),
-        ("depth", f"{spec.depth}"),
-        ("split", f"{spec.split:g}:1"),
-        ("head", f"{spec.head}"),
-        ("scale", f"×{spec.scale}"),
-        ("NLA", nla),
-    ]
-    if spec.nla_after:
-        fields += [("NLA patch", f"{spec.nla_patch}"), ("NLA window", f"{spec.nla_window}")]
-    return fields
+def families_of(studies: Sequence[StudyRecord]) -> list[str]:
+    """The families that networks of these studies are of, in the order that they are registered in."""
+    there = {trial.spec.family for study in studies for trial in study.trials}
+    return [name for name in NAMES if name in there]
 
 
 def reason(trial: TrialRecord) -> str:

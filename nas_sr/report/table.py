@@ -17,20 +17,17 @@ from typing import Any
 
 import pandas as pd
 
+from nas_sr.families.base import Spec
+from nas_sr.families.registry import family
 from nas_sr.measure.measurement import Measurement
 from nas_sr.records import StudyRecord, TrialRecord
-from nas_sr.report.info import knee_of, reason
+from nas_sr.report.info import families_of, knee_of, reason
 
 TYPES = {
     "trial": "int64",
     "repeats_trial": "Int64",
     "on_front": "boolean",
     "knee": "boolean",
-    "core": "int64",
-    "groups": "int64",
-    "gidbs": "int64",
-    "depth": "int64",
-    "head": "int64",
     "params": "int64",
     "convs": "int64",
     "psnr_db": "Float64",
@@ -60,7 +57,7 @@ TYPES = {
 
 def trials_frame(studies: Sequence[StudyRecord]) -> pd.DataFrame:
     """Every trial on every target, in trial order; a value that a trial does not have is missing, never 0."""
-    return pd.DataFrame([row for study in studies for row in _rows(study)], columns=COLUMNS).astype(TYPES)
+    return _frame([row for study in studies for row in _rows(study)], studies)
 
 
 def pareto_frame(studies: Sequence[StudyRecord]) -> pd.DataFrame:
@@ -69,12 +66,23 @@ def pareto_frame(studies: Sequence[StudyRecord]) -> pd.DataFrame:
     for study in studies:
         rows = {row["trial"]: row for row in _rows(study)}
         fronts += [rows[number] for number in study.front]
-    return pd.DataFrame(fronts, columns=COLUMNS).astype(TYPES)
+    return _frame(fronts, studies)
 
 
-COLUMNS = [
-    *["trial", "target", "state", "on_front", "knee", "preset", "architecture"],
-    *["core", "groups", "gidbs", "depth", "split", "nla_after", "head"],
+def columns(studies: Sequence[StudyRecord]) -> list[str]:
+    """Names of all columns; those that a spec's fields have are of the families that the studies hold."""
+    fields = [field for name in families_of(studies) for field in family(name).table_fields]
+    return [*BEFORE_FIELDS, *dict.fromkeys(fields), *AFTER_FIELDS]
+
+
+def _frame(rows: list[dict[str, Any]], studies: Sequence[StudyRecord]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=columns(studies)).astype(TYPES)
+    whole = [name for name in frame if name not in TYPES and frame[name].map(lambda value: type(value) is int).any()]
+    return frame.astype(dict.fromkeys(whole, "Int64"))
+
+
+BEFORE_FIELDS = ["trial", "target", "state", "on_front", "knee", "preset", "family", "architecture"]
+AFTER_FIELDS = [
     *["params", "macs_g", "ntire_flops_g", "activations_m", "convs", "psnr_db"],
     *["full_psnr_db", "full_bicubic_psnr_db"],
     *["latency_ms", "latency_kind", "latency_low_ms", "latency_high_ms", "latency_labels"],
@@ -104,14 +112,9 @@ def _row(trial: TrialRecord, on_front: bool, knee: bool) -> dict[str, Any]:
         "on_front": on_front,
         "knee": knee,
         "preset": trial.preset,
+        "family": spec.family,
         "architecture": spec.label(),
-        "core": spec.core,
-        "groups": spec.groups,
-        "gidbs": spec.gidbs,
-        "depth": spec.depth,
-        "split": spec.split,
-        "nla_after": "+".join(map(str, spec.nla_after)),
-        "head": spec.head,
+        **{field: _field(spec, field) for field in family(spec.family).table_fields},
         **trial.counts._asdict(),
         "psnr_db": trial.psnr_db,
         "full_psnr_db": full.psnr_db if full else None,
@@ -124,6 +127,11 @@ def _row(trial: TrialRecord, on_front: bool, knee: bool) -> dict[str, Any]:
         "digest": spec.digest,
         "spec": json.dumps(spec.to_json()),
     }
+
+
+def _field(spec: Spec, field: str) -> Any:
+    value = getattr(spec, field)
+    return spec.text(field) if isinstance(value, tuple) else value
 
 
 def _latency(trial: TrialRecord) -> dict[str, Any]:

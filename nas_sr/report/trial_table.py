@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
 
+from nas_sr.families.base import Spec
+from nas_sr.families.registry import family
 from nas_sr.records import StudyRecord, TrialRecord
-from nas_sr.report.info import STATES, export_command, knee_of, notes, without_prefix
+from nas_sr.report.info import STATES, export_command, families_of, knee_of, notes, without_prefix
 from nas_sr.report.latencies import measured, repeats
 from nas_sr.report.words import NOTHING, parameters, significant
 
@@ -29,7 +31,7 @@ class Cell(NamedTuple):
     number: float | None = None
 
 
-COLUMNS = (
+BEFORE_FIELDS = (
     Column("Trial"),
     Column("State", is_number=False),
     Column("Front", is_number=False, hint="whether it is on the Pareto front"),
@@ -42,23 +44,22 @@ COLUMNS = (
     Column("Stable", is_number=False, hint="whether the measurement met its protocol's limits"),
     Column("Params"),
     Column("MACs", "G", hint="at a 256×256 LR input"),
-    Column("Preset", is_number=False, hint="the paper's name of this network"),
-    Column("Architecture", is_number=False, hint="core, groups, GIDBs × depth, deep:shallow split, attention"),
-    Column("Core"),
-    Column("Groups"),
-    Column("GIDBs"),
-    Column("Depth"),
-    Column("Split", hint="deep channels for each shallow one"),
-    Column("NLA", is_number=False, hint="GIDBs followed by attention"),
-    Column("Head", hint="channels of the first and last convolution"),
-    Column("Reason and notes", is_number=False),
+    Column("Preset", is_number=False, hint="the name that this network is known by"),
+    Column("Family", is_number=False),
+    Column("Architecture", is_number=False, hint="the network's fields in short"),
 )
+AFTER_FIELDS = (Column("Reason and notes", is_number=False),)
+
+
+def columns(study: StudyRecord) -> list[Column]:
+    """All columns; those of a spec's fields are of the families that the study holds."""
+    return [*BEFORE_FIELDS, *(_field_column(study, field) for field in _fields(study)), *AFTER_FIELDS]
 
 
 def table_html(study: StudyRecord) -> str:
     """The whole table element of one target, in trial order."""
     knee = knee_of(study).number if study.front else None
-    head = "".join(_heading(column) for column in COLUMNS)
+    head = "".join(_heading(column) for column in columns(study))
     places = {number: "knee" if number == knee else "front" for number in study.front}
     body = "\n".join(_row(study, trial, places.get(trial.number, "")) for trial in study.trials)
     return f'<table class="trials"><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>'
@@ -76,8 +77,8 @@ def state_options(studies: Sequence[StudyRecord]) -> str:
     return "".join(options)
 
 
-def cells(trial: TrialRecord, place: str) -> list[Cell]:
-    """A trial's cells, in the order of COLUMNS; `place` is "knee", "front" or nothing."""
+def cells(study: StudyRecord, trial: TrialRecord, place: str) -> list[Cell]:
+    """A trial's cells, in the order of the columns; `place` is "knee", "front" or nothing."""
     spec, latency, timed = trial.spec, trial.latency, measured(trial.latency)
     return [
         Cell(str(trial.number), trial.number),
@@ -93,16 +94,31 @@ def cells(trial: TrialRecord, place: str) -> list[Cell]:
         Cell(parameters(trial.counts.params), trial.counts.params),
         Cell(significant(trial.counts.macs_g), trial.counts.macs_g),
         Cell(without_prefix(trial.preset) if trial.preset else NOTHING),
+        Cell(spec.family),
         Cell(spec.label()),
-        Cell(str(spec.core), spec.core),
-        Cell(str(spec.groups), spec.groups),
-        Cell(str(spec.gidbs), spec.gidbs),
-        Cell(str(spec.depth), spec.depth),
-        Cell(f"{spec.split:g}:1", spec.split),
-        Cell("+".join(map(str, spec.nla_after)) or NOTHING),
-        Cell(str(spec.head), spec.head),
+        *(_field_cell(spec, field) for field in _fields(study)),
         Cell("; ".join(filter(None, [repeats(timed) if timed else None, notes(trial)]))),
     ]
+
+
+def _fields(study: StudyRecord) -> list[str]:
+    return list(dict.fromkeys(field for name in families_of([study]) for field in family(name).table_fields))
+
+
+def _field_column(study: StudyRecord, field: str) -> Column:
+    """A field's title and description; where families share its name, the first one's."""
+    owner = next(family(name) for name in families_of([study]) if field in family(name).table_fields)
+    info = owner.spec_type.model_fields[field]
+    values = (getattr(trial.spec, field, None) for trial in study.trials)
+    is_number = all(value is None or isinstance(value, (int, float)) for value in values)
+    return Column(info.title or field.capitalize(), is_number=is_number, hint=info.description or "")
+
+
+def _field_cell(spec: Spec, field: str) -> Cell:
+    if field not in family(spec.family).table_fields:
+        return Cell(NOTHING)
+    value = getattr(spec, field)
+    return Cell(spec.text(field) or NOTHING, value if isinstance(value, (int, float)) else None)
 
 
 def _decibels(value: float | None) -> Cell:
@@ -127,7 +143,9 @@ def _row(study: StudyRecord, trial: TrialRecord, place: str) -> str:
     if trial.state == "complete":
         attributes["data-command"] = export_command(study, trial.number)
     opening = " ".join(f'{name}="{escape(value)}"' for name, value in attributes.items())
-    shown = "".join(_cell(column, cell) for column, cell in zip(COLUMNS, cells(trial, place), strict=True))
+    shown = "".join(
+        _cell(column, cell) for column, cell in zip(columns(study), cells(study, trial, place), strict=True)
+    )
     return f"<tr {opening}>{shown}</tr>"
 
 

@@ -18,7 +18,7 @@ from nas_sr.measure.profile import HardwareProfile
 from nas_sr.records import Baseline
 from nas_sr.search.latency_epochs import LatencyEpochs
 from nas_sr.search.store import StudyStore
-from nas_sr.space import read_space
+from nas_sr.space import read_spaces
 
 
 def add_baseline(
@@ -50,7 +50,7 @@ def add_baseline(
             f"study '{store.folder.name}' has no latencies on {profile.name}, only on {', '.join(store.targets)}"
         )
     config = store.config
-    scale = read_space(config.space).scale
+    scale = read_spaces(config.space).scale
     network = OnnxNetwork(onnx, layout)
     check_scale(network, scale, "as is compared here")
     images = image_sets(config.data, config.val, scale, max(phase.crop_lr for phase in config.training.phases))

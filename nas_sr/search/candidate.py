@@ -15,8 +15,8 @@ from torch import nn
 from nas_sr.config import Config, Training
 from nas_sr.data.pack import Pack
 from nas_sr.evaluate.validation import bounded, validation_psnr_rgb
-from nas_sr.families.imdeception.network import build
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.base import Spec
+from nas_sr.families.network import build
 from nas_sr.families.weights import save_weights
 from nas_sr.files import replacing, write_json
 from nas_sr.latency import Latency, caveat, is_over, over_limit, read_latency, write_latency
@@ -51,7 +51,7 @@ class Evaluation(Config):
     threads: int = 1
 
 
-def evaluate_candidate(evaluation: Evaluation, number: int, spec: ArchSpec) -> Iterator[Reached | Outcome]:
+def evaluate_candidate(evaluation: Evaluation, number: int, spec: Spec) -> Iterator[Reached | Outcome]:
     """Evaluates one candidate, yielding its progress and, last, its outcome.
 
     Any failure of the candidate is an outcome with its reason; only the worker's own death is not. Where something else
@@ -66,7 +66,7 @@ def evaluate_candidate(evaluation: Evaluation, number: int, spec: ArchSpec) -> I
     yield event  # last, because nobody may ask for more
 
 
-def _until_outcome(evaluation: Evaluation, folder: Path, spec: ArchSpec) -> Iterator[Reached | Outcome]:
+def _until_outcome(evaluation: Evaluation, folder: Path, spec: Spec) -> Iterator[Reached | Outcome]:
     outcome = None
     try:
         for event in _stages(evaluation, folder, spec):
@@ -93,7 +93,7 @@ def _failed(reason: str) -> Outcome:
     return Outcome("failed", reason=reason)
 
 
-def _stages(evaluation: Evaluation, folder: Path, spec: ArchSpec) -> Iterator[Reached | Outcome]:
+def _stages(evaluation: Evaluation, folder: Path, spec: Spec) -> Iterator[Reached | Outcome]:
     write_json(folder / "spec.json", spec.to_json())
     yield Reached("latency")
     targets = [_target(name, evaluation.study_dir) for name in evaluation.hw]
@@ -127,7 +127,7 @@ def _stages(evaluation: Evaluation, folder: Path, spec: ArchSpec) -> Iterator[Re
     yield Outcome("complete", state.best_psnr_db, _figures(latencies), "; ".join(filter(None, map(caveat, latencies))))
 
 
-def _first_latency(target: Target, spec: ArchSpec, limit_ms: float | None, measure: str) -> Latency:
+def _first_latency(target: Target, spec: Spec, limit_ms: float | None, measure: str) -> Latency:
     """The latency before training: measured, unless a prediction is all that is asked for and sure of the limit."""
     if measure == "all" or target.predictor is None:
         return target.latency(spec)

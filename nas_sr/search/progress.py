@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.base import Spec
 from nas_sr.families.presets import preset_name
 from nas_sr.pareto import pareto_front
 from nas_sr.search.outcome import Outcome, Reached
@@ -21,7 +21,7 @@ _FRONT_ROWS = 8
 class SearchProgress:
     """What a person sees of a search. Used as a context manager around it."""
 
-    def __init__(self, console: Console, budget: int, known: dict[int, tuple[ArchSpec, Outcome]]) -> None:
+    def __init__(self, console: Console, budget: int, known: dict[int, tuple[Spec, Outcome]]) -> None:
         """`known` are the candidates that earlier searches of this study evaluated."""
         self._console, self._budget = console, budget
         self._specs = {number: spec for number, (spec, _) in known.items()}
@@ -41,7 +41,7 @@ class SearchProgress:
     ) -> None:
         self._live.stop()
 
-    def began(self, number: int, spec: ArchSpec) -> None:
+    def began(self, number: int, spec: Spec) -> None:
         """A candidate was handed to a worker."""
         self._specs[number] = spec
         self._running[number] = None

@@ -9,11 +9,11 @@ from typing import NamedTuple
 from optuna.trial import Trial, TrialState
 
 from nas_sr.errors import UsageError
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.base import Spec
 from nas_sr.search.failures import FailuresInARow
 from nas_sr.search.outcome import Outcome, read_outcome
 from nas_sr.search.store import RETRIES, StudyStore
-from nas_sr.space import Params, Space
+from nas_sr.space import Params, SearchSpace
 
 _REPEATS_IN_A_ROW = 20  # then the sampler has nothing new to say, and an unseen network is drawn
 
@@ -22,16 +22,15 @@ class Proposal(NamedTuple):
     """A candidate to evaluate."""
 
     number: int
-    spec: ArchSpec
+    spec: Spec
 
 
 class Proposals:
     """The ask-and-tell side of a study, for one search at a time."""
 
-    def __init__(self, store: StudyStore, space: Space) -> None:
+    def __init__(self, store: StudyStore, space: SearchSpace) -> None:
         self.store = store
         self.space = space
-        self._distributions = space.distributions()
         self._running: dict[int, Trial] = {}
         self._waiting_for: dict[int, list[Trial]] = {}  # repeats of a network that is being evaluated
         self._numbers: dict[str, int] = {}  # digest -> the trial that evaluates or evaluated it
@@ -52,7 +51,7 @@ class Proposals:
         return len(self._running)
 
     @property
-    def outcomes(self) -> dict[int, tuple[ArchSpec, Outcome]]:
+    def outcomes(self) -> dict[int, tuple[Spec, Outcome]]:
         """Every candidate with an outcome, by number."""
         trials = {trial.number: trial for trial in self.store.study.get_trials(deepcopy=False)}
         return {number: (self.store.spec(trials[number]), outcome) for number, outcome in self._outcomes.items()}
@@ -62,7 +61,8 @@ class Proposals:
         for attempt in range(2 * _REPEATS_IN_A_ROW):
             if attempt == _REPEATS_IN_A_ROW and not self._enqueue_unseen():
                 return None
-            trial = self.store.study.ask(self._distributions)
+            trial = self.store.study.ask()
+            self.space.suggest(trial)
             try:
                 spec = self.space.spec(trial.params)
             except UsageError as error:
@@ -181,7 +181,7 @@ class Proposals:
         return [trial.system_attrs.get("fixed_params", {}) for trial in waiting]
 
     def _enqueue_presets(self) -> None:
-        """Queues the paper's networks of this space."""
+        """Queues the known networks of this space."""
         self._enqueue(self.space.presets().values())
 
     def _enqueue(self, networks: Iterable[Params]) -> None:

@@ -12,7 +12,7 @@ from nas_sr.search.finalists import finalise
 from nas_sr.search.proposals import Proposals
 from nas_sr.search.store import StudyStore
 from nas_sr.search.targets import first_contact, keep_epoch, target
-from nas_sr.space import read_space
+from nas_sr.space import read_spaces
 
 
 def retake(folder: Path, name: str | None, console: Console, new_epoch: bool = False) -> StudyRecord:
@@ -44,7 +44,7 @@ def retake(folder: Path, name: str | None, console: Console, new_epoch: bool = F
     with store.searching():
         keep_epoch(asked, new_epoch, tell)
         finalise(store, asked, "all", tell)
-        again = Proposals(store, read_space(store.config.space)).again
+        again = Proposals(store, read_spaces(store.config.space)).again
     if again:
         tell(f"not too slow after all: trial {', '.join(map(str, again))}; the search's own command trains them")
     return store.record(name)

@@ -35,7 +35,7 @@ from nas_sr.search.proposals import Proposals
 from nas_sr.search.store import ENVIRONMENT, StudyStore
 from nas_sr.search.targets import Target, first_contact, keep_epoch, target
 from nas_sr.search.tune import Resources, run_candidates
-from nas_sr.space import read_space
+from nas_sr.space import read_spaces
 from nas_sr.stages import stage
 from nas_sr.train.execution import Execution, check_usable, choose_execution, default_device
 
@@ -84,7 +84,7 @@ def search(
     _check_there(resources)
     if StudyStore.exists(folder):
         check_usable(_execution(StudyStore.open(folder)), f"study {folder}")
-    space = read_space(config.space)
+    space = read_spaces(config.space)
     targets = [target(name, folder) for name in config.hw]
     profiles = [each.profile for each in targets]
     names = [each.name for each in profiles]
@@ -100,7 +100,7 @@ def search(
     threads = max(1, int(resources.cpus))
     looked_at = bounded(images.val, config.validation_megapixels)
     frozen = {
-        "space": space.model_dump(mode="json"),
+        "space": space.frozen(),
         "hw": {each.name: each.frozen() for each in profiles},
         "train_images": images.train.digest,
         "validation_images": images.val.digest,

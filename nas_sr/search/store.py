@@ -16,7 +16,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nas_sr.config import StudyConfig, read_yaml, write_yaml
 from nas_sr.errors import UsageError, unknown_name
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.base import Spec
+from nas_sr.families.registry import parse_spec
 from nas_sr.files import held_alone, replacing, writable_folder, write_json
 from nas_sr.latency import is_over, read_latency
 from nas_sr.measure.profile import HardwareProfile
@@ -169,9 +170,9 @@ class StudyStore:
         """Those that the search itself has, in the order of its limits."""
         return self.targets[: len(self.config.hw)]
 
-    def spec(self, trial: FrozenTrial) -> ArchSpec:
+    def spec(self, trial: FrozenTrial) -> Spec:
         """The network of a trial that has been named."""
-        return ArchSpec.from_json(trial.user_attrs["spec"], f"{self.folder / JOURNAL}, trial {trial.number}")
+        return parse_spec(trial.user_attrs["spec"], f"{self.folder / JOURNAL}, trial {trial.number}")
 
     @property
     def targets(self) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas_sr.errors import UsageError
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.base import Spec
 from nas_sr.latency import Latency
 from nas_sr.measure.inspection import backend_there, inspect_target
 from nas_sr.measure.latency_cache import cached_or_measured, measured_together
@@ -41,7 +41,7 @@ class Target:
         self._ask_again = 0.0  # monotonic time
         self._silent: MeasurementFailed | None = None
 
-    def measured(self, spec: ArchSpec) -> Measurement:
+    def measured(self, spec: Spec) -> Measurement:
         """The measured latency.
 
         Raises:
@@ -49,7 +49,7 @@ class Target:
         """
         return self._asked(lambda: [cached_or_measured(spec, self.profile)])[0]
 
-    def measured_together(self, specs: Sequence[ArchSpec]) -> list[Measurement]:
+    def measured_together(self, specs: Sequence[Spec]) -> list[Measurement]:
         """The latencies of networks that are run in turn, with the protocol's fresh builds and processes.
 
         Raises:
@@ -72,13 +72,13 @@ class Target:
         self._silent = None
         return found
 
-    def predicted(self, spec: ArchSpec, why: str) -> Prediction:
+    def predicted(self, spec: Spec, why: str) -> Prediction:
         """The predicted latency; `why` it was not measured becomes a label. There must be a predictor."""
         assert self.predictor is not None
         epoch = self.epochs.current()
         return self.predictor.predict(spec, why).relative_to(epoch.reference_ms if epoch else None)
 
-    def latency(self, spec: ArchSpec, sleep: Callable[[float], None] = time.sleep) -> Latency:
+    def latency(self, spec: Spec, sleep: Callable[[float], None] = time.sleep) -> Latency:
         """Measured if the device answers, else predicted; where nothing can predict, it is waited for.
 
         Raises:

@@ -11,8 +11,8 @@ from pathlib import Path
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import ValidationError
 
+from nas_sr.families.base import Spec
 from nas_sr.families.counts import counts
-from nas_sr.families.imdeception.spec import ArchSpec
 from nas_sr.families.presets import preset_name
 from nas_sr.latency import Impossible, Latency, caveat, is_over, over_limit, read_latency, told
 from nas_sr.records import CurvePoint, FullValidation, State, TrialRecord
@@ -32,7 +32,7 @@ class Place:
     limit_ms: float | None
 
 
-def trial_record(trial: FrozenTrial, spec: ArchSpec, folder: Path, place: Place) -> TrialRecord:
+def trial_record(trial: FrozenTrial, spec: Spec, folder: Path, place: Place) -> TrialRecord:
     """A trial with its latency on one target.
 
     Args:

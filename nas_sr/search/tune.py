@@ -24,7 +24,8 @@ from ray.tune.experiment import Trial
 from ray.tune.search import Searcher
 
 from nas_sr.errors import WorkError
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.base import Spec
+from nas_sr.families.registry import parse_spec
 from nas_sr.ray_cluster import ray_cluster, refuse_too_large
 from nas_sr.search.candidate import Evaluation
 from nas_sr.search.outcome import Outcome, Reached
@@ -33,7 +34,7 @@ from nas_sr.search.proposals import Proposals
 
 _DIED = "its worker process died (out of memory or killed)"
 
-Evaluate = Callable[[Evaluation, int, ArchSpec], Iterator[Reached | Outcome]]
+Evaluate = Callable[[Evaluation, int, Spec], Iterator[Reached | Outcome]]
 
 
 Event = TypeVar("Event", Reached, Outcome)
@@ -59,7 +60,7 @@ class Candidate(tune.Trainable):
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Takes the next candidate."""
-        self._events = self._evaluate(self._evaluation, new_config["number"], ArchSpec(**new_config["spec"]))
+        self._events = self._evaluate(self._evaluation, new_config["number"], parse_spec(new_config["spec"]))
         return True
 
     def step(self) -> dict[str, Any]:

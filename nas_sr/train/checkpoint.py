@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -17,10 +18,11 @@ from nas_sr.config import Config, FullTraining, Training, flat
 from nas_sr.data.image_sets import ImageSets
 from nas_sr.data.pack import Pack
 from nas_sr.errors import UsageError, WorkError
-from nas_sr.families.imdeception.network import Network
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.base import Spec
+from nas_sr.families.network import FamilyNetwork, parameter_differences
+from nas_sr.families.registry import parse_spec
 from nas_sr.families.torch_file import NotLoadable, read_torch_file
-from nas_sr.families.weights import parameter_differences, refusal
+from nas_sr.families.weights import refusal
 from nas_sr.files import replacing
 from nas_sr.train.execution import Execution
 
@@ -62,7 +64,7 @@ class Checkpoint(NamedTuple):
     """A run, the network it trains, how its steps run, and the values of its state."""
 
     run: Run
-    spec: ArchSpec
+    spec: Spec
     execution: Execution
     values: dict[str, Any]
 
@@ -126,20 +128,20 @@ def read_checkpoint(path: Path) -> Checkpoint:
     try:
         checkpoint = Checkpoint(
             run=Run.model_validate_json(plain["run"]),
-            spec=ArchSpec.model_validate_json(plain["spec"]),
+            spec=parse_spec(json.loads(plain["spec"])),
             execution=Execution.model_validate_json(plain["execution"]),
             values=plain["values"],
         )
         if not {"network", "position"} <= checkpoint.values.keys():
             raise KeyError("values")
-    except (KeyError, AttributeError, ValidationError):
+    except (KeyError, AttributeError, TypeError, ValueError, ValidationError, UsageError):
         raise UsageError(
             f"{path}: a checkpoint whose contents are not those of format {_FORMAT}; {_EXPECTED}"
         ) from None
     return checkpoint
 
 
-def refuse_other(checkpoint: Checkpoint, run: Run, network: Network, path: Path) -> None:
+def refuse_other(checkpoint: Checkpoint, run: Run, network: FamilyNetwork, path: Path) -> None:
     """Whether `run` of `network` may continue from a checkpoint.
 
     Raises:
@@ -154,7 +156,7 @@ def refuse_other(checkpoint: Checkpoint, run: Run, network: Network, path: Path)
         )
 
 
-def refuse_other_network(spec: ArchSpec, state: dict[str, Tensor], network: Network, path: Path) -> None:
+def refuse_other_network(spec: Spec, state: dict[str, Tensor], network: FamilyNetwork, path: Path) -> None:
     """Whether the file at `path`, which holds `state` of `spec`, is of this network.
 
     Raises:
@@ -185,7 +187,7 @@ def refuse_unfinished(path: Path) -> None:
             )
 
 
-def refuse_full_disk(network: Network, validations: int, folder: Path) -> None:
+def refuse_full_disk(network: FamilyNetwork, validations: int, folder: Path) -> None:
     """Checks, before a training, that all it writes will have room.
 
     Raises:

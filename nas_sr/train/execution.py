@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from nas_sr.config import Config, Training
 from nas_sr.errors import WorkError
-from nas_sr.families.imdeception.network import build
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.base import Spec
+from nas_sr.families.network import build
 from nas_sr.out_of_memory import is_out_of_memory
 from nas_sr.train.losses import pixel_loss
 
@@ -89,7 +89,7 @@ def check_usable(execution: Execution, whose: str) -> None:
 
 
 def choose_execution(
-    spec: ArchSpec, training: Training, device: str | None = None, workers: int = 1
+    spec: Spec, training: Training, device: str | None = None, workers: int = 1
 ) -> tuple[Execution, list[dict[str, Any]]]:
     """The fastest execution for a network like `spec`, among those that `training` leaves open, and what was measured.
 
@@ -128,7 +128,7 @@ def choose_execution(
 
 
 def resumed_execution(
-    begun_on: Execution, spec: ArchSpec, training: Training, device: str, workers: int = 1
+    begun_on: Execution, spec: Spec, training: Training, device: str, workers: int = 1
 ) -> tuple[Execution, str]:
     """How a training goes on that was begun on `begun_on`, and in a few words what is not as it was, if anything.
 
@@ -185,7 +185,7 @@ def _of(entry: dict[str, Any]) -> Execution:
 
 
 def _fastest(
-    candidates: list[Execution], spec: ArchSpec, training: Training, images: int
+    candidates: list[Execution], spec: Spec, training: Training, images: int
 ) -> tuple[Execution, list[dict[str, Any]]]:
     best = _best_seconds(candidates, spec, training, images)
     measured = [
@@ -195,7 +195,7 @@ def _fastest(
     return candidates[best.index(min(best))], measured
 
 
-def _best_seconds(candidates: list[Execution], spec: ArchSpec, training: Training, images: int) -> list[float]:
+def _best_seconds(candidates: list[Execution], spec: Spec, training: Training, images: int) -> list[float]:
     while images:
         try:
             steps = [_Step(candidate, spec, training, images) for candidate in candidates]
@@ -214,7 +214,7 @@ def _best_seconds(candidates: list[Execution], spec: ArchSpec, training: Trainin
 class _Step:
     """A real training step on random images, to be timed."""
 
-    def __init__(self, execution: Execution, spec: ArchSpec, training: Training, images: int) -> None:
+    def __init__(self, execution: Execution, spec: Spec, training: Training, images: int) -> None:
         self.execution = execution
         self.phase = training.phases[0]
         self.network = execution.place(build(spec, seed=0))

@@ -14,7 +14,7 @@ import numpy as np
 
 from nas_sr.data.image_sets import ImageSets
 from nas_sr.errors import UsageError
-from nas_sr.families.imdeception.network import Network
+from nas_sr.families.network import FamilyNetwork
 from nas_sr.families.weights import save_weights
 from nas_sr.records import CurvePoint
 from nas_sr.train.checkpoint import Checkpoint, Run, refuse_full_disk, refuse_other, write_checkpoint, written_beside
@@ -49,7 +49,7 @@ class Trained(NamedTuple):
 
 
 def run_training(
-    network: Network,
+    network: FamilyNetwork,
     run: Run,
     images: ImageSets,
     folder: Path,

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from nas_sr.data.pack import Pack
 from nas_sr.errors import UsageError, WorkError
 from nas_sr.evaluate.validation import validation_psnr_rgb
-from nas_sr.families.imdeception.network import build
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.base import Spec
+from nas_sr.families.network import build
 from nas_sr.measure.device_lock import SharedDevice
 from nas_sr.out_of_memory import is_out_of_memory
 from nas_sr.records import CurvePoint
@@ -38,7 +38,7 @@ class TrainingJob(NamedTuple):
     """What is to be trained, from where, and on what; a process on another machine can do its share of it."""
 
     run: Run
-    spec: ArchSpec
+    spec: Spec
     weights: dict[str, Tensor]  # to start from
     checkpoint: Checkpoint | None  # to go on from
     training_pack: Path

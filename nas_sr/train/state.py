@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from nas_sr.config import Training
-from nas_sr.families.imdeception.network import Network
+from nas_sr.families.network import FamilyNetwork
 from nas_sr.train.execution import Execution
 from nas_sr.train.loss_record import LossRecord
 from nas_sr.train.losses import hopeless_loss
@@ -23,7 +23,7 @@ class TrainingState:
     Batches and learning rates are functions of the position, so nothing else is needed to continue exactly.
     """
 
-    def __init__(self, network: Network, training: Training, execution: Execution) -> None:
+    def __init__(self, network: FamilyNetwork, training: Training, execution: Execution) -> None:
         self.training = training
         self.execution = execution
         self.spec = network.spec

@@ -21,26 +21,27 @@ from torch import nn
 from nas_sr.cache import cache_folder
 from nas_sr.config import Cosine, Phase, WarmupConstantDecay
 from nas_sr.families.imdeception.initialisation import interpolate
-from nas_sr.families.imdeception.network import Network, build
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.imdeception.network import Network
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
+from nas_sr.families.network import build
 from tests.benchmarks.brief_training import Start, Task, results
 
 NETWORKS = (
-    ArchSpec(core=4, groups=4),
-    ArchSpec(core=8, groups=4, nla_after=(2, 4)),
-    ArchSpec(core=12, groups=2, gidbs=4),
-    ArchSpec(core=16, groups=4),
+    ImdeceptionSpec(core=4, groups=4),
+    ImdeceptionSpec(core=8, groups=4, nla_after=(2, 4)),
+    ImdeceptionSpec(core=12, groups=2, gidbs=4),
+    ImdeceptionSpec(core=16, groups=4),
 )
 
 
-def torch_default(spec: ArchSpec, seed: int) -> Network:
+def torch_default(spec: ImdeceptionSpec, seed: int) -> Network:
     """torch's weights in the body."""
     network = _seeded(spec, seed)
     interpolate(network)
     return network
 
 
-def tenth_outside(spec: ArchSpec, seed: int) -> Network:
+def tenth_outside(spec: ImdeceptionSpec, seed: int) -> Network:
     """Likewise, and the output convolution reads a little of the body from the beginning."""
     network = _seeded(spec, seed)
     default = network.out.weight.detach().clone()
@@ -50,7 +51,7 @@ def tenth_outside(spec: ArchSpec, seed: int) -> Network:
     return network
 
 
-def he_only(spec: ArchSpec, seed: int) -> Network:
+def he_only(spec: ImdeceptionSpec, seed: int) -> Network:
     """The shipped start, but no GIDB hands on its input."""
     network, drawn = build(spec, seed), _seeded(spec, seed)
     with torch.no_grad():
@@ -60,7 +61,7 @@ def he_only(spec: ArchSpec, seed: int) -> Network:
     return network
 
 
-def not_centred(spec: ArchSpec, seed: int) -> Network:
+def not_centred(spec: ImdeceptionSpec, seed: int) -> Network:
     """The shipped start, but the head's features keep the mean grey."""
     network = build(spec, seed)
     with torch.no_grad():
@@ -68,7 +69,7 @@ def not_centred(spec: ArchSpec, seed: int) -> Network:
     return network
 
 
-def _seeded(spec: ArchSpec, seed: int) -> Network:
+def _seeded(spec: ImdeceptionSpec, seed: int) -> Network:
     torch.manual_seed(seed)
     return Network(spec)
 

@@ -19,18 +19,18 @@ from nas_sr.config import Phase, Training
 from nas_sr.data.image_sets import image_sets
 from nas_sr.evaluate.validation import validation_psnr_rgb
 from nas_sr.families.imdeception.network import Network
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
 from nas_sr.train.execution import Execution
 from nas_sr.train.loop import Diverged, train
 from nas_sr.train.state import TrainingState
 
-Start = Callable[[ArchSpec, int], Network]  # an untrained network, by seed
+Start = Callable[[ImdeceptionSpec, int], Network]  # an untrained network, by seed
 
 
 class Task(NamedTuple):
     """One training."""
 
-    spec: ArchSpec
+    spec: ImdeceptionSpec
     start: Start
     phase: Phase
     seed: int

@@ -24,7 +24,7 @@ from itertools import combinations
 from pathlib import Path
 from statistics import median
 
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
 from nas_sr.families.presets import preset
 from nas_sr.measure.attempts import Network, measure
 from nas_sr.measure.measurement import Measurement
@@ -38,11 +38,11 @@ SPECS = (
     preset("imdeception-c8"),
     preset("imdeception-c12"),
     preset("imdeception-c16"),
-    ArchSpec(core=8, groups=1),
-    ArchSpec(core=8, groups=4, gidbs=5),
-    ArchSpec(core=16, groups=1, gidbs=3, depth=2, head=32),
-    ArchSpec(core=12, groups=2, gidbs=4),
-    ArchSpec(core=8, groups=4, nla_after=(2,)),
+    ImdeceptionSpec(core=8, groups=1),
+    ImdeceptionSpec(core=8, groups=4, gidbs=5),
+    ImdeceptionSpec(core=16, groups=1, gidbs=3, depth=2, head=32),
+    ImdeceptionSpec(core=12, groups=2, gidbs=4),
+    ImdeceptionSpec(core=8, groups=4, nla_after=(2,)),
 )
 BURN = "while True: pass"
 

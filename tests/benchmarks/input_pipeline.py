@@ -37,8 +37,8 @@ from nas_sr.config import Phase, StudyConfig, Training, read_yaml
 from nas_sr.data.batches import Batches
 from nas_sr.data.pack import Pack
 from nas_sr.data.prepare import prepare
-from nas_sr.families.imdeception.network import build
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
+from nas_sr.families.network import build
 from nas_sr.families.presets import spec_from
 from nas_sr.train.execution import Execution, choose_execution, explained
 from nas_sr.train.loop import train
@@ -80,7 +80,9 @@ def _cpu_s() -> float:
 class Ours:
     """Batches from a pack, and the loop that search and training run."""
 
-    def __init__(self, pack: Pack, spec: ArchSpec, training: Training, execution: Execution, window: int) -> None:
+    def __init__(
+        self, pack: Pack, spec: ImdeceptionSpec, training: Training, execution: Execution, window: int
+    ) -> None:
         phase = training.phases[0]
         self.phase, self.execution, self.window = phase, execution, window
         self._batches = Batches(pack, phase.crop_lr, phase.batch, training.seed)
@@ -112,7 +114,7 @@ class Ours:
 class Theirs:
     """A DataLoader and plain steps."""
 
-    def __init__(self, images: DecodedPngs, spec: ArchSpec, phase: Phase, workers: int, window: int) -> None:
+    def __init__(self, images: DecodedPngs, spec: ImdeceptionSpec, phase: Phase, workers: int, window: int) -> None:
         self.phase, self.window = phase, window
         self._plain = PlainSteps(build(spec, 0), phase.learning_rate)
         self._loader = loader(images, phase.batch, window + 1, workers)

@@ -29,12 +29,12 @@ def train(device: str, steps_aside: bool) -> None:
     """Trains a small network on noise for ever; one line on standard output for each step."""
     import torch
 
-    from nas_sr.families.imdeception.network import build
-    from nas_sr.families.imdeception.spec import ArchSpec
+    from nas_sr.families.imdeception.spec import ImdeceptionSpec
+    from nas_sr.families.network import build
     from nas_sr.measure.device_lock import SharedDevice
 
     torch.set_num_threads(1)
-    network = build(ArchSpec(core=8), seed=0)
+    network = build(ImdeceptionSpec(core=8), seed=0)
     optimizer = torch.optim.Adam(network.parameters())
     images = torch.rand(4, 3, 24, 24)
     with SharedDevice(device) if steps_aside else contextlib.nullcontext() as training:

@@ -22,7 +22,7 @@ from scipy.stats import kendalltau, spearmanr
 
 from nas_sr.errors import WorkError
 from nas_sr.families.counts import counts
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
 from nas_sr.measure.latency_cache import cached_or_measured
 from nas_sr.measure.measurement import Measurement
 from nas_sr.measure.profile import profile
@@ -43,7 +43,7 @@ def main() -> None:
     arguments = parser.parse_args()
     hardware, space = profile(arguments.hw), read_space(arguments.space)
 
-    def measure(spec: ArchSpec) -> Measurement:
+    def measure(spec: ImdeceptionSpec) -> Measurement:
         return cached_or_measured(spec, hardware)
 
     begin = time.monotonic()
@@ -76,7 +76,7 @@ def main() -> None:
     table([others[i] for i in stable], [measured[i] for i in stable], calibration)
 
 
-def held_out(space: Space, calibration: Calibration, n: int, seed: int) -> list[ArchSpec]:
+def held_out(space: Space, calibration: Calibration, n: int, seed: int) -> list[ImdeceptionSpec]:
     """Networks of the space at random, none of which the calibration was to measure."""
     probes = {each.spec.digest for each in (*calibration.points, *calibration.omitted)}
     rest = sorted(digest for digest in space.architectures if digest not in probes)
@@ -89,7 +89,7 @@ def corrected_ms(taken: Measurement, calibration: Calibration) -> float:
     return taken.relative_latency * reference_ms if reference_ms else taken.latency_ms
 
 
-def table(specs: Sequence[ArchSpec], measured: Sequence[Measurement], calibration: Calibration) -> None:
+def table(specs: Sequence[ImdeceptionSpec], measured: Sequence[Measurement], calibration: Calibration) -> None:
     """Prints the errors of the predictor and of multiply-accumulates alone, calibrated with the same points."""
     known = [point.spec for point in calibration.points]
     known_ms = np.array(latencies(calibration.points).milliseconds)
@@ -115,9 +115,9 @@ def table(specs: Sequence[ArchSpec], measured: Sequence[Measurement], calibratio
 
 
 def _by_macs(
-    known: Sequence[ArchSpec], known_ms: np.ndarray, specs: Sequence[ArchSpec], *, constant: bool
+    known: Sequence[ImdeceptionSpec], known_ms: np.ndarray, specs: Sequence[ImdeceptionSpec], *, constant: bool
 ) -> np.ndarray:
-    def rows(networks: Sequence[ArchSpec]) -> np.ndarray:
+    def rows(networks: Sequence[ImdeceptionSpec]) -> np.ndarray:
         macs = [counts(spec).macs_g for spec in networks]
         return np.array([[each, 1.0] if constant else [each] for each in macs])
 

@@ -26,8 +26,8 @@ from nas_sr import shipped
 from nas_sr.cache import cache_folder
 from nas_sr.config import Phase, StudyConfig, read_yaml
 from nas_sr.families.counts import counts
-from nas_sr.families.imdeception.network import build
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
+from nas_sr.families.network import build
 from nas_sr.families.presets import preset
 from nas_sr.space import read_space
 from tests.benchmarks.brief_recipe import RECIPES
@@ -79,10 +79,10 @@ def main() -> None:
         agreement("  mean of seeds", values.mean(axis=0), truth)
 
 
-def drawn(space_name: str, n: int) -> list[ArchSpec]:
+def drawn(space_name: str, n: int) -> list[ImdeceptionSpec]:
     """The same networks of the space every time, by cost."""
     space, largest = read_space(space_name), counts(preset("imdeception-c16")).macs_g
-    found: list[ArchSpec] = []
+    found: list[ImdeceptionSpec] = []
     for digest in random.Random(0).sample(sorted(space.architectures), len(space.architectures)):
         spec = space.spec(space.architectures[digest])
         if counts(spec).macs_g <= largest:
@@ -92,7 +92,7 @@ def drawn(space_name: str, n: int) -> list[ArchSpec]:
     return sorted(found, key=lambda spec: counts(spec).macs_g)
 
 
-def table(specs: Sequence[ArchSpec], short: np.ndarray, long: np.ndarray) -> None:
+def table(specs: Sequence[ImdeceptionSpec], short: np.ndarray, long: np.ndarray) -> None:
     """Prints every network and the agreements; PSNR [dB] by seed and network."""
     print(f"\n{'':28}{'MACs G':>8}{'short':>9}{'seeds':>8}{'long':>9}{'seeds':>8}")
     for index, spec in enumerate(specs):

@@ -22,7 +22,7 @@ from statistics import mean, median
 from rich.console import Console
 
 from nas_sr.config import StudyConfig
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
 from nas_sr.search.candidate import Evaluation
 from nas_sr.search.outcome import Outcome, Reached
 from nas_sr.search.progress import SearchProgress
@@ -36,7 +36,7 @@ WORK_S = 0.5
 EVENTS = [Reached("latency"), *(Reached("training", step, 300, 25.0, (9.0,)) for step in (0, 100, 200, 300))]
 
 
-def work(evaluation: Evaluation, number: int, spec: ArchSpec) -> Iterator[Reached | Outcome]:
+def work(evaluation: Evaluation, number: int, spec: ImdeceptionSpec) -> Iterator[Reached | Outcome]:
     """A candidate that does nothing for WORK_S seconds, and says where and when it began."""
     begun = time.time()
     for event in EVENTS:

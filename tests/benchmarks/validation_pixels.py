@@ -30,7 +30,7 @@ from nas_sr.data.pack import Entry, Pack
 from nas_sr.evaluate.metrics import psnr_db, to_samples
 from nas_sr.evaluate.upscalers import to_batch
 from nas_sr.evaluate.validation import Crop, Grid, ValidationSet, bounded, cut, everything, shared_out
-from nas_sr.families.imdeception.network import build
+from nas_sr.families.network import build
 from nas_sr.families.presets import preset
 from nas_sr.train.execution import Execution
 from nas_sr.train.loop import train

@@ -11,7 +11,7 @@ import yaml
 
 from nas_sr import shipped
 from nas_sr.cli.main import run
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
 from nas_sr.families.presets import PRESETS
 from tests.search.quick import quick_cpu
 
@@ -28,7 +28,7 @@ def test_describe(capsys: pytest.CaptureFixture[str], name: str) -> None:
         "name", "digest", "params", "macs_g", "ntire_flops_g", "activations_m", "convs", "spec",
     ]  # fmt: skip
     assert said["name"] == name
-    assert ArchSpec.from_json(said["spec"]).digest == said["digest"]
+    assert ImdeceptionSpec.from_json(said["spec"]).digest == said["digest"]
     assert run(["describe", name]) == 0
     assert f"{said['params']:,}" in capsys.readouterr().out
 
@@ -56,7 +56,7 @@ def test_measure_gives_the_statistics_and_reuses_them(
     (tmp_path / "hw_profiles" / "cpu.yaml").write_text(yaml.safe_dump({**quick_cpu(), "name": "cpu"}))
     monkeypatch.setattr(shipped, "folder", lambda kind: tmp_path / kind)
     spec = tmp_path / "spec.json"
-    spec.write_text(json.dumps(ArchSpec(core=2, gidbs=1, depth=1, head=8).to_json()))
+    spec.write_text(json.dumps(ImdeceptionSpec(core=2, gidbs=1, depth=1, head=8).to_json()))
     said = _json(capsys, "measure", str(spec))
     for key in ("latency_ms", "p5_ms", "p95_ms", "iqr_ms", "cov", "runs", "backend", "kind", "target", "stable"):
         assert key in said

@@ -15,7 +15,7 @@ from nas_sr.cli.main import run
 from nas_sr.data.images import read_rgb, write_png
 from nas_sr.data.resize import upscale
 from nas_sr.export.bundle import write_weights
-from nas_sr.families.imdeception.network import build
+from nas_sr.families.network import build
 from nas_sr.families.presets import preset
 from nas_sr.families.weights import save_weights
 

@@ -15,11 +15,12 @@ from nas_sr.evaluate.metrics import luma, psnr_db, ssim, to_samples
 from nas_sr.evaluate.tiles import Tiling
 from nas_sr.evaluate.upscalers import Upscaler
 from nas_sr.evaluate.validation import validation_psnr_rgb
-from nas_sr.families.imdeception.network import build
-from nas_sr.families.presets import PRESETS, preset
+from nas_sr.families.imdeception import FAMILY as IMDECEPTION
+from nas_sr.families.network import build
+from nas_sr.families.presets import preset
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", IMDECEPTION.presets)
 def test_untrained_network_is_nearly_bicubic(name: str) -> None:
     pack = image_sets(None, None, 4, 24).val
     untrained = validation_psnr_rgb(build(preset(name), seed=0), pack)

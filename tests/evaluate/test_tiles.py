@@ -12,14 +12,15 @@ from nas_sr.data.images import read_rgb
 from nas_sr.evaluate.evaluate import bicubic
 from nas_sr.evaluate.tiles import Tiling, network_tiling
 from nas_sr.evaluate.upscalers import Upscaler, network_upscaler
-from nas_sr.families.imdeception.network import Network, build
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.imdeception.network import Network
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
+from nas_sr.families.network import build
 from nas_sr.families.weights import load_network
 
 RANDOM = np.random.default_rng(0)
 
 
-def _lively(spec: ArchSpec) -> Network:
+def _lively(spec: ImdeceptionSpec) -> Network:
     """Weights that make every pixel depend on all it can: the interpolator's start would hide a halo too small."""
     network = build(spec, seed=0)
     with torch.no_grad():
@@ -38,7 +39,7 @@ def _nearly_equal(tiled: np.ndarray, whole: np.ndarray) -> None:
 @pytest.mark.parametrize("nla_after", [(), (1,), (1, 2)])
 @pytest.mark.parametrize("size", [(70, 131), (97, 64), (33, 200)])
 def test_tiles_equal_the_whole(nla_after: tuple[int, ...], size: tuple[int, int]) -> None:
-    network = _lively(ArchSpec(core=4, gidbs=3, depth=2, head=8, nla_after=nla_after, scale=2))
+    network = _lively(ImdeceptionSpec(core=4, gidbs=3, depth=2, head=8, nla_after=nla_after, scale=2))
     image = RANDOM.integers(0, 256, (*size, 3), dtype=np.uint8)
     told: list[tuple[int, int]] = []
     tiled = network_upscaler(network, tile=32)(image, lambda done, total: told.append((done, total)))
@@ -99,7 +100,7 @@ def test_no_more_than_a_tile_and_its_halo_is_computed_at_once() -> None:
 
 def test_halo_is_no_smaller_than_what_a_pixel_depends_on() -> None:
     """Moving one input pixel changes outputs up to the halo and no further."""
-    spec = ArchSpec(core=4, gidbs=2, depth=2, head=8, scale=2)
+    spec = ImdeceptionSpec(core=4, gidbs=2, depth=2, head=8, scale=2)
     halo = network_tiling(spec).halo
     network = _lively(spec)
     image = torch.rand(1, 3, 41, 41, requires_grad=True)
@@ -111,5 +112,5 @@ def test_halo_is_no_smaller_than_what_a_pixel_depends_on() -> None:
 
 
 def test_halo_is_whole_windows_with_attention() -> None:
-    assert network_tiling(ArchSpec(core=16, nla_after=(2, 4))).halo == 96
-    assert network_tiling(ArchSpec(core=16)).halo == 27
+    assert network_tiling(ImdeceptionSpec(core=16, nla_after=(2, 4))).halo == 96
+    assert network_tiling(ImdeceptionSpec(core=16)).halo == 27

@@ -14,12 +14,12 @@ from nas_sr.evaluate.models import model_upscaler
 from nas_sr.evaluate.onnx_upscaler import onnx_upscaler
 from nas_sr.evaluate.upscalers import CannotUpscale, network_upscaler
 from nas_sr.export.bundle import write_weights
-from nas_sr.families.imdeception.network import build
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
+from nas_sr.families.network import build
 from nas_sr.measure.onnx_export import export_onnx
 
 RANDOM = np.random.default_rng(0)
-SPEC = ArchSpec(core=4, gidbs=3, depth=1, head=8, nla_after=(1, 2), scale=2)
+SPEC = ImdeceptionSpec(core=4, gidbs=3, depth=1, head=8, nla_after=(1, 2), scale=2)
 IMAGE = RANDOM.integers(0, 256, (71, 45, 3), dtype=np.uint8)
 
 

@@ -25,7 +25,7 @@ from nas_sr.evaluate.validation import (
     shared_out,
     validation_psnr_rgb,
 )
-from nas_sr.families.imdeception.network import build
+from nas_sr.families.network import build
 from nas_sr.families.presets import preset
 
 SIDES = st.integers(13, 400)

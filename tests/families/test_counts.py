@@ -8,9 +8,11 @@ from torch import nn
 
 from nas_sr.errors import UsageError
 from nas_sr.families.counts import counts
-from nas_sr.families.imdeception.network import Network, build
+from nas_sr.families.imdeception import FAMILY as IMDECEPTION
+from nas_sr.families.imdeception.network import Network
 from nas_sr.families.imdeception.plan import plan, usable_groups
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
+from nas_sr.families.network import build
 from nas_sr.families.presets import PRESETS, preset, preset_name, spec_from
 
 TABLE = {  # params, conv MACs [G], NTIRE FLOPs [G], activations [M], convolutions, at 256x256
@@ -33,7 +35,7 @@ SPECS = st.builds(
     head=st.sampled_from([3, 16, 33]),
     attention=st.booleans(),
 ).map(
-    lambda values: ArchSpec(
+    lambda values: ImdeceptionSpec(
         nla_after=(1,)
         if values.pop("attention") and values["gidbs"] > 1 and values["core"] * values["split"] > 3
         else (),
@@ -55,7 +57,7 @@ def test_preset_has_the_published_counts(name: str) -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(SPECS)
-def test_counts_are_those_of_the_modules(spec: ArchSpec) -> None:
+def test_counts_are_those_of_the_modules(spec: ImdeceptionSpec) -> None:
     network = Network(spec)
     height, width = 8, 12
     seen = {"macs": 0, "activations": 0, "convs": 0}
@@ -80,8 +82,8 @@ def test_counts_are_those_of_the_modules(spec: ArchSpec) -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(SPECS)
-def test_spec_survives_json_and_its_digest_is_stable(spec: ArchSpec) -> None:
-    again = ArchSpec.from_json(spec.to_json())
+def test_spec_survives_json_and_its_digest_is_stable(spec: ImdeceptionSpec) -> None:
+    again = ImdeceptionSpec.from_json(spec.to_json())
     assert again == spec
     assert again.digest == spec.digest
     assert len(spec.digest) == 12
@@ -94,11 +96,13 @@ def test_digests_are_those_of_every_earlier_version() -> None:
 
 
 def test_equal_networks_have_one_digest() -> None:
-    assert ArchSpec(core=4, nla_patch=8).digest == ArchSpec(core=4).digest  # no attention to be patched
+    assert ImdeceptionSpec(core=4, nla_patch=8).digest == ImdeceptionSpec(core=4).digest  # no attention to be patched
     # 5 and 15 channels share no divisor with 4 groups: every grouped convolution becomes a dense one.
-    assert ArchSpec(core=5, groups=4, head=15).digest == ArchSpec(core=5, groups=2, head=15).digest
-    assert ArchSpec(core=4, groups=8).digest != ArchSpec(core=4, groups=4).digest  # the first one reads 64 channels
-    assert len({spec.digest for spec in PRESETS.values()}) == len(PRESETS)
+    assert ImdeceptionSpec(core=5, groups=4, head=15).digest == ImdeceptionSpec(core=5, groups=2, head=15).digest
+    assert (
+        ImdeceptionSpec(core=4, groups=8).digest != ImdeceptionSpec(core=4, groups=4).digest
+    )  # the first one reads 64 channels
+    assert len({spec.digest for spec in IMDECEPTION.presets.values()}) == len(IMDECEPTION.presets)
 
 
 def test_another_scale_is_another_network() -> None:
@@ -111,12 +115,12 @@ def test_group_rule_takes_the_largest_divisor_that_fits() -> None:
     assert usable_groups(8, 36, 48) == 4
     assert usable_groups(8, 48, 48) == 8
     assert usable_groups(4, 64, 63) == 1
-    groups = [conv.groups for conv in plan(ArchSpec(core=12, groups=8)).convs() if conv.kernel == 3]
+    groups = [conv.groups for conv in plan(ImdeceptionSpec(core=12, groups=8)).convs() if conv.kernel == 3]
     assert set(groups) == {1, 4, 8}
 
 
 def test_uneven_split_keeps_the_chain_connected() -> None:
-    spec = ArchSpec(core=8, split=1.5, gidbs=2)
+    spec = ImdeceptionSpec(core=8, split=1.5, gidbs=2)
     assert spec.deep == 12
     assert build(spec)(torch.rand(1, 3, 5, 7)).shape == (1, 3, 20, 28)
 
@@ -164,7 +168,7 @@ def test_seeded_networks_are_equal_and_leave_the_global_state_alone() -> None:
 )
 def test_wrong_spec_is_refused_in_one_line(value: object, words: list[str]) -> None:
     with pytest.raises(UsageError) as raised:
-        ArchSpec.from_json(value)
+        ImdeceptionSpec.from_json(value)
     text = str(raised.value)
     assert "\n" not in text
     for word in words:
@@ -180,5 +184,5 @@ def test_unknown_preset_lists_all_nearest_first() -> None:
 
 
 def test_preset_is_recognised_under_other_parameters() -> None:
-    assert preset_name(ArchSpec(core=8, nla_window=64)) == "imdeception-c8"
-    assert preset_name(ArchSpec(core=8, groups=2)) is None
+    assert preset_name(ImdeceptionSpec(core=8, nla_window=64)) == "imdeception-c8"
+    assert preset_name(ImdeceptionSpec(core=8, groups=2)) is None

@@ -18,17 +18,17 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from nas_sr.errors import UsageError
-from nas_sr.families.imdeception.network import build
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
+from nas_sr.families.network import build
 from nas_sr.families.presets import preset
 from nas_sr.families.torch_file import NotLoadable, read_torch_file
 from nas_sr.families.weights import EXPECTED, load_network, save_weights
 from tests.conftest import BESIDE
 
-SPEC = ArchSpec(core=4, gidbs=2, depth=2, head=8, groups=2)
+SPEC = ImdeceptionSpec(core=4, gidbs=2, depth=2, head=8, groups=2)
 STATE = {name: tensor.clone() for name, tensor in build(SPEC, seed=3).state_dict().items()}
 SMALL = st.builds(
-    ArchSpec,
+    ImdeceptionSpec,
     scale=st.integers(2, 4),
     core=st.integers(1, 6).map(lambda n: 2 * n),
     groups=st.sampled_from([1, 2, 4, 6]),
@@ -43,7 +43,7 @@ def _under(prefix: str, state: dict[str, Tensor] = STATE) -> dict[str, Tensor]:
     return {f"{prefix}{name}": tensor for name, tensor in state.items()}
 
 
-def _published_names(state: dict[str, Tensor], spec: ArchSpec) -> dict[str, Tensor]:
+def _published_names(state: dict[str, Tensor], spec: ImdeceptionSpec) -> dict[str, Tensor]:
     """A state as the paper's code names it, with each group's convolution of its own."""
     names = {"head": "feat_conv0", "tail_fuse": "conv_fuse0", "tail_expand": "conv_fuse1", "out": "conv_out"}
     found: dict[str, Tensor] = {}
@@ -123,7 +123,7 @@ def test_name_that_is_no_text_loads(tmp_path: Path) -> None:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 @given(spec=SMALL)
-def test_shapes_tell_every_network_without_attention(spec: ArchSpec, tmp_path: Path) -> None:
+def test_shapes_tell_every_network_without_attention(spec: ImdeceptionSpec, tmp_path: Path) -> None:
     torch.save(build(spec, 0).state_dict(), tmp_path / "a.pth")
     assert load_network(tmp_path / "a.pth").spec.digest == spec.digest
 

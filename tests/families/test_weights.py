@@ -7,12 +7,12 @@ import torch
 from safetensors.torch import save_file
 
 from nas_sr.errors import UsageError
-from nas_sr.families.imdeception.network import build
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
+from nas_sr.families.network import build
 from nas_sr.families.presets import preset
 from nas_sr.families.weights import load_network, save_weights
 
-SPEC = ArchSpec(core=4, gidbs=2, head=8, nla_after=(1,))
+SPEC = ImdeceptionSpec(core=4, gidbs=2, head=8, nla_after=(1,))
 
 
 def _same(one: torch.nn.Module, other: torch.nn.Module) -> bool:
@@ -48,7 +48,7 @@ def test_broken_and_foreign_files_are_refused_in_one_line(tmp_path: Path) -> Non
     foreign = tmp_path / "foreign.safetensors"
     save_file({"weight": torch.zeros(3)}, foreign)
     other = tmp_path / "other.safetensors"
-    save_weights(state, ArchSpec(core=4, gidbs=2, head=9, nla_after=(1,)), other)
+    save_weights(state, ImdeceptionSpec(core=4, gidbs=2, head=9, nla_after=(1,)), other)
     missing = tmp_path / "missing.safetensors"
     save_weights({name: tensor for name, tensor in state.items() if name != "out.bias"}, SPEC, missing)
     infinite = tmp_path / "infinite.safetensors"

@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from nas_sr.families.imdeception.spec import ArchSpec
-from nas_sr.families.presets import PRESETS
+from nas_sr.families.imdeception import FAMILY as IMDECEPTION
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
 from nas_sr.measure.attempts import Network, measure
 from nas_sr.measure.measurement import Measurement
 from nas_sr.measure.onnx_export import export_untrained
@@ -30,7 +30,7 @@ BRIEF = {
     "final_builds": 2,
     "final_runs": 2,
 }
-SMALL = ArchSpec(core=4, gidbs=2, depth=2, head=16, nla_after=(1,))
+SMALL = ImdeceptionSpec(core=4, gidbs=2, depth=2, head=16, nla_after=(1,))
 
 
 def written(folder: Path, backends: Sequence[str], lr_size: tuple[int, int] = (256, 512), **protocol: Any) -> Path:
@@ -59,14 +59,14 @@ def this_gpu(backend: str, lr_size: tuple[int, int] = (256, 512), **protocol: An
         return profile(str(written(Path(folder), [backend], lr_size, **protocol)))
 
 
-def networks() -> list[ArchSpec]:
+def networks() -> list[ImdeceptionSpec]:
     """The paper's presets, and two members of the shipped space drawn at random."""
     space = read_space("imdeception_x4")
     digests = random.Random(20220619).sample(sorted(space.architectures), 2)
-    return [*PRESETS.values(), *(space.spec(space.architectures[digest]) for digest in digests)]
+    return [*IMDECEPTION.presets.values(), *(space.spec(space.architectures[digest]) for digest in digests)]
 
 
-def timed(spec: ArchSpec, hardware: HardwareProfile, **how: Any) -> Measurement:
+def timed(spec: ImdeceptionSpec, hardware: HardwareProfile, **how: Any) -> Measurement:
     """A network's latency, taken now: no cache is asked."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.onnx"

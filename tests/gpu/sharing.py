@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
 from nas_sr.measure.device_lock import visitors
 from nas_sr.measure.measurement import Measurement
 from nas_sr.measure.profile import HardwareProfile
@@ -31,7 +31,7 @@ class Beside(NamedTuple):
     were_visitors: bool
 
 
-def beside(hardware: HardwareProfile, spec: ArchSpec, device: str, folder: Path) -> Beside:
+def beside(hardware: HardwareProfile, spec: ImdeceptionSpec, device: str, folder: Path) -> Beside:
     """Times a network beside two trainings on the device."""
     stages: dict[str, float] = {}
     with _trainings(device, folder) as trainings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
 from nas_sr.families.presets import preset, preset_name
 from nas_sr.measure.latency_cache import repeats_of_finalist
 from nas_sr.measure.measurement import Measurement
@@ -70,7 +70,7 @@ def test_time_of_each_layer(product: str, figures: Figures) -> None:
 
 @pytest.mark.usefixtures("in_time")
 @pytest.mark.parametrize("spec", networks(), ids=lambda spec: preset_name(spec) or spec.label())
-def test_engines_of_all(product: str, spec: ArchSpec, figures: Figures) -> None:
+def test_engines_of_all(product: str, spec: ImdeceptionSpec, figures: Figures) -> None:
     taken = timed(spec, this_gpu(product))
     seen = _checked(taken, product)
     name = f"{preset_name(spec) or spec.label()} 512x256 fp16, {product}"

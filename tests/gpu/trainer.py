@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from nas_sr.config import Phase, Training
-from nas_sr.families.imdeception.network import build
+from nas_sr.families.network import build
 from nas_sr.measure.device_lock import SharedDevice
 from nas_sr.train.execution import Execution
 from nas_sr.train.loop import train

@@ -16,8 +16,8 @@ from nas_sr.data.pack import Pack
 from nas_sr.data.resident import ResidentPixels
 from nas_sr.evaluate.upscalers import full_precision
 from nas_sr.evaluate.validation import validation_psnr_rgb
-from nas_sr.families.imdeception.network import build
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
+from nas_sr.families.network import build
 from nas_sr.families.presets import preset
 from nas_sr.train.execution import Execution, choose_execution
 from nas_sr.train.gradients import gradients
@@ -37,7 +37,9 @@ class Trained(NamedTuple):
     said: list[str]
 
 
-def trained(execution: Execution, spec: ArchSpec = SMALL, *, scale: float | None = None, **phase: object) -> Trained:
+def trained(
+    execution: Execution, spec: ImdeceptionSpec = SMALL, *, scale: float | None = None, **phase: object
+) -> Trained:
     """A brief training on the demonstration images; `scale` is that of fp16's gradients to begin with."""
     values = {"steps": 8, "batch": 4, "crop_lr": 16, "validate_every": 1000, **phase}
     training = Training(phases=(Phase.model_validate(values),), precision=execution.precision)
@@ -116,7 +118,9 @@ class Halved(NamedTuple):
     said: list[str]
 
 
-def halved(execution: Execution, spec: ArchSpec, limited: AbstractContextManager[object], **phase: object) -> Halved:
+def halved(
+    execution: Execution, spec: ImdeceptionSpec, limited: AbstractContextManager[object], **phase: object
+) -> Halved:
     """The same training with room and, inside `limited`, without."""
     with full_precision():
         whole = trained(execution, spec, **phase)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nas_sr.families.imdeception.network import Network
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
 from nas_sr.measure import ahead_of_time
 from nas_sr.measure.ahead_of_time import PACKAGE, BuildFailed, build_ahead
 from nas_sr.measure.onnx_export import export_onnx, export_untrained
@@ -22,7 +22,7 @@ needs_rtx = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def with_attention(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("onnx") / "n.onnx"
-    export_untrained(ArchSpec(core=4, gidbs=3, depth=2, nla_after=(1,)), path, SIZE)
+    export_untrained(ImdeceptionSpec(core=4, gidbs=3, depth=2, nla_after=(1,)), path, SIZE)
     return path
 
 
@@ -51,7 +51,7 @@ def test_builds_are_equal_whatever_was_built_before(with_attention):
 
 @needs_rtx
 def test_file_of_open_size_is_built_at_the_size_asked_for(tmp_path):
-    export_onnx(Network(ArchSpec(core=4, gidbs=2, depth=2)), tmp_path / "open.onnx")
+    export_onnx(Network(ImdeceptionSpec(core=4, gidbs=2, depth=2)), tmp_path / "open.onnx")
     built = build_ahead(tmp_path / "open.onnx", "12.0", "fp32", 40, 56)
     assert built.layers[0]["inputs"] == ["1x3x40x56 Float"]
 

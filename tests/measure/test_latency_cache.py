@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nas_sr.errors import UsageError
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
 from nas_sr.measure import latency_cache
 from nas_sr.measure.latency_cache import (
     cached,
@@ -18,7 +18,7 @@ from nas_sr.measure.latency_cache import (
 from tests.onnx_files import BYTES, HALF, OPEN_LAST, enlarger, saved
 
 CASES = Path(__file__).parents[3] / "shared" / "cases" / "onnx"
-SMALL = ArchSpec(core=4, gidbs=2, depth=2)
+SMALL = ImdeceptionSpec(core=4, gidbs=2, depth=2)
 
 
 @pytest.fixture(autouse=True)

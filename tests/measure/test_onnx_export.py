@@ -9,11 +9,12 @@ import pytest
 import torch
 from torch import nn
 
-from nas_sr.families.imdeception.network import Network, build
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.imdeception.network import Network
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
+from nas_sr.families.network import build
 from nas_sr.measure.onnx_export import ExportError, export_onnx
 
-SMALL = ArchSpec(core=4, gidbs=3, depth=2, nla_after=(1,))
+SMALL = ImdeceptionSpec(core=4, gidbs=3, depth=2, nla_after=(1,))
 
 
 def _run(path, height, width):

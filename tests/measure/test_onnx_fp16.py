@@ -10,14 +10,15 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper, shape_inference
 
-from nas_sr.families.imdeception.network import Network, build
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.imdeception.network import Network
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
+from nas_sr.families.network import build
 from nas_sr.families.presets import preset
 from nas_sr.families.weights import load_network
 from nas_sr.measure.onnx_export import ExportError, export_onnx
 from nas_sr.measure.onnx_fp16 import write_fp16
 
-SMALL = ArchSpec(core=4, gidbs=3, depth=2, nla_after=(1,))
+SMALL = ImdeceptionSpec(core=4, gidbs=3, depth=2, nla_after=(1,))
 
 
 def _run(model: onnx.ModelProto, image: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from nas_sr.device_program.failure_kinds import Failure
 from nas_sr.device_program.settings import Settings
 from nas_sr.errors import UsageError
 from nas_sr.families.imdeception.network import Network
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
 from nas_sr.measure.onnx_export import export_onnx, export_untrained
 from nas_sr.measure.onnx_fp16 import write_fp16
 from nas_sr.measure.onnx_static import write_static
@@ -28,7 +28,7 @@ def _session(path: Path) -> onnxruntime.InferenceSession:
 
 
 def test_file_of_fixed_size_computes_the_same(tmp_path: Path) -> None:
-    export_onnx(Network(ArchSpec(core=4, gidbs=2, depth=2, head=8, nla_after=(1,))), tmp_path / "open.onnx")
+    export_onnx(Network(ImdeceptionSpec(core=4, gidbs=2, depth=2, head=8, nla_after=(1,))), tmp_path / "open.onnx")
     write_static(tmp_path / "open.onnx", tmp_path / "static.onnx", SIZE)
     image = np.random.default_rng(0).random((1, 3, *SIZE), dtype=np.float32)
     results = [_session(tmp_path / f"{name}.onnx").run(None, {"input": image})[0] for name in ("open", "static")]
@@ -37,7 +37,7 @@ def test_file_of_fixed_size_computes_the_same(tmp_path: Path) -> None:
 
 
 def test_candidates_are_timed_as_they_were_exported(tmp_path: Path) -> None:
-    export_untrained(ArchSpec(core=4, gidbs=2, depth=1, head=8), tmp_path / "a.onnx", SIZE)
+    export_untrained(ImdeceptionSpec(core=4, gidbs=2, depth=1, head=8), tmp_path / "a.onnx", SIZE)
     write_static(tmp_path / "a.onnx", tmp_path / "b.onnx", SIZE)
     assert onnx.load(tmp_path / "a.onnx") == onnx.load(tmp_path / "b.onnx")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nas_sr.config import Config
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
 from nas_sr.measure.device_facts import Facts
 from nas_sr.measure.measurement import Measurement
 from nas_sr.predict.roofline import Precision, Roofline
@@ -29,7 +29,7 @@ class Target(Config):
 
 
 def measurement(
-    spec: ArchSpec, *, drift: float = 1.0, stable: bool = True, backend: str = "tensorrt", **changes: Any
+    spec: ImdeceptionSpec, *, drift: float = 1.0, stable: bool = True, backend: str = "tensorrt", **changes: Any
 ) -> Measurement:
     """Of a made-up device that does what its roofline says, slowed down by `drift` at the moment."""
     terms = Roofline(32, 64, "fp16", Facts(fp16_tflops=10, bandwidth_gb_s=100)).terms(spec, 8)

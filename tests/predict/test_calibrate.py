@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from nas_sr.errors import WorkError
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
 from nas_sr.measure.measurement import Measurement
 from nas_sr.measure.measurement_error import MeasurementFailed
 from nas_sr.predict.calibrate import calibrate
@@ -27,7 +27,7 @@ class Device:
         self.asked: list[str] = []
         self._troubles = {PROBES[int(key[1:])].digest: value for key, value in troubles.items()}
 
-    def __call__(self, spec: ArchSpec) -> Measurement:
+    def __call__(self, spec: ImdeceptionSpec) -> Measurement:
         self.asked.append(spec.digest)
         trouble = self._troubles.get(spec.digest)
         if isinstance(trouble, list):

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nas_sr.families.imdeception.spec import ArchSpec
-from nas_sr.families.presets import PRESETS, preset
+from nas_sr.families.imdeception import FAMILY as IMDECEPTION
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
+from nas_sr.families.presets import preset
 from nas_sr.measure.device_facts import Facts
 from nas_sr.predict.predictor import Predictor
 from nas_sr.predict.roofline import Roofline
@@ -19,17 +20,19 @@ from tests.measure.specs import specs
 
 CPU = Roofline(96, 96, "fp32")
 GPU = Roofline(256, 512, "fp16", Facts(fp16_tflops=80.5, bandwidth_gb_s=448))
-PAPER = [spec for name, spec in PRESETS.items() if name != "imdeception-c16"]
+PAPER = [spec for name, spec in IMDECEPTION.presets.items() if name != "imdeception-c16"]
 
 
-def members(n: int, seed: int) -> list[ArchSpec]:
+def members(n: int, seed: int) -> list[ImdeceptionSpec]:
     """Networks of the shipped space."""
     space, random_ = read_space("imdeception_x4"), random.Random(seed)
     drawn = [{key: random_.choice(space.values(key)) for key in space.parameters} for _ in range(2 * n)]
     return list({space.spec(params).digest: space.spec(params) for params in drawn}.values())[:n]
 
 
-def device(specs: list[ArchSpec], roofline: Roofline, tile: int, *, noise: float = 0.0, seed: int = 0) -> list[float]:
+def device(
+    specs: list[ImdeceptionSpec], roofline: Roofline, tile: int, *, noise: float = 0.0, seed: int = 0
+) -> list[float]:
     """Latencies of a made-up device that obeys the roofline, but for some noise."""
     slower = np.array([3.0, 0.0, 5.0, 4.0, 0.1, 0.3, 0.02, 0.5, 0.05])
     clean = [float(np.array(roofline.terms(spec, tile)) @ slower) for spec in specs]
@@ -40,7 +43,7 @@ def _normal(n: int, seed: int) -> list[float]:
     return list(np.random.default_rng(seed).standard_normal(n))
 
 
-def predictor(specs: list[ArchSpec], latencies_ms: list[float], roofline: Roofline = CPU) -> Predictor:
+def predictor(specs: list[ImdeceptionSpec], latencies_ms: list[float], roofline: Roofline = CPU) -> Predictor:
     return Predictor(
         target="made-up", source="made up", digest="0", specs=specs, latencies_ms=latencies_ms, roofline=roofline
     )
@@ -83,7 +86,7 @@ def test_few_points_make_a_wide_interval_even_where_they_agree() -> None:
 
 def test_far_from_few_points_the_interval_is_much_wider_and_says_why() -> None:
     found = predictor(PAPER, [17.7, 19.0, 9.9, 9.8, 9.2], GPU)
-    near, far = found.predict(preset("imdeception-c16")), found.predict(ArchSpec(core=16, groups=1, gidbs=3))
+    near, far = found.predict(preset("imdeception-c16")), found.predict(ImdeceptionSpec(core=16, groups=1, gidbs=3))
     assert math.log(far.high_ms / far.low_ms) > 2 * math.log(near.high_ms / near.low_ms)
     assert not any("outside" in label for label in near.labels)
     assert far.labels[-1] == (
@@ -101,7 +104,7 @@ def test_few_points_leave_arithmetic_at_the_peak() -> None:
 
 def test_points_may_lie_twice_in_one_place() -> None:
     # Attention after another GIDB is another network at the same coordinates.
-    known = [*members(12, seed=3), *(ArchSpec(core=8, nla_after=(after,)) for after in (1, 2, 3, 4, 5))]
+    known = [*members(12, seed=3), *(ImdeceptionSpec(core=8, nla_after=(after,)) for after in (1, 2, 3, 4, 5))]
     predicted = predictor(known, device(known, CPU, 8, noise=0.03)).predict(known[-1])
     assert 0 < predicted.low_ms < predicted.latency_ms < predicted.high_ms < math.inf
 
@@ -116,7 +119,7 @@ CALIBRATED = {
 @pytest.mark.parametrize("name", CALIBRATED)
 @settings(deadline=None)
 @given(spec=specs())
-def test_any_network_has_a_positive_latency_inside_its_interval(name: str, spec: ArchSpec) -> None:
+def test_any_network_has_a_positive_latency_inside_its_interval(name: str, spec: ImdeceptionSpec) -> None:
     predicted = CALIBRATED[name].predict(spec)
     assert 0 < predicted.low_ms < predicted.latency_ms < predicted.high_ms < math.inf
     assert predicted == CALIBRATED[name].predict(spec)
@@ -124,7 +127,7 @@ def test_any_network_has_a_positive_latency_inside_its_interval(name: str, spec:
     assert predicted.kind == "predicted"
 
 
-def _width(found: Predictor, spec: ArchSpec) -> float:
+def _width(found: Predictor, spec: ImdeceptionSpec) -> float:
     predicted = found.predict(spec)
     return predicted.high_ms / predicted.low_ms
 
@@ -138,7 +141,7 @@ AT_POINTS = {
 @pytest.mark.parametrize("name", CALIBRATED)
 @settings(deadline=None)
 @given(spec=specs())
-def test_interval_is_never_narrower_outside_the_points_than_at_them(name: str, spec: ArchSpec) -> None:
+def test_interval_is_never_narrower_outside_the_points_than_at_them(name: str, spec: ImdeceptionSpec) -> None:
     if any("outside" in label for label in CALIBRATED[name].predict(spec).labels):
         assert _width(CALIBRATED[name], spec) >= AT_POINTS[name]
 
@@ -147,7 +150,7 @@ def test_interval_is_never_narrower_outside_the_points_than_at_them(name: str, s
 @settings(deadline=None, max_examples=10)
 @given(gidbs=st.integers(8, 15))
 def test_interval_widens_with_the_distance(name: str, gidbs: int) -> None:
-    widths = [_width(CALIBRATED[name], ArchSpec(core=16, gidbs=each)) for each in (gidbs, 2 * gidbs)]
+    widths = [_width(CALIBRATED[name], ImdeceptionSpec(core=16, gidbs=each)) for each in (gidbs, 2 * gidbs)]
     assert widths[0] <= widths[1]
 
 

@@ -5,8 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nas_sr.families.counts import counts
-from nas_sr.families.imdeception.spec import ArchSpec
-from nas_sr.families.presets import PRESETS, preset
+from nas_sr.families.imdeception import FAMILY as IMDECEPTION
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
+from nas_sr.families.presets import preset
 from nas_sr.measure.device_facts import Facts
 from nas_sr.predict.roofline import TILES, Roofline, Terms
 from tests.measure.specs import specs
@@ -21,7 +22,7 @@ def compute_ms(terms: Terms) -> float:
 
 @settings(deadline=None)
 @given(specs().filter(lambda spec: not spec.nla_after))
-def test_arithmetic_without_padding_is_what_the_counts_say(spec: ArchSpec) -> None:
+def test_arithmetic_without_padding_is_what_the_counts_say(spec: ImdeceptionSpec) -> None:
     # At the unit rate a multiply-accumulate is 1e-9 ms.
     assert compute_ms(UNIT.terms(spec, tile=1)) == pytest.approx(counts(spec).macs_g)
 
@@ -41,7 +42,7 @@ def test_core_12_costs_a_padding_kernel_as_much_grouped_arithmetic_as_core_16() 
 
 
 def test_only_parts_that_do_not_begin_on_the_tile_are_copied() -> None:
-    copies = {name: UNIT.terms(spec, tile=8).copies for name, spec in PRESETS.items()}
+    copies = {name: UNIT.terms(spec, tile=8).copies for name, spec in IMDECEPTION.presets.items()}
     assert {name for name, cost in copies.items() if cost == 0} == {
         "imdeception-c16-nla",
         "imdeception-c16",
@@ -83,7 +84,7 @@ def test_only_known_peaks_count_as_peaks() -> None:
 @settings(deadline=None)
 @given(specs(), SIDES, SIDES, st.integers(0, 100), st.integers(0, 100), st.sampled_from(TILES))
 def test_larger_images_never_cost_less(
-    spec: ArchSpec, height: int, width: int, taller: int, wider: int, tile: int
+    spec: ImdeceptionSpec, height: int, width: int, taller: int, wider: int, tile: int
 ) -> None:
     small = Roofline(height, width, "fp32").terms(spec, tile)
     large = Roofline(height + taller, width + wider, "fp32").terms(spec, tile)
@@ -94,12 +95,12 @@ def test_larger_images_never_cost_less(
 
 @settings(deadline=None)
 @given(specs(), st.sampled_from([(1, 4), (4, 8), (8, 16), (16, 32)]))
-def test_coarser_tiles_never_cost_less(spec: ArchSpec, tiles: tuple[int, int]) -> None:
+def test_coarser_tiles_never_cost_less(spec: ImdeceptionSpec, tiles: tuple[int, int]) -> None:
     fine, coarse = (UNIT.terms(spec, tile) for tile in tiles)
     assert all(one <= other * (1 + 1e-12) for one, other in zip(fine, coarse, strict=True))
 
 
 def test_equal_networks_have_equal_terms() -> None:
-    one, other = ArchSpec(core=4, groups=4, head=4), ArchSpec(core=4, groups=8, head=4)
+    one, other = ImdeceptionSpec(core=4, groups=4, head=4), ImdeceptionSpec(core=4, groups=8, head=4)
     assert one.digest == other.digest
     assert UNIT.terms(one, 8) == UNIT.terms(other, 8)

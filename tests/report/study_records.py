@@ -4,8 +4,9 @@ import math
 import random
 
 from nas_sr.families.counts import counts
-from nas_sr.families.imdeception.spec import ArchSpec
-from nas_sr.families.presets import PRESETS, preset_name
+from nas_sr.families.imdeception import FAMILY as IMDECEPTION
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
+from nas_sr.families.presets import preset_name
 from nas_sr.measure.measurement import Measurement, Repeat
 from nas_sr.pareto import hypervolume, pareto_front
 from nas_sr.predict.prediction import Grounds, Prediction
@@ -133,7 +134,7 @@ def baseline(name, psnr_db, latency):
 
 def trial(number, spec=None, *, state="complete", psnr_db=26.0, latency=None, **fields):
     """A trial; `latency` is a Measurement, a Prediction, a number of milliseconds, or None."""
-    spec = spec or ArchSpec(core=8)
+    spec = spec or ImdeceptionSpec(core=8)
     if isinstance(latency, int | float):
         latency = measurement(latency, seed=number)
     return TrialRecord(
@@ -226,7 +227,7 @@ def board_ms(one):
 def random_spec(draw):
     gidbs = draw.choice([4, 5, 6])
     nla = draw.choice([(), (), (), (2,), (2, 3)])
-    return ArchSpec(
+    return ImdeceptionSpec(
         core=draw.choice([4, 8, 12, 16]),
         groups=draw.choice([1, 2, 4, 8]),
         gidbs=gidbs,
@@ -267,7 +268,7 @@ def example_trial(number, spec, draw):
 def example_study(size=30, *, name="mobile-x4", seed=3):
     """The presets, then random members of the space, with one trial in every other state."""
     draw = random.Random(seed)
-    specs = [*PRESETS.values(), *(random_spec(draw) for _ in range(size - len(PRESETS)))]
+    specs = [*IMDECEPTION.presets.values(), *(random_spec(draw) for _ in range(size - len(IMDECEPTION.presets)))]
     trials = [example_trial(number, spec, draw) for number, spec in enumerate(specs)]
     if size >= 20:
         trials[-3] = trial(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
 from nas_sr.families.presets import preset
 from nas_sr.records import StudyRecord
 from nas_sr.report import info
@@ -46,7 +46,7 @@ def test_files_are_written_and_pandas_reads_them(example: StudyRecord, tmp_path:
     assert front["psnr_db"].is_monotonic_increasing
     assert set(front["latency_kind"]) == {"measured"}
     for _, row in front.iterrows():
-        assert ArchSpec.from_json(json.loads(row["spec"])).digest == row["digest"]
+        assert ImdeceptionSpec.from_json(json.loads(row["spec"])).digest == row["digest"]
     failed = trials[trials["state"] == "failed"].iloc[0]
     assert "NaN" in failed["reason"]
     assert pd.isna(failed["psnr_db"])

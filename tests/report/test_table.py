@@ -3,9 +3,10 @@ import math
 
 import pandas as pd
 
-from nas_sr.report.table import COLUMNS, pareto_frame, trials_frame
-from nas_sr.report.trial_table import COLUMNS as SHOWN
+from nas_sr.families.compact.spec import CompactSpec
+from nas_sr.report.table import columns, pareto_frame, trials_frame
 from nas_sr.report.trial_table import cells, state_options, table_html
+from nas_sr.report.trial_table import columns as shown
 from tests.report.study_records import (
     board_ms,
     example_study,
@@ -22,13 +23,19 @@ def of(trials):
     return [study(trials)]
 
 
+def shown_text(one, name):
+    """What the page's table has of one trial under a heading."""
+    alone = study([one])
+    return cells(alone, one, "")[[column.name for column in shown(alone)].index(name)].text
+
+
 def read(frame):
     return pd.read_csv(io.StringIO(frame.to_csv(index=False)))
 
 
 def test_every_number_carries_its_unit():
     for name in ("psnr_db", "latency_ms", "latency_p5_ms", "latency_p95_ms", "params", "macs_g", "latency_kind"):
-        assert name in COLUMNS
+        assert name in columns(of([trial(0)]))
 
 
 def test_what_a_trial_does_not_have_is_missing():
@@ -41,7 +48,10 @@ def test_what_a_trial_does_not_have_is_missing():
 def test_a_latency_whose_measurement_is_lost_keeps_its_figure():
     lost = trial(0, state="infeasible", latency_ms=50.0, reason="over the limit")
     assert read(trials_frame(of([lost])))["latency_ms"][0] == 50.0
-    assert cells(lost, "")[[column.name for column in SHOWN].index("Latency")].text == "50.00"
+    assert (
+        cells(study([lost]), lost, "")[[column.name for column in shown(study([lost]))].index("Latency")].text
+        == "50.00"
+    )
 
 
 def test_kinds_are_named():
@@ -95,7 +105,7 @@ def test_several_targets_have_a_row_each():
 
 def test_an_empty_study_has_headings():
     for frame in (trials_frame(of([])), pareto_frame(of([]))):
-        assert list(read(frame).columns) == COLUMNS
+        assert list(read(frame).columns) == columns(of([]))
 
 
 def test_the_front_is_fastest_first_and_its_knee_is_marked():
@@ -107,14 +117,26 @@ def test_the_front_is_fastest_first_and_its_knee_is_marked():
 
 
 def test_a_row_has_a_cell_for_every_column():
-    assert len(cells(trial(0, state="failed"), "")) == len(cells(trial(1, latency=5.0), "front")) == len(SHOWN)
+    failed, complete = trial(0, state="failed"), trial(1, latency=5.0)
+    both = study([failed, complete])
+    assert len(cells(both, failed, "")) == len(cells(both, complete, "front")) == len(shown(both))
+
+
+def test_networks_of_two_families_share_a_table_and_leave_each_others_columns_empty():
+    plain = trial(1, latency=5.0).model_copy(update={"spec": CompactSpec(width=16, depth=4)})
+    both = study([trial(0, latency=9.0), plain])
+    frame = read(trials_frame([both]))
+    assert list(frame["family"]) == ["imdeception", "compact"]
+    assert frame["core"].isna().tolist() == [False, True]
+    assert frame["width"].isna().tolist() == [True, False]
+    assert frame["depth"].tolist()[1] == 4
+    texts = [cell.text for cell in cells(both, plain, "")]
+    names = [column.name for column in shown(both)]
+    assert (texts[names.index("Width")], texts[names.index("Core")]) == ("16", "–")
 
 
 def test_the_kind_is_a_word_in_the_table():
-    kinds = [
-        cells(trial(0, latency=latency), "")[[c.name for c in SHOWN].index("Kind")].text
-        for latency in (measurement(5.0), prediction(5.0), None)
-    ]
+    kinds = [shown_text(trial(0, latency=latency), "Kind") for latency in (measurement(5.0), prediction(5.0), None)]
     assert kinds == ["measured", "predicted", "–"]
     assert '<span class="predicted">predicted</span>' in table_html(study([trial(0, latency=prediction(5.0))]))
 

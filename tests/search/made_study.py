@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from nas_sr.config import StudyConfig
-from nas_sr.families.imdeception.network import build
+from nas_sr.families.network import build
 from nas_sr.families.weights import save_weights
 from nas_sr.latency import write_latency
 from nas_sr.search.candidate import write_curve

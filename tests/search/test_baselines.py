@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from nas_sr.families.imdeception.network import build
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
+from nas_sr.families.network import build
 from nas_sr.measure.onnx_export import export_onnx
 from nas_sr.search.store import StudyStore
 from tests.onnx_files import BYTES, OPEN_LAST, enlarger, saved
 from tests.search.quick import answered, searched, write_configs
 
-RIVAL = ArchSpec(core=2, gidbs=1, depth=1, head=8)
+RIVAL = ImdeceptionSpec(core=2, gidbs=1, depth=1, head=8)
 
 
 def test_competitor_is_measured_scored_and_shown(tmp_path: Path) -> None:

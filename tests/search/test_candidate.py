@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from nas_sr.config import Phase, Training
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
 from nas_sr.latency import Latency, write_latency
 from nas_sr.predict.prediction import Prediction
 from nas_sr.search import candidate
@@ -17,7 +17,7 @@ from nas_sr.search.outcome import Outcome, Reached, write_outcome
 from nas_sr.train.execution import Execution
 from tests.report.study_records import measurement, prediction
 
-SPEC = ArchSpec(core=2, gidbs=1, depth=2, head=16)
+SPEC = ImdeceptionSpec(core=2, gidbs=1, depth=2, head=16)
 LIMIT_MS = 20.0
 
 

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from nas_sr.config import StudyConfig
 from nas_sr.errors import UsageError, WorkError
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
 from nas_sr.search import candidate
 from nas_sr.search.candidate import Evaluation, evaluate_candidate
 from nas_sr.search.failures import kind, of_environment
@@ -30,7 +30,7 @@ from nas_sr.space import parse_space
 from nas_sr.train.execution import Execution, check_usable
 from tests.search.quick import SPACE
 
-TINY = ArchSpec(core=2, gidbs=1, depth=2, head=16)
+TINY = ImdeceptionSpec(core=2, gidbs=1, depth=2, head=16)
 FULL = OSError(errno.ENOSPC, "No space left on device", "/studies/s/trials/3/curve.csv")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from nas_sr.config import StudyConfig
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
 from nas_sr.latency import Impossible, Latency, read_latency, write_latency
 from nas_sr.measure.measurement import Measurement, Repeat
 from nas_sr.measure.measurement_error import MeasurementFailed
@@ -37,7 +37,7 @@ class Device:
         self._alone, self._together, self._windows = alone, together, count()
         self.asked: list[tuple[int, ...]] = []
 
-    def measured(self, spec: ArchSpec) -> Measurement:
+    def measured(self, spec: ImdeceptionSpec) -> Measurement:
         number = self._numbers[spec.digest]
         self.asked.append((number,))
         found = self._alone[number].pop(0)
@@ -45,7 +45,7 @@ class Device:
             raise found
         return found  # type: ignore[no-any-return]
 
-    def measured_together(self, specs: Sequence[ArchSpec]) -> list[Measurement]:
+    def measured_together(self, specs: Sequence[ImdeceptionSpec]) -> list[Measurement]:
         numbers = tuple(self._numbers[spec.digest] for spec in specs)
         self.asked.append(numbers)
         window = f"window {next(self._windows)}"

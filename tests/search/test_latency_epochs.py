@@ -10,7 +10,7 @@ import yaml
 
 from nas_sr.config import StudyConfig
 from nas_sr.errors import UsageError
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
 from nas_sr.latency import write_latency
 from nas_sr.measure import latency_cache
 from nas_sr.measure.profile import profile
@@ -23,7 +23,7 @@ from nas_sr.search.targets import keep_epoch, target
 from nas_sr.space import parse_space
 from tests.search.quick import SPACE, quick_cpu
 
-TINY = [ArchSpec(core=core, gidbs=1, depth=2, head=16) for core in (2, 4)]
+TINY = [ImdeceptionSpec(core=core, gidbs=1, depth=2, head=16) for core in (2, 4)]
 
 
 @pytest.fixture(autouse=True)

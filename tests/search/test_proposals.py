@@ -6,7 +6,7 @@ import pytest
 
 from nas_sr.config import StudyConfig
 from nas_sr.errors import UsageError
-from nas_sr.families.presets import PRESETS
+from nas_sr.families.imdeception import FAMILY as IMDECEPTION
 from nas_sr.files import write_json
 from nas_sr.search.outcome import Outcome, write_outcome
 from nas_sr.search.proposals import Proposals
@@ -32,8 +32,10 @@ def _outcome(number: int) -> Outcome:
 
 def test_presets_are_the_first_candidates(tmp_path: Path) -> None:
     proposals = Proposals(_store(tmp_path), read_space("imdeception_x4"))
-    first = [proposals.ask() for _ in PRESETS]
-    assert [proposal.spec.digest for proposal in first if proposal] == [spec.digest for spec in PRESETS.values()]
+    first = [proposals.ask() for _ in IMDECEPTION.presets]
+    assert [proposal.spec.digest for proposal in first if proposal] == [
+        spec.digest for spec in IMDECEPTION.presets.values()
+    ]
 
 
 def test_whole_space_is_evaluated_once_and_then_ends(tmp_path: Path) -> None:
@@ -96,14 +98,14 @@ def test_killed_search_continues_with_nothing_lost_or_repeated(tmp_path: Path) -
 def test_interrupted_candidates_come_first_next_time(tmp_path: Path) -> None:
     store = _store(tmp_path)
     proposals = Proposals(store, read_space("imdeception_x4"))
-    for _ in PRESETS:
+    for _ in IMDECEPTION.presets:
         proposal = proposals.ask()
         assert proposal
         proposals.tell(proposal.number, _outcome(proposal.number))
     running = [proposals.ask(), proposals.ask()]
     proposals.interrupt()
     again = _again(store, read_space("imdeception_x4"))
-    assert again.evaluated == len(PRESETS)
+    assert again.evaluated == len(IMDECEPTION.presets)
     assert {p.spec.digest for p in running if p} == {p.spec.digest for p in (again.ask(), again.ask()) if p}
 
 
@@ -167,7 +169,7 @@ def test_study_whose_first_five_failed_goes_on_once_the_cause_is_gone(tmp_path: 
 
     again = _again(proposals.store, read_space("imdeception_x4"))
     assert (again.evaluated, again.failures.hopeless) == (0, ())
-    tried = [again.ask() for _ in PRESETS]  # five, and the one that was still queued
+    tried = [again.ask() for _ in IMDECEPTION.presets]  # five, and the one that was still queued
     assert [proposal.spec for proposal in tried if proposal and proposal.spec in specs] == specs
     for proposal in tried:
         assert proposal
@@ -175,8 +177,8 @@ def test_study_whose_first_five_failed_goes_on_once_the_cause_is_gone(tmp_path: 
     trials = again.store.trials()
     assert [trial.state for trial in trials[:5]] == ["interrupted"] * 5
     assert "given back to be tried again; it failed: RuntimeError: export" in trials[0].reason
-    assert sum(trial.state == "complete" for trial in trials) == len(PRESETS)
-    assert _again(proposals.store, read_space("imdeception_x4")).evaluated == len(PRESETS)
+    assert sum(trial.state == "complete" for trial in trials) == len(IMDECEPTION.presets)
+    assert _again(proposals.store, read_space("imdeception_x4")).evaluated == len(IMDECEPTION.presets)
 
 
 def test_failures_of_an_earlier_search_stand_until_they_are_given_back(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import psutil
 import pytest
 import yaml
 
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
 from nas_sr.records import StudyRecord
 from nas_sr.search import candidate
 from nas_sr.search.store import StudyStore
@@ -139,7 +139,7 @@ def test_too_slow_candidates_are_never_trained_and_a_space_without_further_netwo
 def test_when_five_in_a_row_fail_for_one_reason_the_search_stops_says_why_and_charges_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def build(spec: ArchSpec, seed: int) -> None:
+    def build(spec: ImdeceptionSpec, seed: int) -> None:
         raise ValueError(f"{spec.core} channels cannot be built")
 
     with monkeypatch.context() as patch:

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from nas_sr.config import StudyConfig
 from nas_sr.errors import UsageError, WorkError
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
 from nas_sr.measure.measurement_error import MeasurementFailed
 from nas_sr.ray_cluster import ray_cluster
 from nas_sr.search import targets, tune
@@ -32,7 +32,7 @@ from nas_sr.train.execution import Execution
 from tests.search.quick import SPACE, write_configs
 from tests.sshd import Server
 
-TINY = ArchSpec(core=2, gidbs=1, depth=2, head=16)
+TINY = ImdeceptionSpec(core=2, gidbs=1, depth=2, head=16)
 
 
 class Clock:
@@ -99,7 +99,7 @@ def test_device_that_comes_back_is_measured_and_its_next_silence_begins_anew(
 
     device.stop()
     with pytest.raises(MeasurementFailed):
-        drone.latency(ArchSpec(core=4, gidbs=1, depth=2, head=16), clock.sleep)
+        drone.latency(ImdeceptionSpec(core=4, gidbs=1, depth=2, head=16), clock.sleep)
     assert clock.slept_s[3:] == [15, 30, 60, 120, 240]
 
 
@@ -146,7 +146,7 @@ def test_candidate_of_a_silent_device_is_given_back_and_proposed_again(tmp_path:
     searcher = JournalSearcher(proposals, budget=4, progress=SearchProgress(console, 4, {}))
     config = searcher.suggest("tune's name of it")
     assert isinstance(config, dict)
-    spec = ArchSpec(**config["spec"])
+    spec = ImdeceptionSpec(**config["spec"])
 
     *_, last = evaluate_candidate(_evaluation(tmp_path, away), config["number"], spec)
     assert isinstance(last, Outcome)
@@ -186,7 +186,7 @@ def test_search_on_a_device_that_falls_silent_stops_with_a_clear_error_and_loses
     proposals, console = Proposals(store, space), Console(file=io.StringIO())
     monkeypatch.setattr(tune.signal, "signal", lambda *_: None)
 
-    def evaluate(evaluation: Evaluation, number: int, spec: ArchSpec) -> Iterator[Outcome]:
+    def evaluate(evaluation: Evaluation, number: int, spec: ImdeceptionSpec) -> Iterator[Outcome]:
         yield Outcome("complete", 26.0, (10.0,)) if number == 0 else Outcome("interrupted", reason="drone: it is off")
 
     with (

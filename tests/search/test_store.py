@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from nas_sr.config import StudyConfig
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
 from nas_sr.latency import write_latency
 from nas_sr.measure.profile import profile
 from nas_sr.search.journal import WholeLines
@@ -107,4 +107,6 @@ def test_all_targets_are_read_from_the_journal_at_one_moment(tmp_path: Path, mon
 
 def test_spec_of_a_trial_is_its_own(tmp_path: Path) -> None:
     store = _store(tmp_path, *(Outcome("complete", 26.0, (10.0,)) for _ in range(4)))
-    assert {trial.spec for trial in store.trials()} == {ArchSpec(core=c, gidbs=g) for c in (2, 4) for g in (2, 3)}
+    assert {trial.spec for trial in store.trials()} == {
+        ImdeceptionSpec(core=c, gidbs=g) for c in (2, 4) for g in (2, 3)
+    }

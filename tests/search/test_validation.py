@@ -14,8 +14,8 @@ from nas_sr.data.image_sets import ImageSets
 from nas_sr.evaluate import validation
 from nas_sr.evaluate.evaluate import bicubic, evaluate
 from nas_sr.evaluate.validation import bounded, everything, validation_psnr_rgb
-from nas_sr.families.imdeception.network import build
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
+from nas_sr.families.network import build
 from nas_sr.families.weights import load_network, save_weights
 from nas_sr.latency import write_latency
 from nas_sr.measure.device_lock import measuring
@@ -33,7 +33,7 @@ from nas_sr.train.execution import Execution
 from tests.report.study_records import measurement
 from tests.train.quick import demonstration
 
-SPEC = ArchSpec(core=2, gidbs=1, depth=2, head=16)
+SPEC = ImdeceptionSpec(core=2, gidbs=1, depth=2, head=16)
 SPACE = parse_space({"fixed": {"depth": 2, "head": 16}, "parameters": {"core": [2, 4, 6]}}, Path("s"))
 PART = 0.07  # megapixels, of 0.19
 

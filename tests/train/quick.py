@@ -8,13 +8,13 @@ from torch import Tensor
 
 from nas_sr.config import FullTraining, Phase, Training
 from nas_sr.data.image_sets import ImageSets, image_sets
-from nas_sr.families.imdeception.network import build
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
+from nas_sr.families.network import build
 from nas_sr.records import CurvePoint
 from nas_sr.train.checkpoint import Checkpoint, Run, write_checkpoint
 from nas_sr.train.session import Interrupted, TrainingJob, carry_out
 
-SPEC = ArchSpec(core=4, gidbs=2, depth=2, head=16, nla_after=(1,))
+SPEC = ImdeceptionSpec(core=4, gidbs=2, depth=2, head=16, nla_after=(1,))
 TWO_PHASES = Training(
     phases=(
         Phase(steps=6, loss="charbonnier", batch=3, crop_lr=16, ema=0.9, validate_every=4),

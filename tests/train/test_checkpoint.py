@@ -13,8 +13,8 @@ from torch import nn
 
 from nas_sr.config import FullTraining
 from nas_sr.errors import UsageError, WorkError
-from nas_sr.families.imdeception.network import build
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
+from nas_sr.families.network import build
 from nas_sr.train.checkpoint import (
     Checkpoint,
     Run,
@@ -90,7 +90,7 @@ def test_another_config_is_refused_with_every_difference(run: Run, words: list[s
 
 def test_another_network_is_refused_with_the_parameters_that_differ() -> None:
     with pytest.raises(UsageError) as raised:
-        refuse_other(_checkpoint(), RUN, build(ArchSpec(core=4, gidbs=1, depth=2, head=12)), Path("last.ckpt"))
+        refuse_other(_checkpoint(), RUN, build(ImdeceptionSpec(core=4, gidbs=1, depth=2, head=12)), Path("last.ckpt"))
     text = str(raised.value)
     assert "gidbs was 2 and is now 1" in text
     assert "head was 16 and is now 12" in text

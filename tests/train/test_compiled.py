@@ -11,8 +11,8 @@ import torch
 
 from nas_sr.config import FullTraining, Phase, StudyConfig, Training, parse, read_yaml
 from nas_sr.errors import UsageError, WorkError
-from nas_sr.families.imdeception.network import build
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
+from nas_sr.families.network import build
 from nas_sr.records import CurvePoint
 from nas_sr.train import execution
 from nas_sr.train.execution import Execution, choose_execution, explained, resumed_execution
@@ -20,7 +20,7 @@ from nas_sr.train.loop import train
 from nas_sr.train.state import TrainingState
 from tests.train.quick import demonstration
 
-SPEC = ArchSpec(core=4, gidbs=1, depth=1, head=16)
+SPEC = ImdeceptionSpec(core=4, gidbs=1, depth=1, head=16)
 PLAIN = Execution()
 COMPILED = Execution(compiled=True)
 DEMANDED = Training(

@@ -9,7 +9,8 @@ from torch import nn
 
 from nas_sr.config import Phase, Training
 from nas_sr.errors import WorkError
-from nas_sr.families.imdeception.network import Network, build
+from nas_sr.families.imdeception.network import Network
+from nas_sr.families.network import build
 from nas_sr.train.execution import Execution, choose_execution
 from nas_sr.train.loop import train
 from nas_sr.train.state import TrainingState

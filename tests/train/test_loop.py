@@ -14,7 +14,7 @@ from nas_sr.data.demo import DemonstrationImage
 from nas_sr.data.image_sets import ImageSets
 from nas_sr.data.packing import write_pack
 from nas_sr.evaluate.validation import validation_psnr_rgb
-from nas_sr.families.imdeception.network import build
+from nas_sr.families.network import build
 from nas_sr.records import CurvePoint
 from nas_sr.train.execution import Execution, choose_execution, explained
 from nas_sr.train.loop import Diverged, train

@@ -5,7 +5,8 @@ import torch
 
 from nas_sr.config import Phase, Training
 from nas_sr.errors import WorkError
-from nas_sr.families.imdeception.network import Network, build
+from nas_sr.families.imdeception.network import Network
+from nas_sr.families.network import build
 from nas_sr.out_of_memory import is_out_of_memory
 from nas_sr.train.execution import Execution, choose_execution
 from nas_sr.train.gradients import gradients

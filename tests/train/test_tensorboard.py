@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 
-from nas_sr.families.imdeception.network import build
+from nas_sr.families.network import build
 from nas_sr.train.samples import sample_crops
 from nas_sr.train.tensorboard import TensorBoardLog
 from tests.train.quick import SPEC, TWO_PHASES, Told, carried_out, demonstration, job

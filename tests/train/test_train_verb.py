@@ -19,8 +19,8 @@ from nas_sr.cli.main import run
 from nas_sr.config import FullTraining, Phase, Training, write_yaml
 from nas_sr.errors import UsageError
 from nas_sr.export.bundle import read_bundle
-from nas_sr.families.imdeception.network import build
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
+from nas_sr.families.network import build
 from nas_sr.families.weights import load_network, save_weights
 from nas_sr.files import held_alone, write_json
 from nas_sr.train import session
@@ -174,7 +174,7 @@ def test_images_that_changed_are_refused(train: Callable, stopped: Callable, tmp
 
 def test_files_of_another_network_are_refused(train: Callable, stopped: Callable, bundle: Path) -> None:
     stopped()
-    other = ArchSpec(core=8, gidbs=2, depth=2, head=16, nla_after=(1,))
+    other = ImdeceptionSpec(core=8, gidbs=2, depth=2, head=16, nla_after=(1,))
     save_weights(build(other, 0).state_dict(), other, bundle / "weights.safetensors")
     status, _, errors = train("--resume")
     assert status == 2

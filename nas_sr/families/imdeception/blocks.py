@@ -6,14 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nas_sr.families.imdeception.plan import ConvPlan, GblockPlan, GidbPlan, NlaPlan
+from nas_sr.families.imdeception.plan import GblockPlan, GidbPlan, NlaPlan
+from nas_sr.families.network import conv
 
 LEAK = 0.05
-
-
-def conv(plan: ConvPlan) -> nn.Conv2d:
-    """A size-preserving convolution with bias."""
-    return nn.Conv2d(plan.inputs, plan.outputs, plan.kernel, padding=plan.kernel // 2, groups=plan.groups)
 
 
 class Gblock(nn.Module):

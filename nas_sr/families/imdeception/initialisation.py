@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 import torch
-from torch import Tensor, nn
+from torch import nn
+
+from nas_sr.families.network import bias, interpolation_kernels
 
 if TYPE_CHECKING:
     from nas_sr.families.imdeception.blocks import Gidb
@@ -38,11 +40,11 @@ def initialise(network: Network) -> None:
         if isinstance(layer, nn.Conv2d) and not name.startswith("nlas."):
             activated = name.endswith((".grouped", ".mix")) or name in ("tail_fuse", "tail_expand")
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu" if activated else "linear")
-            nn.init.normal_(_bias(layer), std=_BIAS)
+            nn.init.normal_(bias(layer), std=_BIAS)
     for gidb in list(network.gidbs)[:-1]:
         _hand_on(cast("Gidb", gidb))
     network.tail_expand.weight *= _NEW_SHARE
-    _bias(network.head)[:] = -_MEAN_GREY * network.head.weight.sum(dim=(1, 2, 3))
+    bias(network.head)[:] = -_MEAN_GREY * network.head.weight.sum(dim=(1, 2, 3))
     interpolate(network)
 
 
@@ -61,28 +63,12 @@ def interpolate(network: Network) -> None:
     """Lets a network upscale by 3-tap cubic interpolation, whatever its body does."""
     for layer in (network.head, network.tail_expand):
         layer.weight[:3] = 0
-        _bias(layer)[:3] = 0
+        bias(layer)[:3] = 0
     for channel in range(3):
         network.head.weight[channel, channel, 1, 1] = 1
     network.out.weight.zero_()
-    _bias(network.out).zero_()
+    bias(network.out).zero_()
     kernels = interpolation_kernels(network.spec.scale)
     for channel in range(3):
         rows = slice(channel * len(kernels), (channel + 1) * len(kernels))
         network.out.weight[rows, channel] = kernels
-
-
-def interpolation_kernels(scale: int) -> Tensor:
-    """(scale^2, 3, 3): for each sub-pixel, row-major, the separable 3-tap cubic (a = -0.5) kernel, summing to one."""
-    offsets = (torch.arange(scale) + 0.5) / scale - 0.5
-    distance = (offsets[:, None] - torch.tensor([-1.0, 0.0, 1.0])).abs()
-    near = 1.5 * distance**3 - 2.5 * distance**2 + 1
-    far = -0.5 * distance**3 + 2.5 * distance**2 - 4 * distance + 2
-    taps = torch.where(distance <= 1, near, far)
-    taps = taps / taps.sum(dim=1, keepdim=True)
-    return torch.einsum("ra,cb->rcab", taps, taps).reshape(scale**2, 3, 3)
-
-
-def _bias(layer: nn.Conv2d) -> Tensor:
-    assert layer.bias is not None  # every convolution of the family has one
-    return layer.bias

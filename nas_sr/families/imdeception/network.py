@@ -1,4 +1,4 @@
-"""The network of an ArchSpec."""
+"""The network of an ImdeceptionSpec."""
 
 from __future__ import annotations
 
@@ -6,19 +6,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nas_sr.families.imdeception.blocks import LEAK, Gidb, Nla, conv
+from nas_sr.families.imdeception.blocks import LEAK, Gidb, Nla
 from nas_sr.families.imdeception.initialisation import initialise
 from nas_sr.families.imdeception.plan import plan
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
+from nas_sr.families.network import FamilyNetwork, conv
 
 
-class Network(nn.Module):
+class Network(FamilyNetwork):
     """IMDeception: GIDBs chained on a deep path, their shallow outputs gathered (GPRM), and a pixel-shuffle tail.
 
     Paper: "IMDeception: Grouped Information Distilling Super-Resolution Network", CVPR Workshops 2022.
     """
 
-    def __init__(self, spec: ArchSpec) -> None:
+    spec: ImdeceptionSpec
+
+    def __init__(self, spec: ImdeceptionSpec) -> None:
         super().__init__()
         numbers = plan(spec)
         self.spec = spec
@@ -44,12 +47,6 @@ class Network(nn.Module):
         y = F.leaky_relu(self.tail_expand(y), LEAK) + features
         return F.pixel_shuffle(self.out(y), self.spec.scale)
 
-
-def build(spec: ArchSpec, seed: int | None = None) -> Network:
-    """A network at its start as an interpolator; with a seed, always the same one, without touching torch's state."""
-    with torch.random.fork_rng(devices=[]):
-        if seed is not None:
-            torch.manual_seed(seed)
-        network = Network(spec)
-        initialise(network)
-    return network
+    def initialise(self) -> None:
+        """See nas_sr.families.imdeception.initialisation."""
+        initialise(self)

@@ -8,18 +8,8 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from nas_sr.families.imdeception.spec import ArchSpec
-
-
-class ConvPlan(NamedTuple):
-    """One convolution: channels, kernel side (padding keeps the size), groups, and whether ReLU/LeakyReLU follows."""
-
-    name: str
-    inputs: int
-    outputs: int
-    kernel: int
-    groups: int = 1
-    activated: bool = False
+from nas_sr.families.base import ConvPlan
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
 
 
 class GblockPlan(NamedTuple):
@@ -84,7 +74,7 @@ def usable_groups(wanted: int, inputs: int, outputs: int) -> int:
     return math.gcd(wanted, inputs, outputs)
 
 
-def plan(spec: ArchSpec) -> NetworkPlan:
+def plan(spec: ImdeceptionSpec) -> NetworkPlan:
     """The channel counts of every convolution of `spec` (layer plan of the paper's published network)."""
     core, deep = spec.core, spec.deep
     gidbs = []

@@ -1,41 +1,35 @@
-"""ArchSpec: the one name of an architecture of the IMDeception family.
+"""ImdeceptionSpec: one network of the IMDeception family.
 
 Paper: "IMDeception: Grouped Information Distilling Super-Resolution Network", CVPR Workshops 2022.
 """
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import json
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from nas_sr.errors import UsageError
-from nas_sr.validation import explain
+from nas_sr.families.base import Spec
 
 Count = Annotated[int, Field(ge=1)]
 
 
-class ArchSpec(BaseModel):
+class ImdeceptionSpec(Spec):
     """One member of the family. The defaults are the paper's core=16 without attention.
 
     `shallow` = core channels leave every GIDB for the tail; `deep` = core * split go on to the next.
-    Two specs with equal `digest` describe the same network, whatever their fields say.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    scale: Annotated[int, Field(ge=2, le=4, description="how many times larger the output is")] = 4
+    family: Literal["imdeception"] = "imdeception"
     core: Annotated[int, Field(ge=1, le=256, description="shallow channels of a GIDB")] = 16
     groups: Annotated[int, Field(ge=1, le=64, description="groups of the 3x3 convolutions in a Gblock")] = 4
-    gidbs: Annotated[int, Field(ge=1, le=32, description="number of GIDBs")] = 6
+    gidbs: Annotated[int, Field(ge=1, le=32, title="GIDBs", description="number of GIDBs")] = 6
     depth: Annotated[int, Field(ge=1, le=16, description="Gblocks per GIDB")] = 4
     split: Annotated[float, Field(gt=0, le=16, strict=False, description="deep : shallow channels")] = 3.0
     head: Annotated[int, Field(ge=3, le=512, description="channels of the first and last convolution")] = 64
-    nla_after: Annotated[tuple[Count, ...], Field(strict=False, description="GIDBs followed by attention")] = ()
+    nla_after: Annotated[
+        tuple[Count, ...], Field(strict=False, title="NLA", description="GIDBs followed by attention")
+    ] = ()
     nla_patch: Annotated[int, Field(ge=1, le=64, description="side of an attention token, LR pixels")] = 4
     nla_window: Annotated[int, Field(ge=1, le=512, description="side of an attention window, LR pixels")] = 32
 
@@ -45,7 +39,7 @@ class ArchSpec(BaseModel):
         return tuple(sorted(set(value)))
 
     @model_validator(mode="after")
-    def _can_be_built(self) -> ArchSpec:
+    def _can_be_built(self) -> ImdeceptionSpec:
         if self.deep != self.core * self.split:
             raise ValueError(
                 f"core * split must be a whole number of channels, but got {self.core} * {self.split:g}"
@@ -69,50 +63,25 @@ class ArchSpec(BaseModel):
         """Channels on the deep path between GIDBs."""
         return int(self.core * self.split)
 
-    @property
-    def digest(self) -> str:
-        """12 hex digits of the network itself: equal for specs that build the same layers."""
-        return _digest(self)
-
-    def at_scale(self, scale: int) -> ArchSpec:
-        """The same body with another output."""
-        return ArchSpec.model_validate({**self.model_dump(), "scale": scale})
-
     def label(self) -> str:
         """A short text for tables: `c16 g4 6x4 3:1 nla2+4`."""
         nla = f" nla{'+'.join(map(str, self.nla_after))}" if self.nla_after else ""
         head = f" h{self.head}" if self.head != 64 else ""
         return f"c{self.core} g{self.groups} {self.gidbs}x{self.depth} {self.split:g}:1{head}{nla}"
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain values, in field order."""
-        return self.model_dump(mode="json")
-
-    @classmethod
-    def from_json(cls, value: Any, where: str = "spec") -> ArchSpec:
-        """The spec in a parsed JSON value.
-
-        Raises:
-            UsageError: one line naming `where`, the key, and what is allowed.
-        """
-        try:
-            return cls.model_validate(value)
-        except ValidationError as error:
-            raise UsageError(f"{where}: {explain(error, cls)}") from None
-
-    @classmethod
-    def read(cls, path: Path) -> ArchSpec:
-        """The spec in a JSON file."""
-        try:
-            value = json.loads(path.read_text())
-        except (OSError, ValueError) as error:
-            raise UsageError(f"{path}: not a readable spec file: {error}") from None
-        return cls.from_json(value, str(path))
-
-
-@functools.lru_cache(maxsize=65536)
-def _digest(spec: ArchSpec) -> str:
-    from nas_sr.families.imdeception.plan import plan
-
-    text = json.dumps(plan(spec).identity(), separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    def facts(self) -> list[tuple[str, str]]:
+        """Every field as (label, value), in the paper's words."""
+        attention = "after " + " and ".join(map(str, self.nla_after)) if self.nla_after else "none"
+        found = [
+            ("core", f"{self.core}"),
+            ("groups", f"{self.groups}"),
+            ("GIDBs", f"{self.gidbs}"),
+            ("depth", f"{self.depth}"),
+            ("split", f"{self.split:g}:1"),
+            ("head", f"{self.head}"),
+            ("scale", f"×{self.scale}"),
+            ("NLA", attention),
+        ]
+        if self.nla_after:
+            found += [("NLA patch", f"{self.nla_patch}"), ("NLA window", f"{self.nla_window}")]
+        return found

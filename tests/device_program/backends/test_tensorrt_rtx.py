@@ -14,9 +14,9 @@ from nas_sr.device_program.failure_kinds import Failure
 from nas_sr.device_program.gpu import gpu
 from nas_sr.device_program.nvinfer import build as nvinfer
 from nas_sr.device_program.settings import OnnxFiles, Settings
+from nas_sr.families.imdeception import FAMILY as IMDECEPTION
 from nas_sr.families.imdeception.network import Network
-from nas_sr.families.imdeception.spec import ArchSpec
-from nas_sr.families.presets import PRESETS
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
 from nas_sr.measure.onnx_export import export_onnx, export_untrained
 from nas_sr.measure.onnx_fp16 import write_fp16
 from nas_sr.space import read_space
@@ -31,11 +31,11 @@ TURING, AMPERE = "7.5", "8.6"
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[[ArchSpec], OnnxFiles]:
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[[ImdeceptionSpec], OnnxFiles]:
     """Both files of a network, exported once."""
     folder = tmp_path_factory.mktemp("exported")
 
-    def files(spec: ArchSpec) -> OnnxFiles:
+    def files(spec: ImdeceptionSpec) -> OnnxFiles:
         found = OnnxFiles(folder / f"{spec.digest}.onnx", folder / f"{spec.digest}-fp16.onnx")
         if not found.fp16.is_file():
             export_untrained(spec, found.fp32, SIZE)
@@ -49,7 +49,7 @@ def _settings(capability: str, precision: str, **changes) -> Settings:
     return Settings(*SIZE, precision, compute_capability=capability)._replace(**changes)
 
 
-def _members(count: int) -> list[ArchSpec]:
+def _members(count: int) -> list[ImdeceptionSpec]:
     space = read_space("imdeception_x4")
     digests = random.Random(20220619).sample(sorted(space.architectures), count)
     return [space.spec(space.architectures[digest]) for digest in digests]
@@ -69,7 +69,7 @@ def _check_built(facts: dict, engine: Path, files: OnnxFiles, precision: str) ->
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 @pytest.mark.parametrize("capability", [TURING, AMPERE])
-@pytest.mark.parametrize("spec", [*PRESETS.values(), *_members(2)], ids=lambda spec: spec.label())
+@pytest.mark.parametrize("spec", [*IMDECEPTION.presets.values(), *_members(2)], ids=lambda spec: spec.label())
 def test_engines_of_presets_and_members_can_be_built(exported, tmp_path, spec, capability, precision):
     files = exported(spec)
     if spec.nla_after and (capability, precision) == (TURING, "fp32"):
@@ -86,7 +86,7 @@ def test_engines_of_presets_and_members_can_be_built(exported, tmp_path, spec, c
 
 
 def test_activations_become_part_of_their_convolutions(exported, tmp_path):
-    facts = tensorrt_rtx.build(exported(PRESETS["imdeception-c16"]), tmp_path / "e", _settings(AMPERE, "fp16"))
+    facts = tensorrt_rtx.build(exported(ImdeceptionSpec(core=16)), tmp_path / "e", _settings(AMPERE, "fp16"))
     layers = [layer["onnx"] for layer in facts["layers"]]
     for gidb in range(6):
         for gblock in range(4):
@@ -97,7 +97,9 @@ def test_activations_become_part_of_their_convolutions(exported, tmp_path):
 
 
 def test_attention_in_fp16_becomes_one_kernel(exported, tmp_path):
-    facts = tensorrt_rtx.build(exported(PRESETS["imdeception-c16-nla"]), tmp_path / "e", _settings(TURING, "fp16"))
+    facts = tensorrt_rtx.build(
+        exported(ImdeceptionSpec(core=16, nla_after=(2, 4))), tmp_path / "e", _settings(TURING, "fp16")
+    )
     for nla in ("/nlas.0", "/nlas.1"):
         (fused,) = (layer for layer in facts["layers"] if f"{nla}/Softmax" in layer["onnx"])
         assert set(fused["onnx"]) == {f"{nla}/MatMul", f"{nla}/Softmax", f"{nla}/MatMul_1"}
@@ -105,14 +107,14 @@ def test_attention_in_fp16_becomes_one_kernel(exported, tmp_path):
 
 def test_network_of_open_size_is_refused(tmp_path):
     path = tmp_path / "open.onnx"
-    export_onnx(Network(ArchSpec(core=4, gidbs=3, depth=2, nla_after=(1,))), path)
+    export_onnx(Network(ImdeceptionSpec(core=4, gidbs=3, depth=2, nla_after=(1,))), path)
     with pytest.raises(Failure, match=r"takes \[1, 3, -1, -1\], but \[1, 3, 64, 96\] is measured"):
         tensorrt_rtx.build(OnnxFiles(path, None), tmp_path / "e", _settings(AMPERE, "fp32"))
 
 
 @pytest.fixture(scope="module")
 def small(exported) -> OnnxFiles:
-    return exported(ArchSpec(core=4, gidbs=3, depth=2))
+    return exported(ImdeceptionSpec(core=4, gidbs=3, depth=2))
 
 
 def test_network_of_another_size_is_the_candidates_fault(small, tmp_path):

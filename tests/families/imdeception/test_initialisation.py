@@ -8,12 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from nas_sr.families.imdeception.network import Network, build
-from nas_sr.families.imdeception.spec import ArchSpec
-from nas_sr.families.presets import PRESETS, preset
+from nas_sr.families.imdeception import FAMILY as IMDECEPTION
+from nas_sr.families.imdeception.network import Network
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
+from nas_sr.families.network import build
+from nas_sr.families.presets import preset
 
 SPECS = st.builds(
-    ArchSpec,
+    ImdeceptionSpec,
     scale=st.sampled_from([2, 3, 4]),
     core=st.sampled_from([4, 8, 12, 24]),
     groups=st.sampled_from([1, 2, 8]),
@@ -47,16 +49,16 @@ def contrasts(network: Network) -> list[float]:
 
 @settings(max_examples=15, deadline=None)
 @given(spec=SPECS)
-def test_every_untrained_network_is_the_same_interpolator(spec: ArchSpec) -> None:
+def test_every_untrained_network_is_the_same_interpolator(spec: ImdeceptionSpec) -> None:
     with torch.no_grad():
         output = build(spec, seed=0)(picture())
-        other = build(ArchSpec(scale=spec.scale, core=4, head=32), seed=1)(picture())
+        other = build(ImdeceptionSpec(scale=spec.scale, core=4, head=32), seed=1)(picture())
     torch.testing.assert_close(output, other, atol=1e-5, rtol=0)
     means = nn.functional.avg_pool2d(output, spec.scale)[..., 2:-2, 2:-2]
     assert (means - picture()[..., 2:-2, 2:-2]).abs().mean() < 0.02
 
 
-@pytest.mark.parametrize("name", sorted(PRESETS))
+@pytest.mark.parametrize("name", sorted(IMDECEPTION.presets))
 def test_the_signal_keeps_its_size_down_the_chain_where_torchs_default_loses_it(name: str) -> None:
     spec = preset(name)
     head, *behind = contrasts(build(spec, seed=0))
@@ -67,7 +69,7 @@ def test_the_signal_keeps_its_size_down_the_chain_where_torchs_default_loses_it(
 
 @settings(max_examples=15, deadline=None)
 @given(spec=SPECS)
-def test_the_body_learns_from_the_first_step(spec: ArchSpec) -> None:
+def test_the_body_learns_from_the_first_step(spec: ImdeceptionSpec) -> None:
     """The output convolution's zeros hold the body back for one step only."""
     network = build(spec, seed=0)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01)
@@ -84,10 +86,10 @@ def test_the_body_learns_from_the_first_step(spec: ArchSpec) -> None:
 
 def test_a_seed_gives_the_same_network_and_leaves_torchs_random_state() -> None:
     before = torch.get_rng_state()
-    first, second = build(ArchSpec(), seed=3), build(ArchSpec(), seed=3)
+    first, second = build(ImdeceptionSpec(), seed=3), build(ImdeceptionSpec(), seed=3)
     assert torch.equal(torch.get_rng_state(), before)
     assert all(
         torch.equal(a, b) for a, b in zip(first.state_dict().values(), second.state_dict().values(), strict=True)
     )
-    other = build(ArchSpec(), seed=4).state_dict()
+    other = build(ImdeceptionSpec(), seed=4).state_dict()
     assert not torch.equal(first.state_dict()["gidbs.0.fuse.weight"], other["gidbs.0.fuse.weight"])
