@@ -279,16 +279,16 @@ def _check_choice(owner: Family[Any], where: str, value: Any) -> None:
         wanted = "lists of whole numbers such as [2, 4]" if is_list else "numbers"
         raise ValueError(f"{where}: choices are {wanted}, but got {value!r}")
     try:
-        _type_of(owner.spec_type, field).validate_python(value)
+        _type_of(owner.name, field).validate_python(value)
     except ValidationError as error:
         problem = error.errors()[0]
         raise ValueError(f"{where}: {problem['msg']}, but got {problem['input']!r}") from None
 
 
 @functools.cache
-def _type_of(spec_type: type[Spec], field: str) -> TypeAdapter[Any]:
-    """What a spec takes for one of its fields."""
-    info = spec_type.model_fields[field]
+def _type_of(owner: str, field: str) -> TypeAdapter[Any]:
+    """What the specs of a family take for one of their fields."""
+    info = family(owner).spec_type.model_fields[field]
     kind: Any = info.annotation
     for rule in info.metadata:
         kind = Annotated[kind, rule]

@@ -90,7 +90,8 @@ def interpolation_kernels(scale: int) -> Tensor:
     return torch.einsum("ra,cb->rcab", taps, taps).reshape(scale**2, 3, 3)
 
 
-def bias(layer: nn.Conv2d) -> Tensor:
-    """Its bias, which every convolution of the families here has."""
+def bias(layer: nn.Module) -> Tensor:
+    """A convolution's bias, which every one of the families here has."""
+    assert isinstance(layer, nn.Conv2d)
     assert layer.bias is not None
     return layer.bias

@@ -92,6 +92,7 @@ class Network(FamilyNetwork):
             if place % 2:
                 theirs.load_state_dict(own.state_dict())
             else:
+                assert isinstance(own, BranchedConv)
                 _set(theirs, *own.folded())
         return network.train(self.training)
 
@@ -104,7 +105,7 @@ class Network(FamilyNetwork):
             if place % 2:
                 own.load_state_dict(theirs.state_dict())
             else:
-                _set(own, theirs.weight, bias(theirs))
+                _set(own, _weight(theirs), bias(theirs))
         return self
 
 
@@ -120,8 +121,8 @@ def _activation(spec: CompactSpec) -> nn.Module:
 
 def _weight(layer: nn.Module) -> Tensor:
     plain = layer.conv3x3 if isinstance(layer, BranchedConv) else layer
-    weight: Tensor = plain.weight
-    return weight
+    assert isinstance(plain, nn.Conv2d)
+    return plain.weight
 
 
 def _set(layer: nn.Module, weight: Tensor, offset: Tensor) -> None:
