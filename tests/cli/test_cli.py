@@ -11,8 +11,8 @@ import yaml
 
 from nas_sr import shipped
 from nas_sr.cli.main import run
-from nas_sr.families.imdeception.spec import ImdeceptionSpec
 from nas_sr.families.presets import PRESETS
+from nas_sr.families.registry import parse_spec
 from tests.search.quick import quick_cpu
 
 
@@ -28,7 +28,7 @@ def test_describe(capsys: pytest.CaptureFixture[str], name: str) -> None:
         "name", "digest", "params", "macs_g", "ntire_flops_g", "activations_m", "convs", "spec",
     ]  # fmt: skip
     assert said["name"] == name
-    assert ImdeceptionSpec.from_json(said["spec"]).digest == said["digest"]
+    assert parse_spec(said["spec"]).digest == said["digest"]
     assert run(["describe", name]) == 0
     assert f"{said['params']:,}" in capsys.readouterr().out
 

@@ -62,7 +62,9 @@ def lively(network: FamilyNetwork) -> FamilyNetwork:
 
 
 FAMILY = pytest.mark.parametrize("name", NAMES)
-SOME = pytest.mark.parametrize("spec", [spec for name in NAMES for spec in members(name, 3)], ids=lambda spec: f"{spec.family} {spec.label()}")
+SOME = pytest.mark.parametrize(
+    "spec", [spec for name in NAMES for spec in members(name, 3)], ids=lambda spec: f"{spec.family} {spec.label()}"
+)
 
 
 @FAMILY

@@ -15,8 +15,8 @@ from nas_sr.cli.main import run
 from nas_sr.config import FullTraining, StudyConfig, read_yaml
 from nas_sr.export.bundle import record_training, training_alone
 from nas_sr.export.card import card
-from nas_sr.families.imdeception.spec import ImdeceptionSpec
 from nas_sr.families.network import build
+from nas_sr.families.registry import read_spec
 from nas_sr.families.weights import load_network, save_weights
 from nas_sr.latency import write_latency
 from nas_sr.search.candidate import write_curve
@@ -141,7 +141,7 @@ def test_bundle_holds_one_network_in_three_forms(studies: Path) -> None:
         "spec.json", "weights.safetensors", "model.onnx", "train.yaml", "bundle.json", "README.md",
     }  # fmt: skip
     network = load_network(bundle).eval()
-    assert network.spec == ImdeceptionSpec.read(bundle / "spec.json")
+    assert network.spec == read_spec(bundle / "spec.json")
     session = onnxruntime.InferenceSession(str(bundle / "model.onnx"))
     for height, width in ((5, 7), (33, 64)):
         image = np.random.default_rng(0).random((1, 3, height, width), dtype=np.float32)

@@ -142,7 +142,9 @@ def test_the_kind_is_a_word_in_the_table():
 
 
 def test_a_finalist_s_spreads_are_in_its_notes():
-    assert shown_text(trial(0, latency=finalist(5.0)), "Reason and notes").startswith("3 builds × 3 runs; runs of one build")
+    assert shown_text(trial(0, latency=finalist(5.0)), "Reason and notes").startswith(
+        "3 builds × 3 runs; runs of one build"
+    )
 
 
 def test_an_export_on_another_than_the_first_target_names_it():
