@@ -11,6 +11,7 @@ import yaml
 
 from nas_sr import shipped
 from nas_sr.cli.main import run
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
 from nas_sr.families.presets import PRESETS
 from nas_sr.families.registry import parse_spec
 from tests.search.quick import quick_cpu

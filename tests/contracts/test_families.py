@@ -62,9 +62,8 @@ def lively(network: FamilyNetwork) -> FamilyNetwork:
 
 
 FAMILY = pytest.mark.parametrize("name", NAMES)
-SOME = pytest.mark.parametrize(
-    "spec", [spec for name in NAMES for spec in members(name, 3)], ids=lambda spec: f"{spec.family} {spec.label()}"
-)
+DRAWN = [spec for name in NAMES for spec in members(name, 3)]
+SOME = pytest.mark.parametrize("spec", DRAWN, ids=[f"{spec.family} {spec.label()}" for spec in DRAWN])
 
 
 @FAMILY
