@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from nas_sr.cli.names import absolute
 from nas_sr.cli.output import JSON, Pace, counted, error_console, print_json
 from nas_sr.command_line import Value, command
+
+if TYPE_CHECKING:
+    from nas_sr.records import CurvePoint
+    from nas_sr.train.events import TrainingEvent
 
 _PLAIN_LINE_EVERY_S = 60
 
@@ -113,7 +117,7 @@ def _trained(
     with _TrainingView(console, run.training.steps) as view:
         try:
             trained = run_training(
-                network, run, images, folder, view, resumed=resumed, workers=workers, address=address
+                network, run, images, folder, view.on_event, resumed=resumed, workers=workers, address=address
             )
         except Diverged as error:
             raise WorkError(
@@ -160,25 +164,37 @@ class _TrainingView:
     def __exit__(self, *error: object) -> None:
         self._bar.stop()
 
-    def began(self, position: int, best_psnr_db: float) -> None:
+    def on_event(self, event: TrainingEvent) -> None:
+        from nas_sr.train.events import Began, Message, Stepped, Validated
+
+        if isinstance(event, Began):
+            self._began(event.position, event.best_psnr_db)
+        elif isinstance(event, Stepped):
+            self._stepped(event.position, event.best_psnr_db)
+        elif isinstance(event, Validated):
+            self._validated(event.point, event.best_psnr_db)
+        elif isinstance(event, Message):
+            self._print(event.text)
+
+    def _began(self, position: int, best_psnr_db: float) -> None:
         self._pace = Pace(position)
         if position:
             self._bar.reset(self._task, completed=position)  # or the time left would count steps done before
-            self.said(f"resumed after step {position} of {self._steps}, best so far {best_psnr_db:.3f} dB")
+            self._print(f"resumed after step {position} of {self._steps}, best so far {best_psnr_db:.3f} dB")
 
-    def stepped(self, position: int, best_psnr_db: float) -> None:
+    def _stepped(self, position: int, best_psnr_db: float) -> None:
         best = f"best {best_psnr_db:.3f} dB"
         self._bar.update(self._task, completed=position, best=best)
         pace = self._pace.words(position, self._steps)
         if not self._console.is_terminal and time.monotonic() - self._told_at > _PLAIN_LINE_EVERY_S:
             self._told_at = time.monotonic()
-            self.said(f"step {position}/{self._steps}  {best}  {pace}")
+            self._print(f"step {position}/{self._steps}  {best}  {pace}")
 
-    def validated(self, point: Any, best_psnr_db: float) -> None:
+    def _validated(self, point: CurvePoint, best_psnr_db: float) -> None:
         loss = "" if math.isnan(point.loss) else f"loss {point.loss:.5f}  "
         self._console.print(
             f"step {point.step}/{self._steps}  {loss}PSNR {point.psnr_db:.3f} dB  best {best_psnr_db:.3f} dB"
         )
 
-    def said(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         self._console.print(text, style="dim", soft_wrap=True)

@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 
 os.environ.setdefault("RAY_TRAIN_METRICS_ENABLED", "0")
 
-import numpy as np
 import ray
 import torch
 from ray.train import FailureConfig, LoggingConfig, RunConfig, ScalingConfig, get_context
@@ -24,14 +23,13 @@ from ray.train.torch import TorchTrainer, get_device
 
 from nas_sr.errors import UsageError, WorkError
 from nas_sr.ray_cluster import ray_cluster
-from nas_sr.records import CurvePoint
-from nas_sr.train.checkpoint import Checkpoint
+from nas_sr.train.event_queue import EventQueue
+from nas_sr.train.events import Callback, Saved, Stepped, TrainingEvent
 from nas_sr.train.group import Group
 from nas_sr.train.loop import Diverged
-from nas_sr.train.mailbox import Mailbox, Words
-from nas_sr.train.session import Interrupted, TrainingJob, Watch, carry_out
+from nas_sr.train.session import Interrupted, TrainingJob, carry_out
 
-_BETWEEN_WORDS_S = 0.3
+_BETWEEN_LOOKS_S = 0.3
 
 
 class _Share(NamedTuple):
@@ -41,7 +39,7 @@ class _Share(NamedTuple):
     gpus: int
 
 
-def carry_out_together(job: TrainingJob, watch: Watch, workers: int, address: str | None) -> None:
+def carry_out_together(job: TrainingJob, callback: Callback, workers: int, address: str | None) -> None:
     """As `session.carry_out`, in `workers` processes that each compute a share of every batch.
 
     The result is that of one process up to rounding; a checkpoint may go on with another number of workers.
@@ -52,10 +50,10 @@ def carry_out_together(job: TrainingJob, watch: Watch, workers: int, address: st
     """
     with redirect_stdout(sys.stderr), ray_cluster(address), TemporaryDirectory(prefix="nas-sr-") as unused:
         share = _share(workers)
-        mailbox = ray.remote(num_cpus=0)(Mailbox).remote()
+        queue = ray.remote(num_cpus=0)(EventQueue).remote()
         trainer = TorchTrainer(
             _work,
-            train_loop_config={"job": job, "mailbox": mailbox, "threads": share.cpus},
+            train_loop_config={"job": job, "queue": queue, "threads": share.cpus},
             scaling_config=ScalingConfig(
                 num_workers=workers,
                 use_gpu=share.gpus > 0,
@@ -68,11 +66,11 @@ def carry_out_together(job: TrainingJob, watch: Watch, workers: int, address: st
                 logging_config=LoggingConfig(log_level="ERROR"),
             ),
         )
-        _listen(mailbox, watch, trainer)
+        _listen(queue, callback, trainer)
 
 
-def _listen(mailbox: Any, watch: Watch, trainer: TorchTrainer) -> None:
-    """Passes on what the workers say until they are done, and raises what ended them."""
+def _listen(queue: Any, callback: Callback, trainer: TorchTrainer) -> None:
+    """Passes on the workers' events until they are done, and raises what ended them."""
     known: list[Exception] = []
     failures: list[BaseException] = []
 
@@ -87,15 +85,15 @@ def _listen(mailbox: Any, watch: Watch, trainer: TorchTrainer) -> None:
     fitting.start()
     running = True
     while running:
-        time.sleep(_BETWEEN_WORDS_S)
+        time.sleep(_BETWEEN_LOOKS_S)
         running = fitting.is_alive()
-        words: Words = ray.get(mailbox.taken.remote())
-        for what, arguments in words:
-            if what == "failed":
-                known.append(arguments[0])
+        events: list[TrainingEvent | _Failed] = ray.get(queue.take.remote())
+        for event in events:
+            if isinstance(event, _Failed):
+                known.append(event.error)
             else:
-                getattr(watch, what)(*arguments)
-        mailbox.answer.remote(len(words), watch.stop_requested())
+                callback.on_event(event)
+        queue.acknowledge.remote(len(events), callback.stop_requested())
     if known:
         raise known[0]
     if failures:
@@ -105,55 +103,50 @@ def _listen(mailbox: Any, watch: Watch, trainer: TorchTrainer) -> None:
         raise WorkError(f"worker {rank} failed: {reason}; continue from the last checkpoint with --resume")
 
 
-class _Sender:
-    """A worker's watch: it sends what it is told, steps a few at a time."""
+class _Failed(NamedTuple):
+    """The error that ended the training, as a value: Ray would wrap it in others."""
 
-    def __init__(self, mailbox: Any) -> None:
-        self._mailbox = mailbox
-        self._words: Words = []
+    error: Exception
+
+
+class _Sender:
+    """A worker's callback: it sends events on, steps a few at a time."""
+
+    def __init__(self, queue: Any) -> None:
+        self._queue = queue
+        self._events: list[TrainingEvent | _Failed] = []
         self._sent_at = 0.0
         self._stop = False
 
-    def began(self, position: int, best_psnr_db: float) -> None:
-        self._send("began", position, best_psnr_db)
-
-    def stepped(self, position: int, loss: float, learning_rate: float) -> None:
-        self._words.append(("stepped", (position, loss, learning_rate)))
-
-    def validated(self, point: CurvePoint, crops: np.ndarray | None) -> None:
-        self._send("validated", point, crops)
-
-    def saved(self, checkpoint: Checkpoint) -> None:
-        self._send("saved", checkpoint._replace(values=_on_cpu(checkpoint.values)))
-        while not ray.get(self._mailbox.all_answered.remote()):  # nothing goes on before it is on the disk
-            time.sleep(_BETWEEN_WORDS_S / 10)
-        self._flush()
-
-    def said(self, text: str) -> None:
-        self._send("said", text)
+    def on_event(self, event: TrainingEvent) -> None:
+        if isinstance(event, Saved):
+            event = Saved(event.checkpoint._replace(values=_on_cpu(event.checkpoint.values)))
+        self._events.append(event)
+        if not isinstance(event, Stepped):
+            self._flush()
+        if isinstance(event, Saved):
+            while not ray.get(self._queue.all_acknowledged.remote()):  # nothing goes on before it is on the disk
+                time.sleep(_BETWEEN_LOOKS_S / 10)
+            self._flush()
 
     def stop_requested(self) -> bool:
-        if time.monotonic() - self._sent_at > _BETWEEN_WORDS_S:
+        if time.monotonic() - self._sent_at > _BETWEEN_LOOKS_S:
             self._flush()
         return self._stop
 
     def failed(self, error: Exception) -> None:
-        """The error that ends the training, as a value: Ray would wrap it in others."""
-        self._send("failed", error)
-
-    def _send(self, what: str, *arguments: Any) -> None:
-        self._words.append((what, arguments))
+        self._events.append(_Failed(error))
         self._flush()
 
     def _flush(self) -> None:
-        words, self._words = self._words, []
-        self._stop = ray.get(self._mailbox.say.remote(words))
+        events, self._events = self._events, []
+        self._stop = ray.get(self._queue.put.remote(events))
         self._sent_at = time.monotonic()
 
 
 def _work(config: dict[str, Any]) -> None:
     """One worker's life."""
-    context, sender = get_context(), _Sender(config["mailbox"])
+    context, sender = get_context(), _Sender(config["queue"])
     device = get_device()
     if device.type == "cpu":
         torch.set_num_threads(config["threads"])

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
 from nas_sr.config import Phase
 from nas_sr.errors import WorkError
 from nas_sr.out_of_memory import is_out_of_memory
+from nas_sr.train.events import Message, OnEvent
 from nas_sr.train.losses import pixel_loss
 from nas_sr.train.state import TrainingState
 
 
-def gradients(
-    state: TrainingState, phase: Phase, lr: Tensor, hr: Tensor, batch: int, said: Callable[[str], None]
-) -> Tensor:
+def gradients(state: TrainingState, phase: Phase, lr: Tensor, hr: Tensor, batch: int, on_event: OnEvent) -> Tensor:
     """Leaves the (scaled) gradients of these images' part of the batch's mean loss in the network, and returns it.
 
     `lr` and `hr` are this process's share of `batch` images. Out of memory, the share is done again in parts of half
-    the size, which gives the same gradients up to rounding, and `said` is told; the size is kept in `state`.
+    the size, which gives the same gradients up to rounding, and `on_event` is told; the size is kept in `state`.
 
     Raises:
         WorkError: memory does not suffice for one image.
@@ -41,9 +38,11 @@ def gradients(
                 f"out of memory with one crop of {phase.crop_lr} LR pixels; use a smaller crop_lr, or free the device"
             )
         state.micro_batch = images // 2
-        said(
-            f"out of memory with {images} images at once: going on with {state.micro_batch} at a time;"
-            f" the batch stays at {batch}"
+        on_event(
+            Message(
+                f"out of memory with {images} images at once: going on with {state.micro_batch} at a time;"
+                f" the batch stays at {batch}"
+            )
         )
 
 

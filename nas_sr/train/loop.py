@@ -13,6 +13,7 @@ from nas_sr.data.batches import Batches
 from nas_sr.data.pack import Pack
 from nas_sr.data.resident import resident_pixels
 from nas_sr.records import CurvePoint
+from nas_sr.train.events import Message, OnEvent, Stepped
 from nas_sr.train.gradients import gradients
 from nas_sr.train.group import Group
 from nas_sr.train.schedules import learning_rate
@@ -31,9 +32,8 @@ def train(
     validate: Validate,
     between_steps: Callable[[], None] = lambda: None,
     *,
-    stepped: Callable[[float, float], None] = lambda loss, rate: None,
     group: Group | None = None,
-    said: Callable[[str], None] = lambda text: None,
+    on_event: OnEvent = lambda event: None,
 ) -> Iterator[CurvePoint]:
     """Runs the training on from where `state` stands and yields at every validation.
 
@@ -42,9 +42,8 @@ def train(
         images: the training images.
         validate: the PSNR [dB] of a network, the same in every process of the group.
         between_steps: called before each step: a measurement may hold the device there.
-        stepped: told the loss and the learning rate of each step after it.
         group: the processes that train together; this one alone by default.
-        said: told what a user should know, in words.
+        on_event: given each step after it, and what a user should know.
 
     Raises:
         Diverged: with the step and the reason.
@@ -57,9 +56,11 @@ def train(
     resident = resident_pixels(images, execution.device, state.training.pack_in, crop_bytes)
     if group.rank == 0:
         if resident:
-            said(f"all {images.size / 1e9:.2f} GB of training images are on {execution.device}, where crops are cut")
+            text = f"all {images.size / 1e9:.2f} GB of training images are on {execution.device}, where crops are cut"
+            on_event(Message(text))
         elif execution.device != "cpu":
-            said(f"crops are cut by the CPU, from {images.size / 1e9:.2f} GB of memory-mapped training images")
+            text = f"crops are cut by the CPU, from {images.size / 1e9:.2f} GB of memory-mapped training images"
+            on_event(Message(text))
     while state.phase < len(phases):
         number, phase = state.phase, phases[state.phase]
         seed = state.training.seed * len(phases) + number
@@ -71,7 +72,7 @@ def train(
             for parameters in state.optimizer.param_groups:
                 parameters["lr"] = rate
             lr, hr = (execution.images(batch[share]) for batch in batches.at(state.step))
-            loss = group.add_up(gradients(state, phase, lr, hr, phase.batch, said), state.network).item()
+            loss = group.add_up(gradients(state, phase, lr, hr, phase.batch, on_event), state.network).item()
             state.scaler.unscale_(state.optimizer)
             norm = torch.nn.utils.clip_grad_norm_(state.network.parameters(), phase.clip)
             _check(state, loss, norm.item())
@@ -81,7 +82,7 @@ def train(
                 _average(state.averaged, state.network, phase.ema, state.step)
             done_in_phase = state.step + 1
             state.position += 1
-            stepped(loss, rate)
+            on_event(Stepped(state.position, loss, rate, state.best_psnr_db))
             if done_in_phase % phase.validate_every == 0 or done_in_phase == phase.steps:
                 psnr_db = validate(state.judged)
                 state.keep_if_best(psnr_db)

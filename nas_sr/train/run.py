@@ -2,42 +2,23 @@
 
 from __future__ import annotations
 
-import math
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import NamedTuple, Protocol
-
-import numpy as np
+from typing import NamedTuple
 
 from nas_sr.data.image_sets import ImageSets
 from nas_sr.errors import UsageError
 from nas_sr.families.network import FamilyNetwork
 from nas_sr.families.weights import save_weights
-from nas_sr.records import CurvePoint
 from nas_sr.train.checkpoint import Checkpoint, Run, refuse_full_disk, refuse_other, write_checkpoint, written_beside
+from nas_sr.train.events import Began, OnEvent, Saved, TrainingEvent
 from nas_sr.train.session import TrainingJob, carry_out
 from nas_sr.train.tensorboard import TensorBoardLog
 
 CHECKPOINT, BEST, BOARD = "last.ckpt", "best.safetensors", "tensorboard"
-
-
-class View(Protocol):
-    """What a user is shown of a training."""
-
-    def began(self, position: int, best_psnr_db: float) -> None:
-        """Before the first step; a resumed training is at `position` already."""
-
-    def stepped(self, position: int, best_psnr_db: float) -> None:
-        """After every step."""
-
-    def validated(self, point: CurvePoint, best_psnr_db: float) -> None:
-        """After every validation."""
-
-    def said(self, text: str) -> None:
-        """Something to know, in words."""
 
 
 class Trained(NamedTuple):
@@ -53,7 +34,7 @@ def run_training(
     run: Run,
     images: ImageSets,
     folder: Path,
-    view: View,
+    on_event: OnEvent,
     *,
     resumed: Checkpoint | None = None,
     workers: int = 1,
@@ -61,8 +42,9 @@ def run_training(
 ) -> Trained:
     """Trains `network` to the end, leaving `last.ckpt`, `best.safetensors` and `tensorboard/` in `folder`.
 
-    The first validation is of the start itself, so that the best weights are never worse than what came in. With
-    several `workers` each computes a share of every batch, on this machine or the Ray cluster at `address`.
+    The first validation is of the start itself, so that the best weights are never worse than what came in. `on_event`
+    is given all that happens but what is saved. With several `workers` each computes a share of every batch, on this
+    machine or the Ray cluster at `address`.
 
     Raises:
         UsageError: `resumed` is a checkpoint of something else, or there are more workers than the cluster has room
@@ -81,7 +63,7 @@ def run_training(
     refuse_full_disk(network, validations if board else 0, folder)
     job = TrainingJob(run, network.spec, network.state_dict(), resumed, images.train.folder, images.val.folder)
     with _stop_requests() as asked_to_stop:
-        keeper = _Keeper(job, folder, view, asked_to_stop)
+        keeper = _Keeper(job, folder, on_event, asked_to_stop)
         try:
             if workers > 1 or address:
                 from nas_sr.train.data_parallel import carry_out_together
@@ -96,34 +78,25 @@ def run_training(
 
 
 class _Keeper:
-    """Puts what a session tells onto the disk and before the user's eyes."""
+    """Puts what happens in a session onto the disk and before the user's eyes."""
 
-    def __init__(self, job: TrainingJob, folder: Path, view: View, asked_to_stop: Callable[[], bool]) -> None:
-        self._run, self._folder, self._view = job.run, folder, view
+    def __init__(self, job: TrainingJob, folder: Path, shown: OnEvent, asked_to_stop: Callable[[], bool]) -> None:
+        self._run, self._folder, self._shown = job.run, folder, shown
         self._board: TensorBoardLog | None = None
-        self._best_psnr_db = -math.inf
         self.trained = _trained(job.checkpoint) if job.checkpoint else None
         self.stop_requested = asked_to_stop
-        self.said = view.said
 
-    def began(self, position: int, best_psnr_db: float) -> None:
-        self._best_psnr_db = best_psnr_db
-        self._view.began(position, best_psnr_db)
-        if self._run.config.tensorboard:
-            self._board = TensorBoardLog(self._folder / BOARD, position, self._run.training.steps, self.said)
-
-    def stepped(self, position: int, loss: float, learning_rate: float) -> None:
-        self._view.stepped(position, self._best_psnr_db)
+    def on_event(self, event: TrainingEvent) -> None:
+        if isinstance(event, Saved):
+            self._save(event.checkpoint)
+            return
+        self._shown(event)
+        if isinstance(event, Began) and self._run.config.tensorboard:
+            self._board = TensorBoardLog(self._folder / BOARD, event.position, self._run.training.steps, self._shown)
         if self._board:
-            self._board.stepped(position, loss, learning_rate)
+            self._board.on_event(event)
 
-    def validated(self, point: CurvePoint, crops: np.ndarray | None) -> None:
-        self._best_psnr_db = max(self._best_psnr_db, point.psnr_db)
-        self._view.validated(point, self._best_psnr_db)
-        if self._board:
-            self._board.validated(point.step, point.psnr_db, self._best_psnr_db, crops)
-
-    def saved(self, checkpoint: Checkpoint) -> None:
+    def _save(self, checkpoint: Checkpoint) -> None:
         # The weights first: a finished training that is resumed finds its best ones there.
         with written_beside(self._folder / BEST, self._folder / CHECKPOINT):
             save_weights(checkpoint.values["best"], checkpoint.spec, self._folder / BEST)

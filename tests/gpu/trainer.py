@@ -14,6 +14,7 @@ import torch
 from nas_sr.config import Phase, Training
 from nas_sr.families.network import build
 from nas_sr.measure.device_lock import SharedDevice
+from nas_sr.train.events import Stepped
 from nas_sr.train.execution import Execution
 from nas_sr.train.loop import train
 from nas_sr.train.state import TrainingState
@@ -37,7 +38,7 @@ def train_for_ever(device: str, log: Path) -> None:
             images,
             lambda network: 25.0,
             between_steps,
-            stepped=lambda loss, rate: file.write(f"end {time.monotonic()}\n"),
+            on_event=lambda event: file.write(f"end {time.monotonic()}\n") if isinstance(event, Stepped) else None,
         ):
             pass
 

@@ -24,6 +24,7 @@ from nas_sr.train.gradients import gradients
 from nas_sr.train.loop import train
 from nas_sr.train.state import TrainingState
 from tests.gpu.profiles import SMALL
+from tests.train.collected import Collected
 from tests.train.quick import demonstration
 
 FIRST_SCALE = 2.0**40  # no fp16 gradient survives it
@@ -46,17 +47,15 @@ def trained(
     state = TrainingState(build(spec, 0), training, execution)
     if scale is not None:
         state.scaler.load_state_dict({**state.scaler.state_dict(), "scale": scale})
-    losses: list[float] = []
-    said: list[str] = []
+    told = Collected()
     for _ in train(
         state,
         demonstration().train,
         lambda network: 25.0,
-        stepped=lambda loss, rate: losses.append(loss),
-        said=said.append,
+        on_event=told,
     ):
         pass
-    return Trained(state, losses, said)
+    return Trained(state, told.losses, told.messages)
 
 
 class Difference(NamedTuple):

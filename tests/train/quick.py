@@ -10,8 +10,8 @@ from nas_sr.config import FullTraining, Phase, Training
 from nas_sr.data.image_sets import ImageSets, image_sets
 from nas_sr.families.imdeception.spec import ImdeceptionSpec
 from nas_sr.families.network import build
-from nas_sr.records import CurvePoint
 from nas_sr.train.checkpoint import Checkpoint, Run, write_checkpoint
+from nas_sr.train.events import Began, Saved, Stepped, TrainingEvent, Validated
 from nas_sr.train.session import Interrupted, TrainingJob, carry_out
 
 SPEC = ImdeceptionSpec(core=4, gidbs=2, depth=2, head=16, nla_after=(1,))
@@ -41,7 +41,7 @@ def job(training: Training = TWO_PHASES, checkpoint: Checkpoint | None = None, *
 
 
 class Told:
-    """A watch that remembers everything, writes checkpoints to `path`, and asks to stop after `stop_after` steps."""
+    """A callback that remembers everything, writes checkpoints to `path`, and asks to stop after `stop_after` steps."""
 
     def __init__(self, path: Path, stop_after: int | None = None) -> None:
         self.path, self.stop_after = path, stop_after
@@ -53,23 +53,20 @@ class Told:
         self.words: list[str] = []
         self._position = 0
 
-    def began(self, position: int, best_psnr_db: float) -> None:
-        self.began_at = self._position = position
-
-    def stepped(self, position: int, loss: float, learning_rate: float) -> None:
-        self._position = position
-        self.losses.append((position, loss))
-        self.rates.append(learning_rate)
-
-    def validated(self, point: CurvePoint, crops: np.ndarray | None) -> None:
-        self.points.append(point[:3])
-        self.crops.append(crops)
-
-    def saved(self, checkpoint: Checkpoint) -> None:
-        write_checkpoint(checkpoint, self.path)
-
-    def said(self, text: str) -> None:
-        self.words.append(text)
+    def on_event(self, event: TrainingEvent) -> None:
+        if isinstance(event, Began):
+            self.began_at = self._position = event.position
+        elif isinstance(event, Stepped):
+            self._position = event.position
+            self.losses.append((event.position, event.loss))
+            self.rates.append(event.learning_rate)
+        elif isinstance(event, Validated):
+            self.points.append(event.point[:3])
+            self.crops.append(event.crops)
+        elif isinstance(event, Saved):
+            write_checkpoint(event.checkpoint, self.path)
+        else:
+            self.words.append(event.text)
 
     def stop_requested(self) -> bool:
         return self.stop_after == self._position

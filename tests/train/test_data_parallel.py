@@ -9,8 +9,8 @@ import torch
 from nas_sr.device_program.cores import usable_cpus
 from nas_sr.errors import UsageError
 from nas_sr.train.checkpoint import read_checkpoint
+from nas_sr.train.event_queue import EventQueue
 from nas_sr.train.group import Group
-from nas_sr.train.mailbox import Mailbox
 from nas_sr.train.session import Interrupted
 from tests.train.quick import Told, carried_out, job, tensors
 
@@ -88,15 +88,15 @@ def test_cluster_that_is_not_there_is_said_at_once(tmp_path: Path) -> None:
                 carry_out_together(job(), Told(tmp_path / "c"), 2, address)
 
 
-def test_mailbox_knows_what_was_dealt_with() -> None:
-    mailbox = Mailbox()
-    assert not mailbox.say([("stepped", (1,)), ("stepped", (2,))])
-    taken = mailbox.taken()
-    assert [arguments for _, arguments in taken] == [(1,), (2,)]
-    assert mailbox.taken() == []
-    mailbox.say([("saved", ())])
-    mailbox.answer(len(taken), stop=True)
-    assert not mailbox.all_answered()
-    mailbox.answer(1, stop=True)
-    assert mailbox.all_answered()
-    assert mailbox.say([])
+def test_event_queue_knows_what_was_dealt_with() -> None:
+    queue = EventQueue()
+    assert not queue.put([1, 2])
+    taken = queue.take()
+    assert taken == [1, 2]
+    assert queue.take() == []
+    queue.put([3])
+    queue.acknowledge(len(taken), stop=True)
+    assert not queue.all_acknowledged()
+    queue.acknowledge(1, stop=True)
+    assert queue.all_acknowledged()
+    assert queue.put([])

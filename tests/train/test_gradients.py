@@ -14,6 +14,7 @@ from nas_sr.families.network import build
 from nas_sr.train.execution import Execution, choose_execution
 from nas_sr.train.loop import train
 from nas_sr.train.state import TrainingState
+from tests.train.collected import Collected
 from tests.train.quick import SPEC, demonstration
 
 PHASE = Phase(steps=3, loss="charbonnier", batch=5, crop_lr=16, validate_every=3)
@@ -38,18 +39,16 @@ def room_for(images: int) -> Iterator[list[int]]:
 
 
 def _trained(micro_batch: int | None = None) -> tuple[TrainingState, list[float], list[str]]:
-    losses: list[float] = []
-    words: list[str] = []
+    told = Collected()
     state = TrainingState(build(SPEC, 0), Training(phases=(PHASE,), micro_batch=micro_batch, **FIXED), Execution())
     for _ in train(
         state,
         demonstration().train,
         lambda network: 25.0,
-        stepped=lambda loss, rate: losses.append(loss),
-        said=words.append,
+        on_event=told,
     ):
         pass
-    return state, losses, words
+    return state, told.losses, told.messages
 
 
 def _close(ours: nn.Module, theirs: nn.Module) -> bool:

@@ -21,6 +21,7 @@ from nas_sr.train.loop import Diverged, train
 from nas_sr.train.loss_record import LossRecord
 from nas_sr.train.losses import pixel_loss
 from nas_sr.train.state import TrainingState
+from tests.train.collected import Collected
 from tests.train.quick import SPEC, TWO_PHASES, demonstration
 
 EXECUTION = Execution()
@@ -83,11 +84,9 @@ def test_seed_decides_everything(sets: ImageSets) -> None:
 def test_where_crops_are_cut_changes_nothing_and_is_said(sets: ImageSets) -> None:
     cut = {}
     for place in ("memory_map", "device"):
-        state, said = _state(TWO_PHASES.model_copy(update={"pack_in": place})), []
-        points = list(
-            train(state, sets.train, lambda network: validation_psnr_rgb(network, sets.val), said=said.append)
-        )
-        cut[place] = [point[:3] for point in points], said
+        state, told = _state(TWO_PHASES.model_copy(update={"pack_in": place})), Collected()
+        points = list(train(state, sets.train, lambda network: validation_psnr_rgb(network, sets.val), on_event=told))
+        cut[place] = [point[:3] for point in points], told.messages
     assert cut["memory_map"][0] == cut["device"][0]
     assert cut["memory_map"][1] == []
     assert "training images are on cpu, where crops are cut" in cut["device"][1][0]

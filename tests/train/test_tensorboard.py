@@ -10,6 +10,8 @@ import pytest
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 
 from nas_sr.families.network import build
+from nas_sr.records import CurvePoint
+from nas_sr.train.events import Message, Stepped, TrainingEvent, Validated
 from nas_sr.train.samples import sample_crops
 from nas_sr.train.tensorboard import TensorBoardLog
 from tests.train.quick import SPEC, TWO_PHASES, Told, carried_out, demonstration, job
@@ -35,11 +37,11 @@ def _curve(folder: Path, tag: str) -> list[tuple[int, float]]:
 
 
 def test_curves_and_crops_are_written(tmp_path: Path) -> None:
-    board = TensorBoardLog(tmp_path, 0, steps=4, said=lambda text: pytest.fail(text))
+    board = TensorBoardLog(tmp_path, 0, steps=4, on_event=lambda event: pytest.fail(str(event)))
     for step in range(1, 5):
-        board.stepped(step, 1 / step, 1e-3)
+        board.on_event(Stepped(step, 1 / step, 1e-3, 25.0))
     crops = np.arange(6 * 8 * 3, dtype=np.uint8).reshape(6, 8, 3)
-    board.validated(4, 25.5, 26.0, crops)
+    board.on_event(Validated(CurvePoint(4, 0.1, 25.5, 1.0), 26.0, crops))
     board.close()
     assert _curve(tmp_path, "loss") == [(step, pytest.approx(1 / step)) for step in range(1, 5)]
     assert _curve(tmp_path, "learning_rate") == [(step, pytest.approx(1e-3)) for step in range(1, 5)]
@@ -51,33 +53,33 @@ def test_curves_and_crops_are_written(tmp_path: Path) -> None:
 
 
 def test_long_training_is_thinned_out_by_averaging(tmp_path: Path) -> None:
-    board = TensorBoardLog(tmp_path, 0, steps=40_000, said=print)
+    board = TensorBoardLog(tmp_path, 0, steps=40_000, on_event=print)
     for step in range(1, 9):
-        board.stepped(step, float(step), 1e-3)
+        board.on_event(Stepped(step, float(step), 1e-3, 25.0))
     board.close()
     assert _curve(tmp_path, "loss") == [(4, 2.5), (8, 6.5)]
 
 
 def test_resumed_training_hides_what_was_written_of_later_steps(tmp_path: Path) -> None:
     for position in (0, 7):
-        TensorBoardLog(tmp_path, position, steps=10, said=print).close()
+        TensorBoardLog(tmp_path, position, steps=10, on_event=print).close()
     starts = [event.step for event in events(tmp_path) if event.session_log.status == SessionLog.START]
     assert starts == [0, 8]
 
 
 def test_full_disk_ends_the_board_and_not_the_training(tmp_path: Path) -> None:
-    words: list[str] = []
-    board = TensorBoardLog(tmp_path, 0, steps=10, said=words.append)
+    told: list[TrainingEvent] = []
+    board = TensorBoardLog(tmp_path, 0, steps=10, on_event=told.append)
 
     class Full:
         def write_event(self, event: Event) -> None:
             raise OSError(28, "No space left on device")
 
     board._writer = Full()
-    board.stepped(1, 0.1, 1e-3)
-    board.validated(1, 25.0, 25.0, None)
+    board.on_event(Stepped(1, 0.1, 1e-3, 25.0))
+    board.on_event(Validated(CurvePoint(1, 0.1, 25.0, 1.0), 25.0, None))
     board.close()
-    assert words == [f"{tmp_path}: no more TensorBoard events: No space left on device"]
+    assert told == [Message(f"{tmp_path}: no more TensorBoard events: No space left on device")]
 
 
 def test_crops_show_bicubic_output_and_original() -> None:
