@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from nas_sr.config_errors import explain
 from nas_sr.errors import UsageError
-from nas_sr.validation import explain
 from nas_sr.yaml_file import dump_yaml, load_yaml
 
 Positive = Annotated[int, Field(ge=1)]
@@ -260,3 +260,13 @@ def flat(value: Any, prefix: str = "") -> dict[str, Any]:
     else:
         return {prefix: value}
     return {name: leaf for key, part in items for name, leaf in flat(part, f"{prefix}.{key}".strip(".")).items()}
+
+
+def differences(before: Any, now: Any) -> list[str]:
+    """What changed from one config to another, by dotted names."""
+    was, wanted = flat(before), flat(now)
+    return [
+        f"{key} was {was.get(key)} and is now {wanted.get(key)}"
+        for key in sorted(was.keys() | wanted.keys())
+        if was.get(key) != wanted.get(key)
+    ]

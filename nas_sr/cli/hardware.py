@@ -126,7 +126,7 @@ def _retaken(study: str, hw: str | None, studies: Path, as_json: bool) -> None:
     from nas_sr.cli.fronts import front_rows, print_front
     from nas_sr.errors import WorkError
     from nas_sr.measure.measurement_error import MeasurementFailed
-    from nas_sr.search.retake import retake
+    from nas_sr.search.remeasure import retake
     from nas_sr.search.store import study_folder
 
     try:

@@ -63,8 +63,8 @@ def evaluate(
     same keys. Of several models or image sets: results, a list of such objects, bicubic's among them.
     """
     from nas_sr.errors import UsageError, WorkError
-    from nas_sr.evaluate.compare import compare
     from nas_sr.evaluate.comparison import write_csv
+    from nas_sr.evaluate.model_comparison import compare
     from nas_sr.files import writable_folder
 
     if csv and csv.is_dir():

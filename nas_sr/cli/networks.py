@@ -47,7 +47,7 @@ def train(
         nas-sr train bundles/camera --workers 4
     """
     from nas_sr.export.bundle import FULL_TRAINING, read_bundle, training_alone
-    from nas_sr.train.run import CHECKPOINT
+    from nas_sr.train.full_training import CHECKPOINT
 
     read_bundle(bundle)  # before anything is written into it
     folder = bundle / FULL_TRAINING
@@ -78,8 +78,8 @@ def _trained(
     from nas_sr.families.network import build
     from nas_sr.families.weights import WEIGHTS, load_network
     from nas_sr.train.checkpoint import Run, read_checkpoint, refuse_other, refuse_other_network, refuse_unfinished
+    from nas_sr.train.full_training import BEST, CHECKPOINT, run_training
     from nas_sr.train.loop import Diverged
-    from nas_sr.train.run import BEST, CHECKPOINT, run_training
     from nas_sr.train.session import Interrupted
 
     spec, config = read_bundle(bundle)

@@ -140,7 +140,7 @@ def retarget(
     """
     from nas_sr.errors import WorkError
     from nas_sr.measure.measurement_error import MeasurementFailed
-    from nas_sr.search.retarget import retarget as run_retarget
+    from nas_sr.search.retargeting import retarget as run_retarget
     from nas_sr.search.store import StudyStore, study_folder
 
     folder = study_folder(study, studies)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -24,6 +22,7 @@ from nas_sr.data.splits import (
     pack_validation,
     pack_without,
 )
+from nas_sr.digest import digest
 from nas_sr.errors import UsageError
 
 
@@ -122,6 +121,6 @@ def _in_cache(folder: Path, scale: int, min_lr: int) -> Place:
     def place(role: Role, sources: Sequence[Source], kept_out: Mapping[str, str]) -> Path:
         stamps = [source.stamp() for source in sources]
         identity = [FORMAT, str(folder.resolve()), role, scale, min_lr, sorted(kept_out), stamps]
-        return cache_folder("packs") / hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
+        return cache_folder("packs") / digest(identity, 16)
 
     return place

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nas_sr.digest import digest
 from nas_sr.errors import UsageError
 
 FORMAT = 3
@@ -109,16 +110,16 @@ def pixel_digest(pixels: np.ndarray | bytes) -> str:
 def pack_digest(scale: int, entries: Iterable[Entry]) -> str:
     """Names a pack by its images' names, order and pixels, wherever they lie in its files."""
     content = [scale, [(entry.name, entry.digest, entry.lr_digest) for entry in entries]]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+    return digest(content, 16)
 
 
 def reads_back(folder: Path, scale: int, entry: Entry) -> bool:
     """Whether the files in `folder` hold the pixels that the entry's digests name; reads them from disk."""
-    for name, area, digest in ((LR, 3, entry.lr_digest), (HR, 3 * scale**2, entry.digest)):
+    for name, area, named in ((LR, 3, entry.lr_digest), (HR, 3 * scale**2, entry.digest)):
         try:
             with (folder / name).open("rb") as file:
                 file.seek(entry.at * area)
-                if pixel_digest(file.read((entry.until - entry.at) * area)) != digest:
+                if pixel_digest(file.read((entry.until - entry.at) * area)) != named:
                     return False
         except OSError:
             return False

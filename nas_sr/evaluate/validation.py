@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,6 +12,7 @@ import torch
 from torch import nn
 
 from nas_sr.data.pack import Entry, Pack
+from nas_sr.digest import digest
 from nas_sr.evaluate.metrics import psnr_db, to_samples
 from nas_sr.evaluate.upscalers import full_precision, to_batch
 
@@ -61,7 +60,7 @@ class ValidationSet(NamedTuple):
     @property
     def digest(self) -> str:
         """Names the places, not the pixels."""
-        return hashlib.sha256(json.dumps(self.crops).encode()).hexdigest()[:12]
+        return digest(self.crops)
 
     def __str__(self) -> str:
         if self.is_everything:

@@ -14,7 +14,7 @@ import onnx
 from nas_sr.config import FullTraining, read_yaml, write_yaml
 from nas_sr.errors import UsageError
 from nas_sr.evaluate.onnx_upscaler import SPEC_KEY
-from nas_sr.export.card import card
+from nas_sr.export.model_card import card
 from nas_sr.families.base import Spec
 from nas_sr.families.network import FamilyNetwork
 from nas_sr.families.registry import read_spec

@@ -16,8 +16,8 @@ from typing import Annotated, Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from nas_sr.config_errors import explain
 from nas_sr.errors import UsageError
-from nas_sr.validation import explain
 
 
 class ConvPlan(NamedTuple):

@@ -5,7 +5,6 @@ What is used again is the ratio to the reference network: the device may have be
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tempfile
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from nas_sr.cache import cache_folder
 from nas_sr.callbacks import Tell
 from nas_sr.device_program.conditions import machine
 from nas_sr.device_program.job import FORMAT
+from nas_sr.digest import digest
 from nas_sr.families.base import Spec
 from nas_sr.files import write_json
 from nas_sr.image_format import Layout
@@ -116,10 +116,10 @@ def cached_or_measured_file(
     profile = profile.model_copy(
         update={"lr_height": image.height or profile.lr_height, "lr_width": image.width or profile.lr_width}
     )
-    digest = _digest([content, image])  # what the same file is timed as depends on the layout, too
-    known = None if per_layer else cached(digest, profile, final=final)
+    network = digest([content, image])  # what the same file is timed as depends on the layout, too
+    known = None if per_layer else cached(network, profile, final=final)
     return known or _measured_and_kept(
-        digest, path, profile, progress, layout=image.layout, final=final, per_layer=per_layer
+        network, path, profile, progress, layout=image.layout, final=final, per_layer=per_layer
     )
 
 
@@ -185,7 +185,7 @@ def _target_folder(profile: HardwareProfile) -> Path:
         "reference": file_digest(reference_onnx(profile.lr_height, profile.lr_width)),
         "format": FORMAT,
     }
-    return cache_folder("latency", f"{profile.name}-{_digest(identity)}")
+    return cache_folder("latency", f"{profile.name}-{digest(identity)}")
 
 
 def device_there(profile: HardwareProfile) -> dict[str, Any]:
@@ -197,7 +197,7 @@ def device_there(profile: HardwareProfile) -> dict[str, Any]:
     """
     if not profile.ssh and profile.backends == ("onnxruntime",):
         return _named(machine(), {"onnxruntime": onnxruntime.__version__})
-    seen = cache_folder("targets") / f"{profile.name}-{_digest([profile.identity(), profile.where])}.json"
+    seen = cache_folder("targets") / f"{profile.name}-{digest([profile.identity(), profile.where])}.json"
     try:
         found = _asked(profile)
     except MeasurementFailed:
@@ -219,10 +219,6 @@ def _asked(profile: HardwareProfile) -> dict[str, Any]:
 
 def _named(machine: dict[str, Any], versions: dict[str, str]) -> dict[str, Any]:
     return {"machine": {name: machine[name] for name in ("cpu", "cores", "architecture")}, "versions": versions}
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _read(path: Path) -> Measurement | None:

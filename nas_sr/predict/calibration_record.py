@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from statistics import median
 from typing import Annotated, Any, Literal, NamedTuple
@@ -11,6 +9,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import Field, model_validator
 
 from nas_sr.config import Config, Positive, Share
+from nas_sr.digest import digest
 from nas_sr.families.registry import SpecField
 from nas_sr.measure.device_facts import Facts
 from nas_sr.predict.roofline import Precision
@@ -100,8 +99,3 @@ def latencies(points: Sequence[Point]) -> Latencies:
         return Latencies(tuple(point.latency_ms for point in points), None)
     usual = median(references)
     return Latencies(tuple(ratio * usual for ratio in ratios), usual)
-
-
-def digest(value: Any) -> str:
-    """12 hex digits of plain values."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]

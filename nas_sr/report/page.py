@@ -11,16 +11,16 @@ from string import Template
 
 from nas_sr.command_line import DEFAULT_REPORTS
 from nas_sr.records import StudyRecord
-from nas_sr.report import info, parts, sentences, words
+from nas_sr.report import info, pieces, sentences, words
 from nas_sr.report.baselines import baselines_html
 from nas_sr.report.chart_style import Chart
 from nas_sr.report.charts import curves_chart, hypervolume_chart, importance_chart
-from nas_sr.report.comparison import fronts_html, pair_sentence, pairs
-from nas_sr.report.comparison_chart import comparison_chart
 from nas_sr.report.facts import config_facts, environment_facts, profile_facts
 from nas_sr.report.front_info import front_info, unmeasured
 from nas_sr.report.latency_facts import latency_facts
 from nas_sr.report.pareto_chart import pareto_chart
+from nas_sr.report.target_comparison import fronts_html, pair_sentence, pairs
+from nas_sr.report.target_comparison_chart import comparison_chart
 from nas_sr.report.trial_table import state_options, table_html
 
 
@@ -36,20 +36,20 @@ def page(studies: Sequence[StudyRecord], reports: Path = DEFAULT_REPORTS) -> str
         title=escape(f"{study.name}: nas-sr report"),
         study=escape(study.name),
         subtitle=escape(sentences.subtitle(studies)),
-        targets=parts.target_choice(studies),
-        picks=parts.of_each(studies, _picks),
-        pareto=parts.of_each(studies, lambda study: _pareto(study, reports)),
+        targets=pieces.target_choice(studies),
+        picks=pieces.of_each(studies, _picks),
+        pareto=pieces.of_each(studies, lambda study: _pareto(study, reports)),
         comparison=_comparison(studies) if len(studies) > 1 else "",
-        search=parts.of_each(studies, _search),
-        curves_text=parts.note(sentences.curves_sentence(studies)),
-        curves=parts.slot("curves", "curves", "Validation PSNR over training steps") if info.curves(studies) else "",
-        tables_heading=parts.of_each(studies, lambda study: parts.heading("All trials", study)),
+        search=pieces.of_each(studies, _search),
+        curves_text=pieces.note(sentences.curves_sentence(studies)),
+        curves=pieces.slot("curves", "curves", "Validation PSNR over training steps") if info.curves(studies) else "",
+        tables_heading=pieces.of_each(studies, lambda study: pieces.heading("All trials", study)),
         states=state_options(studies),
-        tables=parts.of_each(studies, table_html),
-        csv=parts.note(sentences.csv_sentence(studies)),
-        target_facts=parts.of_each(studies, _target_facts),
-        settings_heading=parts.of_each(studies, lambda study: parts.heading("Where the figures come from", study)),
-        settings="".join(map(parts.facts_table, (*environment_facts(study), *config_facts(study)))),
+        tables=pieces.of_each(studies, table_html),
+        csv=pieces.note(sentences.csv_sentence(studies)),
+        target_facts=pieces.of_each(studies, _target_facts),
+        settings_heading=pieces.of_each(studies, lambda study: pieces.heading("Where the figures come from", study)),
+        settings="".join(map(pieces.facts_table, (*environment_facts(study), *config_facts(study)))),
         style=_asset("page.css"),
         charts=_json_in_html(charts(studies)),
         plotly=_plotly(),
@@ -95,19 +95,21 @@ def headline_rows(head: info.Headline) -> list[tuple[str, str]]:
 
 def _picks(study: StudyRecord) -> str:
     head = info.headline(study)
-    cards = "".join(map(parts.pick_card, head.picks)) or parts.empty(sentences.nothing_to_pick(head))
-    return f'<div class="picks">{cards}</div><dl class="headline">{parts.definitions(headline_rows(head))}</dl>'
+    cards = "".join(map(pieces.pick_card, head.picks)) or pieces.empty(sentences.nothing_to_pick(head))
+    return f'<div class="picks">{cards}</div><dl class="headline">{pieces.definitions(headline_rows(head))}</dl>'
 
 
 def _pareto(study: StudyRecord, reports: Path) -> str:
     front = front_info(study)
-    chart = parts.slot(f"pareto-{study.target}", "pareto", "PSNR against latency of every trial") if front.front else ""
+    chart = (
+        pieces.slot(f"pareto-{study.target}", "pareto", "PSNR against latency of every trial") if front.front else ""
+    )
     return "".join(
         [
-            parts.heading("Quality against latency", study),
-            parts.unmeasured_note(unmeasured(study, reports), study.target),
-            parts.note(*sentences.pareto_sentences(study, front)),
-            parts.caution(sentences.caution_sentence(study)),
+            pieces.heading("Quality against latency", study),
+            pieces.unmeasured_note(unmeasured(study, reports), study.target),
+            pieces.note(*sentences.pareto_sentences(study, front)),
+            pieces.caution(sentences.caution_sentence(study)),
             chart,
             baselines_html(study),
         ]
@@ -117,35 +119,37 @@ def _pareto(study: StudyRecord, reports: Path) -> str:
 def _comparison(studies: Sequence[StudyRecord]) -> str:
     found = pairs(studies)
     slots = "".join(
-        parts.slot(f"comparison-{other}", "comparison", f"Latency on {other} against latency on {one}")
+        pieces.slot(f"comparison-{other}", "comparison", f"Latency on {other} against latency on {one}")
         for (one, other), networks, *_ in found
         if networks
     )
     return f"""
 <section class="panel">
   <h2>The same networks on each target</h2>
-  {"".join(parts.note(pair_sentence(pair)) for pair in found)}
+  {"".join(pieces.note(pair_sentence(pair)) for pair in found)}
   <div class="comparisons">{slots}{fronts_html(studies)}</div>
 </section>"""
 
 
 def _target_facts(study: StudyRecord) -> str:
-    return "".join(map(parts.facts_table, (*latency_facts(study), *profile_facts(study))))
+    return "".join(map(pieces.facts_table, (*latency_facts(study), *profile_facts(study))))
 
 
 def _search(study: StudyRecord) -> str:
-    told = parts.slot(f"hypervolume-{study.target}", "", "Hypervolume over trials") if study.hypervolume_history else ""
-    importance = parts.slot(f"importance-{study.target}", "", "Importance of each parameter")
+    told = (
+        pieces.slot(f"hypervolume-{study.target}", "", "Hypervolume over trials") if study.hypervolume_history else ""
+    )
+    importance = pieces.slot(f"importance-{study.target}", "", "Importance of each parameter")
     return f"""
 <div class="pair">
   <section class="panel">
-    {parts.heading("Progress of the search", study)}
-    {parts.note(sentences.hypervolume_sentence(study))}
+    {pieces.heading("Progress of the search", study)}
+    {pieces.note(sentences.hypervolume_sentence(study))}
     {told}
   </section>
   <section class="panel">
-    {parts.heading("Which parameters matter", study)}
-    {parts.note(sentences.importance_sentence(study))}
+    {pieces.heading("Which parameters matter", study)}
+    {pieces.note(sentences.importance_sentence(study))}
     {importance if info.importances(study) else ""}
   </section>
 </div>"""

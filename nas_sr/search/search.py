@@ -15,7 +15,7 @@ from rich.console import Console
 
 from nas_sr.callbacks import CountProgress
 from nas_sr.command_line import command
-from nas_sr.config import StudyConfig, flat, parse
+from nas_sr.config import StudyConfig, differences, parse
 from nas_sr.data.image_sets import ImageSets, image_sets
 from nas_sr.device_program.cores import usable_cpus
 from nas_sr.environment import environment
@@ -247,13 +247,7 @@ def _environment(
 
 
 def _refuse_changes(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
-    was, wanted = flat(before), flat(now)
-    changed = [
-        f"{key} was {was.get(key)} and is now {wanted.get(key)}"
-        for key in sorted(was.keys() | wanted.keys())
-        if was.get(key) != wanted.get(key)
-    ]
-    if changed:
+    if changed := differences(before, now):
         raise UsageError(
             f"{folder}: the study was begun with another config: {'; '.join(changed)}."
             " Continue it unchanged, or begin another with --name"

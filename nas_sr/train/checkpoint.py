@@ -14,7 +14,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from nas_sr.config import Config, FullTraining, Training, flat
+from nas_sr.config import Config, FullTraining, Training, differences, flat
 from nas_sr.data.image_sets import ImageSets
 from nas_sr.data.pack import Pack
 from nas_sr.errors import UsageError, WorkError
@@ -148,7 +148,7 @@ def refuse_other(checkpoint: Checkpoint, run: Run, network: FamilyNetwork, path:
         UsageError: it is of another network, config or set of images; the differences are listed.
     """
     refuse_other_network(checkpoint.spec, checkpoint.values["network"], network, path)
-    changed = _differences(_decisive(checkpoint.run), _decisive(run))
+    changed = differences(_decisive(checkpoint.run), _decisive(run))
     if changed:
         raise UsageError(
             f"{path}: begun with another config or other images: {'; '.join(changed)}."
@@ -163,7 +163,7 @@ def refuse_other_network(spec: Spec, state: dict[str, Tensor], network: FamilyNe
         UsageError: it is not; the spec's and the parameters' differences are listed.
     """
     if spec.digest != network.spec.digest:
-        fields = _differences(spec.to_json(), network.spec.to_json())
+        fields = differences(spec.to_json(), network.spec.to_json())
         parameters = parameter_differences(state, network.state_dict())
         raise UsageError(f"{path}: of another network: {'; '.join(fields)}; {parameters}")
 
@@ -207,15 +207,6 @@ def refuse_full_disk(network: FamilyNetwork, validations: int, folder: Path) -> 
 def _decisive(run: Run) -> dict[str, Any]:
     values = flat(run.model_dump(mode="json"))
     return {key.removeprefix("config."): value for key, value in values.items() if key not in _FREE_TO_CHANGE}
-
-
-def _differences(before: Any, now: Any) -> list[str]:
-    was, wanted = flat(before), flat(now)
-    return [
-        f"{key} was {was.get(key)} and is now {wanted.get(key)}"
-        for key in sorted(was.keys() | wanted.keys())
-        if was.get(key) != wanted.get(key)
-    ]
 
 
 def _reason(error: Exception) -> str:

@@ -13,7 +13,9 @@ from nas_sr.train.losses import pixel_loss
 from nas_sr.train.state import TrainingState
 
 
-def gradients(state: TrainingState, phase: Phase, lr: Tensor, hr: Tensor, batch: int, on_event: OnEvent) -> Tensor:
+def accumulate_gradients(
+    state: TrainingState, phase: Phase, lr: Tensor, hr: Tensor, batch: int, on_event: OnEvent
+) -> Tensor:
     """Leaves the (scaled) gradients of these images' part of the batch's mean loss in the network, and returns it.
 
     `lr` and `hr` are this process's share of `batch` images. Out of memory, the share is done again in parts of half

@@ -14,7 +14,7 @@ from nas_sr.data.pack import Pack
 from nas_sr.data.resident import resident_pixels
 from nas_sr.records import CurvePoint
 from nas_sr.train.events import Message, OnEvent, Stepped
-from nas_sr.train.gradients import gradients
+from nas_sr.train.gradients import accumulate_gradients
 from nas_sr.train.group import Group
 from nas_sr.train.schedules import learning_rate
 from nas_sr.train.state import TrainingState
@@ -72,7 +72,7 @@ def train(
             for parameters in state.optimizer.param_groups:
                 parameters["lr"] = rate
             lr, hr = (execution.images(batch[share]) for batch in batches.at(state.step))
-            loss = group.add_up(gradients(state, phase, lr, hr, phase.batch, on_event), state.network).item()
+            loss = group.add_up(accumulate_gradients(state, phase, lr, hr, phase.batch, on_event), state.network).item()
             state.scaler.unscale_(state.optimizer)
             norm = torch.nn.utils.clip_grad_norm_(state.network.parameters(), phase.clip)
             _check(state, loss, norm.item())

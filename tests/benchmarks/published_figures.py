@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from nas_sr.evaluate.compare import compare
+from nas_sr.evaluate.model_comparison import compare
 from nas_sr.evaluate.upscalers import network_upscaler
 from nas_sr.families.weights import load_network
 

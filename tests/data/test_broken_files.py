@@ -20,9 +20,9 @@ from nas_sr.data.packing import BadImages
 from nas_sr.data.prepare import prepare
 from nas_sr.errors import UsageError
 from nas_sr.evaluate.benchmark import open_benchmark
-from nas_sr.evaluate.compare import compare
 from nas_sr.evaluate.evaluate import bicubic
 from nas_sr.evaluate.jobs import plan_jobs
+from nas_sr.evaluate.model_comparison import compare
 from nas_sr.evaluate.tiles import Tiling
 from nas_sr.evaluate.upscale import upscale_files
 from nas_sr.evaluate.upscalers import Upscaler

@@ -14,7 +14,7 @@ import yaml
 from nas_sr.cli.main import run
 from nas_sr.config import FullTraining, StudyConfig, read_yaml
 from nas_sr.export.bundle import record_training, training_alone
-from nas_sr.export.card import card
+from nas_sr.export.model_card import card
 from nas_sr.families.network import build
 from nas_sr.families.registry import read_spec
 from nas_sr.families.weights import load_network, save_weights

@@ -20,7 +20,7 @@ from nas_sr.families.imdeception.spec import ImdeceptionSpec
 from nas_sr.families.network import build
 from nas_sr.families.presets import preset
 from nas_sr.train.execution import Execution, choose_execution
-from nas_sr.train.gradients import gradients
+from nas_sr.train.gradients import accumulate_gradients
 from nas_sr.train.loop import train
 from nas_sr.train.state import TrainingState
 from tests.gpu.profiles import SMALL
@@ -85,7 +85,7 @@ def _first_gradient(device: str) -> Tensor:
     execution = Execution(device=device)
     state = TrainingState(build(SMALL, 0), Training(phases=(phase,)), execution)
     lr, hr = (execution.images(part) for part in Batches(demonstration().train, 16, 4, 0).at(0))
-    gradients(state, phase, lr, hr, 4, lambda text: None)
+    accumulate_gradients(state, phase, lr, hr, 4, lambda text: None)
     return torch.cat([each.grad.flatten() for each in state.network.parameters() if each.grad is not None]).cpu()
 
 

@@ -14,7 +14,7 @@ from nas_sr.records import StudyRecord
 from nas_sr.report import info
 from nas_sr.report.front_info import front_info
 from nas_sr.report.page import charts, page
-from nas_sr.report.parts import pick_card
+from nas_sr.report.pieces import pick_card
 from nas_sr.report.sentences import hypervolume_sentence, pareto_sentences
 from nas_sr.report.write import write_report
 from tests.report.study_records import (

@@ -24,6 +24,7 @@ from nas_sr.train.checkpoint import (
     refuse_unfinished,
     write_checkpoint,
 )
+from nas_sr.train.events import Saved, TrainingEvent
 from nas_sr.train.execution import Execution
 from nas_sr.train.session import carry_out
 from nas_sr.train.state import TrainingState
@@ -161,10 +162,10 @@ def test_training_goes_on_after_its_disk_was_full(tmp_path: Path) -> None:
     carry_out(job(), whole)
 
     class Filling(Told):
-        def saved(self, checkpoint: Checkpoint) -> None:
-            room = 1000 if checkpoint.values["position"] >= 6 else resource.RLIM_INFINITY
-            with _files_of_at_most(room):
-                super().saved(checkpoint)
+        def on_event(self, event: TrainingEvent) -> None:
+            late = isinstance(event, Saved) and event.checkpoint.values["position"] >= 6
+            with _files_of_at_most(1000 if late else resource.RLIM_INFINITY):
+                super().on_event(event)
 
     filling = Filling(tmp_path / "part")
     with pytest.raises(WorkError, match="the checkpoint before it is kept; make room and use --resume"):

@@ -9,8 +9,9 @@ from nas_sr.families.imdeception.network import Network
 from nas_sr.families.network import build
 from nas_sr.out_of_memory import is_out_of_memory
 from nas_sr.train.execution import Execution, choose_execution
-from nas_sr.train.gradients import gradients
+from nas_sr.train.gradients import accumulate_gradients
 from nas_sr.train.state import TrainingState
+from tests.train.collected import Collected
 from tests.train.quick import SPEC
 
 PHASE = Phase(steps=1, batch=4, crop_lr=8)
@@ -39,11 +40,11 @@ def _too_small_for_two(monkeypatch: pytest.MonkeyPatch, error: Exception) -> Non
 @pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=str)
 def test_whatever_way_it_is_said_the_batch_is_halved(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     state = TrainingState(build(SPEC, 0), TRAINING, Execution())
-    said: list[str] = []
+    told = Collected()
     _too_small_for_two(monkeypatch, error)
-    gradients(state, PHASE, torch.rand(4, 3, 8, 8), torch.rand(4, 3, 32, 32), 4, said.append)
+    accumulate_gradients(state, PHASE, torch.rand(4, 3, 8, 8), torch.rand(4, 3, 32, 32), 4, told)
     assert state.micro_batch == 1
-    assert [text.split(":")[0] for text in said] == [f"out of memory with {n} images at once" for n in (4, 2)]
+    assert [text.split(":")[0] for text in told.messages] == [f"out of memory with {n} images at once" for n in (4, 2)]
     assert len(choose_execution(SPEC, Training(phases=(PHASE,)), "cpu")[1]) == 4
 
 
@@ -61,7 +62,7 @@ def test_another_fault_is_passed_on_and_halves_nothing(monkeypatch: pytest.Monke
     _too_small_for_two(monkeypatch, error)
     assert not is_out_of_memory(error)
     with pytest.raises(type(error)) as caught:
-        gradients(state, PHASE, torch.rand(4, 3, 8, 8), torch.rand(4, 3, 32, 32), 4, lambda text: None)
+        accumulate_gradients(state, PHASE, torch.rand(4, 3, 8, 8), torch.rand(4, 3, 32, 32), 4, lambda text: None)
     assert caught.value is error
     assert state.micro_batch is None
 
@@ -70,4 +71,4 @@ def test_one_image_that_does_not_fit_is_said_with_the_remedy(monkeypatch: pytest
     state = TrainingState(build(SPEC, 0), TRAINING, Execution())
     monkeypatch.setattr(Network, "forward", lambda self, image: (_ for _ in ()).throw(OUT_OF_MEMORY[1]))
     with pytest.raises(WorkError, match="one crop of 8 LR pixels; use a smaller crop_lr"):
-        gradients(state, PHASE, torch.rand(4, 3, 8, 8), torch.rand(4, 3, 32, 32), 4, lambda text: None)
+        accumulate_gradients(state, PHASE, torch.rand(4, 3, 8, 8), torch.rand(4, 3, 32, 32), 4, lambda text: None)

@@ -9,9 +9,9 @@ from typing import Any
 
 from nas_sr.report import chart_style as style
 from nas_sr.report import markers
-from nas_sr.report.comparison import Network, Pair, predicted_targets
 from nas_sr.report.hover import latency_lines
 from nas_sr.report.labels import along, place
+from nas_sr.report.target_comparison import Network, Pair, predicted_targets
 from nas_sr.report.words import listed, significant
 
 PLOT_PX = (520.0, 400.0)  # size of the plot that numbers are placed for

@@ -15,9 +15,9 @@ from nas_sr.data.packing import write_pack
 from nas_sr.data.prepare import prepare
 from nas_sr.data.resize import downscale, upscale
 from nas_sr.errors import UsageError
-from nas_sr.evaluate.compare import compare
 from nas_sr.evaluate.comparison import BICUBIC, Comparison, Result, write_csv
 from nas_sr.evaluate.evaluate import ImageScores, Scores, bicubic
+from nas_sr.evaluate.model_comparison import compare
 from nas_sr.evaluate.tiles import Tiling
 from nas_sr.evaluate.upscalers import Upscaler
 from tests.data.pictures import Picture, write_images

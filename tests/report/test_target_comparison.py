@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from nas_sr.report.comparison import fronts_html, networks, pair_sentence, pairs
-from nas_sr.report.comparison_chart import comparison_chart
+from nas_sr.report.target_comparison import fronts_html, networks, pair_sentence, pairs
+from nas_sr.report.target_comparison_chart import comparison_chart
 from tests.report.study_records import board_ms, example_study, measurement, on_board, prediction, study, trial
 
 
