@@ -171,11 +171,11 @@ def test_what_is_said_is_heard_among_anybodys_words(capsys):
     assert parse_message(lines[-1].rstrip("\n")) is None  # cut short, as far as anybody can tell
 
 
-def test_receiver_is_read_by_python_2_to_be_told_that_it_is_too_old():
+def test_bootstrap_is_read_by_python_2_to_be_told_that_it_is_too_old():
     python = next(iter(Path.home().glob(".pyenv/versions/2.7.*/bin/python")), None)
     if python is None:
         pytest.skip("no Python 2.7 on this machine")
-    done = subprocess.run([python, str(TARGET / "receive.py"), "/nowhere", "job"], capture_output=True, text=True)
+    done = subprocess.run([python, str(TARGET / "bootstrap.py"), "/nowhere", "job"], capture_output=True, text=True)
     said = [parse_message(line) for line in done.stdout.splitlines(keepends=True)]
     assert said[-1]["result"]["kind"] == "device"
     assert "Python 2.7" in said[-1]["result"]["error"]
