@@ -14,13 +14,13 @@ import pytest
 
 import nas_sr
 from nas_sr.device_program import job
-from nas_sr.device_program.backends import MODULES
+from nas_sr.device_program.backends import RUNTIMES
 from nas_sr.device_program.failure_kinds import Failure, failure_of
 from nas_sr.device_program.messages import parse_message, send
 from tests import old_python
 
 TARGET = Path(job.__file__).parent
-ALLOWED = {"cuda", "numpy", "onnxruntime", "pycuda", "tensorrt", "tensorrt_rtx_bindings"}
+ALLOWED = {"cuda", "numpy", "pycuda", *(runtime.package for runtime in RUNTIMES.values())}
 FILES = sorted(TARGET.rglob("*.py"))
 JOB = {
     "format": job.FORMAT,
@@ -111,7 +111,7 @@ def test_probe_needs_no_network(folder):
     _write(folder, {**JOB, "action": "inspect"})
     found = _answer(folder)
     assert found["ok"]
-    assert found["backends"].keys() == set(MODULES)
+    assert found["backends"].keys() == set(RUNTIMES)
     assert found["backends"]["onnxruntime"]["versions"]["python"] == platform.python_version()
     assert found["machine"]["cores"] >= 1
     assert found["free_disk_gb"] > 0
@@ -121,7 +121,7 @@ def test_probe_needs_no_network(folder):
     ("changes", "text"),
     [
         ({"format": 0}, f"job.json has format 0, but this program reads {job.FORMAT}"),
-        ({"backends": ["tflite"]}, "unknown backend 'tflite'; known: onnxruntime, tensorrt"),
+        ({"backends": ["tflite"]}, "unknown backend 'tflite'; known: onnxruntime, openvino, ncnn, tensorrt"),
         ({"action": "dance"}, "unknown action 'dance'; known: measure, inspect"),
         ({"plan": {"second": 1}}, "job.json cannot be used"),
         ({"settings": {**JOB["settings"], "threads": "all"}}, "job.json cannot be used"),
@@ -175,7 +175,7 @@ def test_receiver_is_read_by_python_2_to_be_told_that_it_is_too_old():
     python = next(iter(Path.home().glob(".pyenv/versions/2.7.*/bin/python")), None)
     if python is None:
         pytest.skip("no Python 2.7 on this machine")
-    done = subprocess.run([python, str(TARGET / "receive.py"), "/nowhere", "job"], capture_output=True, text=True)
+    done = subprocess.run([python, str(TARGET / "bootstrap.py"), "/nowhere", "job"], capture_output=True, text=True)
     said = [parse_message(line) for line in done.stdout.splitlines(keepends=True)]
     assert said[-1]["result"]["kind"] == "device"
     assert "Python 2.7" in said[-1]["result"]["error"]

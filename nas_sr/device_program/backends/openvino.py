@@ -51,10 +51,7 @@ def build(onnx: OnnxFiles, engine: Path, settings: Settings) -> dict[str, Any]:
     shutil.copyfile(str(onnx.fp32), str(engine))
     return {
         "build_s": round(time.perf_counter() - start, 3),
-        "layers": [
-            {"name": layer.get_friendly_name(), "type": str(layer.get_rt_info()["layerType"].astype(str))}
-            for layer in compiled.get_runtime_model().get_ordered_ops()
-        ],
+        "layers": [layer for layer in _layers(compiled) if layer["type"] != "Const"],
     }
 
 
@@ -106,6 +103,14 @@ def _compiled(path: Path, settings: Settings) -> Any:
     return compiled
 
 
+def _layers(compiled: Any) -> list[dict[str, str]]:
+    """As they are run: what is fused is one, and conversions between layouts are some more."""
+    return [
+        {"name": layer.get_friendly_name(), "type": layer.get_rt_info()["layerType"].astype(str)}
+        for layer in compiled.get_runtime_model().get_ordered_ops()
+    ]
+
+
 def _config(settings: Settings) -> dict[str, Any]:
     return {
         "INFERENCE_PRECISION_HINT": HINTS[settings.precision][0],
@@ -124,7 +129,7 @@ def _check_processor(precision: str) -> None:
         raise Failure(
             "device",
             "this processor cannot compute in {} with OpenVINO {}, only in {}; set `precision:` in the profile".format(
-                precision, openvino.__version__, " and ".join(has)
+                precision, openvino.__version__.split("-")[0], " and ".join(has)
             ),
         )
 
