@@ -13,6 +13,6 @@ def random_image(shape: Sequence[int], kind: Any) -> Any:
     return (image * 255 if numpy.dtype(kind) == numpy.uint8 else image).astype(kind)
 
 
-def finiteness(output: Any) -> str:
+def finiteness(*outputs: Any) -> str:
     """`finite` or `not finite`: a network that overflows in a reduced precision is timed, but of no use."""
-    return "finite" if bool(numpy.isfinite(output).all()) else "not finite"
+    return "finite" if all(bool(numpy.isfinite(output).all()) for output in outputs) else "not finite"

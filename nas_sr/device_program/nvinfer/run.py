@@ -76,11 +76,11 @@ class Engine:
         array[...] = image
         self._cuda.upload(address, array)
 
-    def output(self) -> Any:
+    def outputs(self) -> list[Any]:
         """What the last run gave."""
-        ((address, array),) = self._outputs
-        self._cuda.download(address, array)
-        return array
+        for address, array in self._outputs:
+            self._cuda.download(address, array)
+        return [array for _address, array in self._outputs]
 
     def _timed(self, give: Callable[[], None]) -> float:
         start, stop = self._events
@@ -150,14 +150,15 @@ def infer(trt: Any, cuda: Cuda, path: Path, image: Any, settings: Settings) -> A
     engine = Engine(trt, cuda, path, settings)
     engine.give(image)
     engine()
-    return engine.output()
+    (output,) = engine.outputs()
+    return output
 
 
 def _besides(trt: Any, engine: Engine, samples_ms: list[float], settings: Settings, plan: Plan) -> dict[str, Any]:
     """What is known of an engine besides its samples, once they are taken."""
     found: dict[str, Any] = {
         "enqueue_ms": engine.enqueue_ms[-len(samples_ms) :],
-        "output": finiteness(engine.output()),
+        "output": finiteness(*engine.outputs()),
     }
     if median(found["enqueue_ms"]) > ENQUEUE_BOUND * median(samples_ms):
         try:
