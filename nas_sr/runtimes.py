@@ -9,10 +9,13 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from nas_sr import shipped
+from nas_sr.device_program.backends import RUNTIMES
+from nas_sr.device_program.backends.base import CPU
 from nas_sr.measure.ahead_of_time import PACKAGE as RTX_PACKAGE
 from nas_sr.measure.profile import profile
 
 _LOADING_S = 60
+DEFAULT_TARGET = "cpu"  # what a search measures on if nothing else is said
 
 
 class Check(NamedTuple):
@@ -24,22 +27,7 @@ class Check(NamedTuple):
     remedy: str = ""
 
 
-class _Runtime(NamedTuple):
-    name: str
-    backend: str  # as profiles call it
-    module: str | None  # its Python module; None: it is a program
-    remedy: str  # how to get it
-
-
 _GPU = "it needs an NVIDIA GPU and its driver (`nvidia-smi` shows both)"
-_RUNTIMES = (
-    _Runtime("ONNX Runtime", "onnxruntime", "onnxruntime", "pip install onnxruntime"),
-    _Runtime("TensorRT", "tensorrt", "tensorrt", "pip install 'nas-sr[tensorrt]'; on a Jetson JetPack brings it"),
-    _Runtime(
-        "trtexec", "trtexec", None, "install TensorRT's archive or package, and set TRTEXEC to the program's path"
-    ),
-    _Runtime("TensorRT for RTX", "tensorrt-rtx", RTX_PACKAGE, "pip install 'nas-sr[tensorrt-rtx]'"),
-)
 
 
 def runtime_checks(backends: Mapping[str, Mapping[str, Any]]) -> list[Check]:
@@ -49,12 +37,12 @@ def runtime_checks(backends: Mapping[str, Mapping[str, Any]]) -> list[Check]:
         backends: as a probe of this machine gives them: the versions of each, or what it lacks.
     """
     checks = []
-    for runtime in _RUNTIMES:
-        loading = _load(runtime.module) if runtime.module else None
-        checks.append(_measuring(runtime, backends[runtime.backend], loading))
-        if runtime.module == RTX_PACKAGE and loading and loading.version:
+    for name, runtime in RUNTIMES.items():
+        loading = _load(runtime.package) if runtime.package else None
+        checks.append(_measuring(name, backends[name], loading))
+        if runtime.package == RTX_PACKAGE and loading and loading.version:
             found = f"{loading.version} builds engines without a GPU (`nas-sr measure ARCH --build-only --sm 75`)"
-            checks.append(Check(f"{runtime.name}, building only", "ok", f"{found}; nothing is timed with them"))
+            checks.append(Check(f"{runtime.title}, building only", "ok", f"{found}; nothing is timed with them"))
     return checks
 
 
@@ -65,22 +53,22 @@ class _Loading(NamedTuple):
     error: str | None = None
 
 
-def _measuring(runtime: _Runtime, there: Mapping[str, Any], loading: _Loading | None) -> Check:
-    used = _use(runtime.backend)
+def _measuring(name: str, there: Mapping[str, Any], loading: _Loading | None) -> Check:
+    runtime, used = RUNTIMES[name], _use(name)
     if "versions" in there:
-        version = there["versions"].get(runtime.backend, there["versions"].get("trtexec", "there"))
-        return Check(runtime.name, "ok", f"{version}; {used}")
+        computes = f" in {', '.join(runtime.precisions)} where the processor can" if runtime.device == CPU else ""
+        return Check(runtime.title, "ok", f"{there['versions'][name]}{computes}; {used}")
     lacks = str(there["lacks"])
-    missing = "broken" if runtime.backend == "onnxruntime" else "missing"
+    missing = "broken" if name in profile(DEFAULT_TARGET).backends else "missing"
     if loading is not None and loading.error:
-        return Check(runtime.name, missing, f"installed, but does not load: {loading.error}; {used}", runtime.remedy)
+        return Check(runtime.title, missing, f"installed, but does not load: {loading.error}; {used}", runtime.install)
     if loading is not None and loading.version:
         remedy = _GPU if "GPU" in lacks or "driver" in lacks else "install what is named there"
         return Check(
-            runtime.name, missing, f"{loading.version} is installed, but cannot measure here: {lacks}; {used}", remedy
+            runtime.title, missing, f"{loading.version} is installed, but cannot measure here: {lacks}; {used}", remedy
         )
     found = "not installed" if loading is not None else lacks.split("; ")[0]
-    return Check(runtime.name, missing, f"{found}; {used}", runtime.remedy)
+    return Check(runtime.title, missing, f"{found}; {used}", runtime.install)
 
 
 def _use(backend: str) -> str:

@@ -8,13 +8,14 @@ import pytest
 import yaml
 
 from nas_sr import doctor, runtimes, shipped
+from nas_sr.device_program.backends import RUNTIMES
 from nas_sr.runtimes import Check, runtime_checks
 
 NO_DRIVER = "cuda-python finds no GPU to use: no NVIDIA driver on this machine"
 
 
 def _backends(**more: object) -> dict[str, dict]:
-    lacking = {name: {"lacks": f"{name} cannot be used here"} for name in ("tensorrt", "tensorrt-rtx", "trtexec")}
+    lacking = {name: {"lacks": f"{name} cannot be used here"} for name in RUNTIMES if name != "onnxruntime"}
     return {"onnxruntime": {"versions": {"onnxruntime": "1.30"}}, **lacking, **more}  # type: ignore[dict-item]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from nas_sr.cli.all_runtimes import measure_by_all
 from nas_sr.cli.names import ARCH_HELP, LAYOUT, RANGE, STUDIES, absolute, arch, layout_named, white_named
 from nas_sr.cli.output import JSON, error_console, print_json
 from nas_sr.command_line import command, studies_option
@@ -47,6 +48,9 @@ def measure(
     again: bool = typer.Option(
         False, "--again", help="Measure again what --study is in doubt about; names no network."
     ),
+    all_runtimes: bool = typer.Option(
+        False, "--all-runtimes", help="By every runtime that the device may have, in each precision."
+    ),
     layout: str = LAYOUT,
     value_range: int = RANGE,
     studies: Path = STUDIES,
@@ -60,6 +64,7 @@ def measure(
 
     \b
         nas-sr measure imdeception-c8 --hw cpu
+        nas-sr measure imdeception-c8 --hw cpu --all-runtimes
         nas-sr measure other_network.onnx --hw cpu --json
         nas-sr measure other_network.onnx --as EDSR --study cpu-imdeception_x4
         nas-sr measure --study cpu-imdeception_x4 --again
@@ -91,6 +96,11 @@ def measure(
         _build_only(network, sm, profile(hw) if hw else None, as_stored, studies, as_json)
         return
     target = profile(hw or _first_target(study, studies))
+    if all_runtimes:
+        if as_name is not None or layers:
+            raise UsageError("--all-runtimes goes with neither --as nor --layers")
+        measure_by_all(network, target, final=final, layout=as_stored, studies=studies, as_json=as_json)
+        return
     beside: dict[str, Any] = {}
     try:
         with error_console().status(f"{target.name}: measuring") as shown:  # on a terminal only
@@ -236,7 +246,7 @@ def _print_measurement(found: Measurement) -> None:
     from nas_sr.latency import as_taken
 
     print(
-        f"{found.latency_ms:.3f} ms measured ({found.backend} on {found.target},"
+        f"{found.latency_ms:.3f} ms measured ({found.backend} in {found.precision} on {found.target},"
         f" LR input {found.lr_width}x{found.lr_height}{_format(found)}, {found.machine['threads']} threads)"
     )
     print(

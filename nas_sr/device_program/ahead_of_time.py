@@ -11,6 +11,7 @@ import json
 import sys
 from pathlib import Path
 
+from .backends import check_precision
 from .failure_kinds import Failure
 from .messages import send
 from .settings import OnnxFiles, Settings
@@ -24,8 +25,10 @@ def main() -> None:
 
     asked = json.load(sys.stdin)
     files = OnnxFiles(Path(asked["fp32"]), Path(asked["fp16"]) if asked["fp16"] else None)
+    settings = Settings(**asked["settings"])
     try:
-        facts = tensorrt_rtx.build(files, Path(asked["engine"]), Settings(**asked["settings"]))
+        check_precision(BACKEND, settings.precision)
+        facts = tensorrt_rtx.build(files, Path(asked["engine"]), settings)
         send(built={**facts, "versions": tensorrt_rtx.library_versions()})
     except Failure as failure:
         send(failure={"kind": failure.kind, "error": failure.text})

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .backends import MODULES
+from .backends import RUNTIMES
 from .cores import physical_cores
 from .failure_kinds import Failure
 from .protocol import Plan
@@ -54,8 +54,8 @@ def read(folder: Path) -> Job:
         if value["format"] != FORMAT:
             raise Failure("device", "job.json has format {}, but this program reads {}".format(value["format"], FORMAT))
         for name in value["backends"]:
-            if name not in MODULES:
-                raise Failure("device", "unknown backend '{}'; known: {}".format(name, ", ".join(MODULES)))
+            if name not in RUNTIMES:
+                raise Failure("device", "unknown backend '{}'; known: {}".format(name, ", ".join(RUNTIMES)))
         if value["action"] not in ACTIONS:
             raise Failure("device", "unknown action '{}'; known: {}".format(value["action"], ", ".join(ACTIONS)))
         return Job(

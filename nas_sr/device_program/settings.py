@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple, Sequence
+from typing import Literal, NamedTuple, Sequence
 
 from .failure_kinds import Failure
+
+Precision = Literal["fp32", "fp16", "bf16"]
 
 
 class OnnxFiles(NamedTuple):
@@ -20,7 +22,7 @@ class Settings(NamedTuple):
 
     lr_height: int
     lr_width: int
-    precision: str = "fp32"  # or fp16
+    precision: Precision = "fp32"  # of weights and arithmetic
     threads: int = 1  # of the CPU
     workspace_mb: int = 1024
     optimization_level: int = 3

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from . import backends
+from .backends.base import CPU
 from .conditions import machine
 from .cuda import open_cuda
 from .failure_kinds import Failure, failure_of
@@ -51,7 +52,7 @@ def write_whole(path: Path, text: str) -> None:
 def inspect(job: Job, number: int) -> dict[str, Any]:
     """What is there: the machine, its GPU, each backend's versions or what it lacks, free disk, and the clock."""
     found = {}
-    for name in backends.MODULES:
+    for name in backends.RUNTIMES:
         try:
             found[name] = {"versions": backends.backend(name).versions()}
         except Failure as failure:
@@ -75,6 +76,7 @@ def build(job: Job, number: int) -> dict[str, Any]:
     the same build again.
     """
     name, backend = backends.first_usable(job.backends, job.tensorrt)
+    backends.check_precision(name, job.settings.precision)
     versions = backend.versions()
     kept = _kept_reference(job, name, versions)
     if kept.is_file() and kept.with_suffix(".json").is_file():
@@ -114,7 +116,7 @@ STEPS = {"inspect": inspect, "build": build, "run": run}
 def _kept_reference(job: Job, backend: str, versions: dict[str, str]) -> Path:
     digest = hashlib.sha256((job.folder / "reference.onnx").read_bytes())
     settings = job.settings._replace(per_layer=False)  # which changes no engine
-    facts = {} if backend == "onnxruntime" else _cudas_gpu().facts()
+    facts = {} if backends.RUNTIMES[backend].device == CPU else _cudas_gpu().facts()
     # An engine is of one kind of GPU, and a machine may get another one, or have several.
     kind = [facts.get("name"), facts.get("compute_capability")]
     digest.update(json.dumps([platform.node(), kind, backend, versions, settings], sort_keys=True).encode())

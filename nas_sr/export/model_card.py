@@ -84,9 +84,14 @@ def _latency(latency: Latency | None) -> str:
         )
     stability = "" if latency.stable else ", UNSTABLE"
     return (
-        f"{latency.latency_ms:.2f} ms (measured{stability}, {latency.backend} on {where}, p5 {latency.low_ms:.2f},"
+        f"{latency.latency_ms:.2f} ms (measured{stability}, {latency.backend}{_precision(latency)} on {where},"
+        f" p5 {latency.low_ms:.2f},"
         f" p95 {latency.high_ms:.2f}, {latency.runs} samples{_repeats(latency)}{_taken(latency)}{known})"
     )
+
+
+def _precision(latency: Measurement) -> str:
+    return f" in {latency.precision}" if latency.precision else ""
 
 
 def _taken(latency: Measurement) -> str:

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
-import json
-import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 import nas_sr
 from nas_sr.device_program import ahead_of_time
-from nas_sr.device_program.messages import parse_message
-from nas_sr.device_program.settings import Settings
+from nas_sr.device_program.settings import Precision, Settings
 from nas_sr.errors import UsageError, WorkError
 from nas_sr.image_format import Layout
+from nas_sr.measure import fresh_process
+from nas_sr.measure.measurement_error import MeasurementFailed
 from nas_sr.measure.onnx_fp16 import write_fp16
 from nas_sr.measure.onnx_static import write_static
 
@@ -41,7 +38,7 @@ class BuiltEngine(BaseModel):
 
     backend: str
     compute_capability: str
-    precision: Literal["fp32", "fp16"]
+    precision: Precision
     lr_height: int
     lr_width: int
     build_s: float
@@ -63,7 +60,7 @@ class BuiltEngine(BaseModel):
 def build_ahead(
     onnx_path: Path,
     compute_capability: str,
-    precision: Literal["fp32", "fp16"],
+    precision: Precision,
     lr_height: int,
     lr_width: int,
     *,
@@ -103,7 +100,12 @@ def build_ahead(
             "engine": str(Path(folder) / "engine"),
             "settings": settings._asdict(),
         }
-        facts = _in_fresh_process(asked, limit_s)
+        try:
+            facts = fresh_process.answer(
+                ahead_of_time, asked, "built", limit_s, work="build", process="building process"
+            )
+        except MeasurementFailed as failure:
+            raise BuildFailed(failure.kind, failure.text) from None
     return BuiltEngine(
         backend=ahead_of_time.BACKEND,
         compute_capability=facts["compute_capability"],
@@ -116,30 +118,3 @@ def build_ahead(
         warnings=tuple(facts["warnings"]),
         versions={**facts["versions"], "nas-sr": nas_sr.__version__},
     )
-
-
-def _in_fresh_process(asked: dict[str, Any], limit_s: float) -> dict[str, Any]:
-    package = Path(nas_sr.__file__).parents[1]
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", ahead_of_time.__name__],
-            input=json.dumps(asked),
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=limit_s,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(package), os.environ.get("PYTHONPATH", "")])},
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise BuildFailed("candidate", f"the build was ended after {limit_s:g} s") from None
-    said: dict[str, Any] = {}
-    for line in done.stdout.splitlines(keepends=True):
-        said.update(parse_message(line) or {})
-    if "built" in said:
-        return said["built"]
-    if "failure" in said:
-        raise BuildFailed(said["failure"]["kind"], said["failure"]["error"])
-    how = f"ended by signal {-done.returncode}" if done.returncode < 0 else f"ended with status {done.returncode}"
-    last = done.stderr.strip().splitlines()[-1:]
-    raise BuildFailed("transient", ": ".join([f"the building process {how}", *last]))

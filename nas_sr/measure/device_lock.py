@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import IO
 
 from nas_sr.cache import cache_folder
+from nas_sr.device_program.backends.base import GPU
 from nas_sr.stages import stage
 
 _BETWEEN_TRIES_S = 0.2
@@ -59,13 +60,15 @@ def _first_taken(turnstiles: list[IO[bytes]]) -> int | None:
 class SharedDevice:
     """Shares devices with other work: a context manager; call `step_boundary` between two steps of the work.
 
-    Work on a GPU keeps a core busy too, so it names both: `SharedDevice("cpu", "cuda")`.
+    Work on a GPU keeps a core busy too, so it names both: `SharedDevice("cpu", "cuda:0")`. Devices are called as
+    backends call theirs (see device_program/backends/base.py), or as torch does: `cuda` is the first GPU.
     """
 
     def __init__(self, *devices: str) -> None:
-        for device in devices:
+        names = dict.fromkeys(GPU if device == "cuda" else device for device in devices)
+        for device in names:
             _visit(device)
-        self._shares = [_Share(device) for device in dict.fromkeys(devices)]
+        self._shares = [_Share(device) for device in names]
 
     def __enter__(self) -> SharedDevice:
         for share in self._shares:

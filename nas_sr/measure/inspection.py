@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from nas_sr.device_program.backends import wrong_version
+from nas_sr.device_program.backends import RUNTIMES, first_usable, wrong_version
+from nas_sr.device_program.failure_kinds import Failure
 from nas_sr.device_program.gpu import HARMLESS
 from nas_sr.measure import runner
 from nas_sr.measure.attempts import job
@@ -76,6 +77,21 @@ def backend_there(profile: HardwareProfile, found: dict[str, Any]) -> str:
     if strange:
         raise MeasurementFailed("device", f"{where}: {strange}; name the right one with `ssh:` in a profile of yours")
     return usable[0]
+
+
+def versions_here(profile: HardwareProfile) -> dict[str, str]:
+    """Versions of the runtime that measures on this machine's CPU, which this process loads to ask it.
+
+    Raises:
+        MeasurementFailed: of kind device: none of the profile's can be used; how to get one is said.
+    """
+    try:
+        _name, module = first_usable(list(profile.backends))
+    except Failure as failure:
+        remedies = " or ".join(RUNTIMES[name].install for name in profile.backends)
+        raise MeasurementFailed("device", f"{profile.name} ({profile.where}): {failure.text}: {remedies}") from None
+    # Python's and numpy's are in the record, but no runtime computes with them.
+    return {name: version for name, version in module.versions().items() if name not in ("python", "numpy")}
 
 
 def lack(profile: HardwareProfile, found: dict[str, Any], backend: str) -> str | None:

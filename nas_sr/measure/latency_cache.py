@@ -13,7 +13,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import onnxruntime
 from pydantic import ValidationError
 
 from nas_sr.cache import cache_folder
@@ -26,7 +25,7 @@ from nas_sr.files import write_json
 from nas_sr.image_format import Layout
 from nas_sr.measure.attempts import REFERENCE, Network, file_digest, measure, reference_onnx
 from nas_sr.measure.device_lock import SharedDevice
-from nas_sr.measure.inspection import backend_there, inspect_target
+from nas_sr.measure.inspection import backend_there, inspect_target, versions_here
 from nas_sr.measure.measurement import Measurement
 from nas_sr.measure.measurement_error import MeasurementFailed
 from nas_sr.measure.onnx_export import export_untrained
@@ -195,8 +194,8 @@ def device_there(profile: HardwareProfile) -> dict[str, Any]:
     Raises:
         MeasurementFailed: it does not answer and never has.
     """
-    if not profile.ssh and profile.backends == ("onnxruntime",):
-        return _named(machine(), {"onnxruntime": onnxruntime.__version__})
+    if profile.on_this_cpu:
+        return _named(machine(), versions_here(profile))
     seen = cache_folder("targets") / f"{profile.name}-{digest([profile.identity(), profile.where])}.json"
     try:
         found = _asked(profile)

@@ -86,6 +86,11 @@ class Measurement(BaseModel):
         return median([repeat.relative_latency for repeat in self.repeats] or self.ratios)
 
     @property
+    def precision(self) -> str | None:
+        """Of weights and arithmetic; None where the record does not say."""
+        return self.protocol.get("precision")
+
+    @property
     def ratios(self) -> tuple[float, ...]:
         """Each sample divided by the mean of the reference runs just before it and just after it."""
         blocks: dict[int, list[float]] = {}  # reference runs by the number of samples before them
@@ -196,6 +201,7 @@ class Measurement(BaseModel):
             "run_spread": self.run_spread,
             "build_spread": self.build_spread,
             "backend": self.backend,
+            "precision": self.precision,
             "kind": self.kind,
             "target": self.target,
             "lr_height": self.lr_height,

@@ -9,14 +9,16 @@ from pydantic import Field, field_validator, model_validator
 
 from nas_sr import shipped
 from nas_sr.config import Config, Positive, Share, parse
-from nas_sr.errors import UsageError
+from nas_sr.device_program.backends import RUNTIMES
+from nas_sr.device_program.backends.base import CPU
+from nas_sr.device_program.settings import Precision
+from nas_sr.errors import UsageError, unknown_name
 from nas_sr.measure.device_facts import Facts
 from nas_sr.yaml_file import load_yaml
 
 Seconds = Annotated[float, Field(gt=0)]
 Tolerance = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]
-Backend = Literal["onnxruntime", "tensorrt", "tensorrt-rtx", "trtexec"]
 
 
 class Protocol(Config):
@@ -88,10 +90,10 @@ class HardwareProfile(Config):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
     title: str
     bases: tuple[str, ...] = Field((), description="names of the profiles it extends, nearest first; found, not given")
-    backends: Annotated[tuple[Backend, ...], Field(min_length=1)] = Field(
+    backends: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
         description="the first that can be used on the device measures"
     )
-    precision: Literal["fp32", "fp16"] = "fp32"
+    precision: Precision = Field("fp32", description="of weights and arithmetic; no backend takes another in silence")
     lr_height: Positive
     lr_width: Positive
     threads: Positive | Literal["physical"] = Field("physical", description="of the CPU; physical: one a core")
@@ -105,6 +107,17 @@ class HardwareProfile(Config):
         (), description="how the device is reached; several of one kind share the work; none: it is this machine"
     )
     protocol: Protocol
+
+    @field_validator("backends")
+    @classmethod
+    def _known_and_of_one_device(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in RUNTIMES:
+                raise ValueError(str(unknown_name("backend", name, RUNTIMES)))
+        if len({RUNTIMES[name].device for name in names}) > 1:
+            where = ", ".join(f"{name} occupies {RUNTIMES[name].device}" for name in names)
+            raise ValueError(f"must occupy one device, but {where}: write a profile for each device")
+        return names
 
     @field_validator("ssh", mode="before")
     @classmethod
@@ -137,9 +150,12 @@ class HardwareProfile(Config):
     @property
     def device(self) -> str:
         """The device that one measurement has to itself (of a single unit): see device_lock."""
-        if self.ssh:
-            return self.where
-        return "cpu" if self.backends == ("onnxruntime",) else "cuda"
+        return self.where if self.ssh else RUNTIMES[self.backends[0]].device
+
+    @property
+    def on_this_cpu(self) -> bool:
+        """Whether it is the CPU that this process itself runs on."""
+        return not self.ssh and self.device == CPU
 
     @property
     def where(self) -> str:

@@ -9,14 +9,14 @@ arithmetic and memory only in part, and a sum has one best set of coefficients.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
+from nas_sr.device_program.settings import Precision
 from nas_sr.families.base import AttentionPlan, ConvPlan, Layers, Spec
 from nas_sr.families.registry import family_of
 from nas_sr.measure.device_facts import Facts
 
-Precision = Literal["fp32", "fp16"]
-BYTES: dict[Precision, int] = {"fp32": 4, "fp16": 2}
+BYTES: dict[Precision, int] = {"fp32": 4, "fp16": 2, "bf16": 2}
 # Of a device without facts: what one of its kernels pads channels to is found by calibration.
 TILES = (1, 4, 8, 16, 32)
 
@@ -72,7 +72,7 @@ class Roofline(NamedTuple):
     def _tflops(self) -> float | None:
         if self.facts is None:
             return None
-        return self.facts.fp16_tflops if self.precision == "fp16" else self.facts.fp32_tflops
+        return self.facts.fp32_tflops if self.precision == "fp32" else self.facts.fp16_tflops
 
     @property
     def _bandwidth_gb_s(self) -> float | None:

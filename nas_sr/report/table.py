@@ -88,7 +88,8 @@ AFTER_FIELDS = [
     *["latency_ms", "latency_kind", "latency_low_ms", "latency_high_ms", "latency_labels"],
     # measured
     *["latency_stable", "latency_p5_ms", "latency_p95_ms", "latency_iqr_ms", "latency_runs"],
-    *["latency_raw_ms", "latency_relative", "reference_latency_ms", "target_reference_ms", "latency_backend"],
+    *["latency_raw_ms", "latency_relative", "reference_latency_ms", "target_reference_ms"],
+    *["latency_backend", "latency_precision"],
     *["latency_builds", "latency_run_spread", "latency_build_spread"],
     # predicted
     *["latency_level", "calibration_source", "calibration_points", "calibration_error"],
@@ -167,6 +168,7 @@ def _measured(latency: Measurement) -> dict[str, Any]:
         "latency_relative": latency.relative_latency if latency.reference_ms else None,
         "reference_latency_ms": latency.reference_latency_ms if latency.reference_ms else None,
         "latency_backend": latency.backend,
+        "latency_precision": latency.precision,
         "latency_builds": len({repeat.build for repeat in latency.repeats}) or None,
         "latency_run_spread": latency.run_spread,
         "latency_build_spread": latency.build_spread,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from nas_sr.errors import UsageError
 from nas_sr.families.base import Spec
 from nas_sr.latency import Latency
-from nas_sr.measure.inspection import backend_there, inspect_target
+from nas_sr.measure.inspection import backend_there, inspect_target, versions_here
 from nas_sr.measure.latency_cache import cached_or_measured, measured_together
 from nas_sr.measure.measurement import Measurement
 from nas_sr.measure.measurement_error import MeasurementFailed
@@ -111,10 +111,11 @@ def first_contact(target: Target) -> str | None:
     Raises:
         MeasurementFailed: it does not answer, and nothing can predict for it either.
     """
-    if not target.profile.ssh and target.profile.backends == ("onnxruntime",):
-        return None  # it is this process's own runtime
     try:
-        backend_there(target.profile, inspect_target(target.profile))
+        if target.profile.on_this_cpu:
+            versions_here(target.profile)
+        else:
+            backend_there(target.profile, inspect_target(target.profile))
     except MeasurementFailed as failure:
         if target.predictor is None:
             raise

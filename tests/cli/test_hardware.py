@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from pathlib import Path
 
 import pytest
+import yaml
 
+from nas_sr import shipped
 from nas_sr.cli.main import run
 from nas_sr.measure.ahead_of_time import PACKAGE
 
@@ -63,6 +66,30 @@ def test_probe_shows_all_of_the_backend_that_measures_and_little_of_the_others(
     (others,) = (line for line in lines if "other backends" in line)
     assert len(others) <= 120
     assert {"tensorrt", "trtexec"} <= set(others.replace(",", " ").split())
+
+
+def test_all_runtimes_of_a_device_are_rows_of_one_object(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NAS_SR_CACHE", str(tmp_path / "cache"))
+    values = yaml.safe_load(shipped.find("hw_profiles", "cpu").read_text())
+    brief = {"warmup_s": 0.01, "warmup_iterations": 1, "seconds": 0.05, "iterations": 8, "retries": 0}
+    values |= {"lr_height": 16, "lr_width": 24, "threads": 1, "protocol": {**values["protocol"], **brief}}
+    (tmp_path / "quick.yaml").write_text(yaml.safe_dump(values))
+    command = ["measure", "imdeception-c4-nla", "--hw", str(tmp_path / "quick.yaml"), "--all-runtimes"]
+    said = _json(capsys, *command)
+    assert (said["network"], said["hw"]) == ("imdeception-c4-nla", "cpu")
+    rows = {(row["backend"], row["precision"]): row for row in said["rows"]}
+    assert {name for name, _ in rows} == {"onnxruntime", "openvino", "ncnn"}
+    for row in rows.values():
+        assert (row["latency_ms"] is None) == bool(row["reason"])
+    assert rows["onnxruntime", "fp32"]["relative_latency"] > 0
+    assert run(command) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1 + len(rows)
+    (first,) = (line.split() for line in lines if line.split()[:2] == ["onnxruntime", "fp32"])
+    assert first[3] == "ms"
+    assert run([*command, "--layers"]) == 2
 
 
 @pytest.mark.skipif(importlib.util.find_spec(PACKAGE) is None, reason="TensorRT for RTX is not installed")

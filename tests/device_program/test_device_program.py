@@ -14,13 +14,13 @@ import pytest
 
 import nas_sr
 from nas_sr.device_program import job
-from nas_sr.device_program.backends import MODULES
+from nas_sr.device_program.backends import RUNTIMES
 from nas_sr.device_program.failure_kinds import Failure, failure_of
 from nas_sr.device_program.messages import parse_message, send
 from tests import old_python
 
 TARGET = Path(job.__file__).parent
-ALLOWED = {"cuda", "numpy", "onnxruntime", "pycuda", "tensorrt", "tensorrt_rtx_bindings"}
+ALLOWED = {"cuda", "numpy", "pycuda", *(runtime.package for runtime in RUNTIMES.values())}
 FILES = sorted(TARGET.rglob("*.py"))
 JOB = {
     "format": job.FORMAT,
@@ -111,7 +111,7 @@ def test_probe_needs_no_network(folder):
     _write(folder, {**JOB, "action": "inspect"})
     found = _answer(folder)
     assert found["ok"]
-    assert found["backends"].keys() == set(MODULES)
+    assert found["backends"].keys() == set(RUNTIMES)
     assert found["backends"]["onnxruntime"]["versions"]["python"] == platform.python_version()
     assert found["machine"]["cores"] >= 1
     assert found["free_disk_gb"] > 0
@@ -121,7 +121,7 @@ def test_probe_needs_no_network(folder):
     ("changes", "text"),
     [
         ({"format": 0}, f"job.json has format 0, but this program reads {job.FORMAT}"),
-        ({"backends": ["tflite"]}, "unknown backend 'tflite'; known: onnxruntime, tensorrt"),
+        ({"backends": ["tflite"]}, "unknown backend 'tflite'; known: onnxruntime, openvino, ncnn, tensorrt"),
         ({"action": "dance"}, "unknown action 'dance'; known: measure, inspect"),
         ({"plan": {"second": 1}}, "job.json cannot be used"),
         ({"settings": {**JOB["settings"], "threads": "all"}}, "job.json cannot be used"),

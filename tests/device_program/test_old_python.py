@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from nas_sr.device_program import failure_kinds
+from nas_sr.device_program.backends import RUNTIMES
 
 TARGET = Path(failure_kinds.__file__).parent
-THIRD_PARTY = {"numpy", "onnxruntime", "tensorrt", "tensorrt_rtx_bindings", "pycuda", "cuda"}
+THIRD_PARTY = {"numpy", "pycuda", "cuda", *(runtime.package for runtime in RUNTIMES.values())}
 
 IMPORT_ALL = """
 import importlib, json, pkgutil, sys
@@ -63,6 +64,15 @@ def test_everything_can_be_imported_but_for_what_is_not_installed(old_python):
     # A missing package may be named by a part of it.
     assert {name.split(".")[0] for name in lacking.values() if name} <= THIRD_PARTY
     alone = {"gpu", "jetson", "nvml", "cuda", "settings", "trtexec_command", "ahead_of_time"}
+    alone |= {"backends.base", "onnx_nodes", "pnnx_command"}
     alone |= {"backends.trtexec", "nvinfer.build", "nvinfer.layers", "nvinfer.log", "nvinfer.timing_cache"}
     assert {name for name in alone if lacking[name]} == set()
-    assert {"backends.tensorrt", "backends.tensorrt_rtx", "cuda_pycuda", "cuda_python", "nvinfer.run"} <= set(lacking)
+    assert {
+        "backends.openvino",
+        "backends.ncnn",
+        "backends.tensorrt",
+        "backends.tensorrt_rtx",
+        "cuda_pycuda",
+        "cuda_python",
+        "nvinfer.run",
+    } <= set(lacking)

@@ -20,7 +20,7 @@ import pytest
 
 import nas_sr
 from nas_sr.device_program import nvinfer
-from nas_sr.device_program.backends import MODULES
+from nas_sr.device_program.backends import RUNTIMES
 
 PACKAGE = Path(nas_sr.__file__).parents[1]
 SOURCES = [*Path(nvinfer.__file__).parent.glob("*.py"), PACKAGE / "nas_sr/device_program/backends/tensorrt.py"]
@@ -114,7 +114,7 @@ def test_the_names_were_found():
         "ITensor.shape",
     } <= USED
     assert set().union(*(present for _package, present in VERSIONS.values())) == ASKED
-    assert "tensorrt" in MODULES
+    assert "tensorrt" in RUNTIMES
 
 
 PROBE = """

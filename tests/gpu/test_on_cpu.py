@@ -189,7 +189,7 @@ def test_figures_are_there_after_each_of_them(tmp_path: Path) -> None:
 def test_profile_of_whatever_gpu_is_there(tmp_path: Path) -> None:
     path = written(tmp_path, ["tensorrt", "tensorrt-rtx"], (64, 96), seconds=1.0)
     found = profile(str(path))
-    assert (found.backends, found.device) == (("tensorrt", "tensorrt-rtx"), "cuda")
+    assert (found.backends, found.device) == (("tensorrt", "tensorrt-rtx"), "cuda:0")
     assert (found.gpu, found.facts, found.clocks, found.tensorrt) == (None, None, None, ())
     assert (found.lr_height, found.lr_width, found.protocol.seconds, found.protocol.retries) == (64, 96, 1.0, 0)
     assert target(str(path), tmp_path).predictor is None  # nothing is predicted from another GPU's calibration

@@ -9,7 +9,7 @@ import pytest
 
 from nas_sr.families.imdeception.network import Network
 from nas_sr.families.imdeception.spec import ImdeceptionSpec
-from nas_sr.measure import ahead_of_time
+from nas_sr.measure import ahead_of_time, fresh_process
 from nas_sr.measure.ahead_of_time import PACKAGE, BuildFailed, build_ahead
 from nas_sr.measure.onnx_export import export_onnx, export_untrained
 
@@ -83,7 +83,7 @@ def test_process_that_dies_is_told_by_its_last_words(with_attention, monkeypatch
             [sys.executable, "-c", "import os, sys; print('last words', file=sys.stderr); os.abort()"], **options
         )
 
-    monkeypatch.setattr(ahead_of_time.subprocess, "run", dying)
+    monkeypatch.setattr(fresh_process.subprocess, "run", dying)
     with pytest.raises(BuildFailed, match="the building process ended by signal 6: last words") as caught:
         build_ahead(with_attention, "8.6", "fp32", *SIZE)
     assert caught.value.kind == "transient"

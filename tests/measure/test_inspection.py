@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from nas_sr.device_program.backends import MODULES
+from nas_sr.device_program.backends import RUNTIMES
 from nas_sr.measure.inspection import backend_there, differences
 from nas_sr.measure.measurement_error import MeasurementFailed
 from nas_sr.measure.profile import profile
 
 XAVIER, RTX = profile("xavier"), profile("rtx2080")
-AWAY = {name: {"lacks": f"{name} cannot be used here"} for name in MODULES}
+AWAY = {name: {"lacks": f"{name} cannot be used here"} for name in RUNTIMES}
 
 
 def _found(gpu=None, **backends):

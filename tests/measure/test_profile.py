@@ -38,7 +38,12 @@ def test_own_file_is_read(tmp_path):
     [
         (lambda value: value["protocol"].update(iteration=3), "protocol.iteration"),
         (lambda value: value.update(threads="all"), "physical"),
-        (lambda value: value.update(backends=["tflite"]), "'onnxruntime', 'tensorrt', 'tensorrt-rtx' or 'trtexec'"),
+        (lambda value: value.update(backends=["tflite"]), r"backends: unknown backend 'tflite'; known: .*onnxruntime"),
+        (
+            lambda value: value.update(backends=["onnxruntime", "tensorrt"]),
+            "backends: must occupy one device, but onnxruntime occupies cpu, tensorrt occupies cuda:0",
+        ),
+        (lambda value: value.update(precision="int8"), "precision: .*'fp32', 'fp16' or 'bf16'"),
         (lambda value: value.update(backends=[]), "backends"),
         (lambda value: value.update(backend="onnxruntime"), "unknown key 'backend'; known: backends, "),
         (lambda value: value.update(ssh={"host": "-oProxyCommand=x"}), "ssh.0.host: .*-oProxy"),

@@ -73,6 +73,7 @@ def test_each_kind_has_its_own_columns():
         "latency_iqr_ms",
         "latency_runs",
         "latency_backend",
+        "latency_precision",
     ]
     measured += ["latency_builds", "latency_run_spread", "latency_build_spread"]
     predicted = ["latency_level", "calibration_source", "calibration_points", "calibration_error"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import onnxruntime
 import pytest
 import yaml
 
@@ -115,7 +116,7 @@ def test_changed_device_is_refused_or_begins_an_epoch_in_which_everything_is_mea
 def test_runtime_of_another_version_is_another_device(tmp_path: Path, hw: str, monkeypatch: pytest.MonkeyPatch) -> None:
     epochs = LatencyEpochs(tmp_path, profile(hw))
     epochs.current_or_begun()
-    monkeypatch.setattr(latency_cache.onnxruntime, "__version__", "9.9.9")
+    monkeypatch.setattr(onnxruntime, "__version__", "9.9.9")
     (change,) = epochs.changes()
     assert change.startswith("versions.onnxruntime was ")
     assert change.endswith(" and is now 9.9.9")

@@ -1,4 +1,4 @@
-"""One module a backend: ONNX -> engine file (`build`), engine file -> samples (`measure`)."""
+"""One module a backend, and the table of their runtimes. What a backend must have is in `base`."""
 
 from __future__ import annotations
 
@@ -7,27 +7,56 @@ import sys
 from typing import Any, Sequence
 
 from ..failure_kinds import Failure
+from .base import CPU, GPU, Runtime
 
-MODULES = {
-    "onnxruntime": "onnxruntime",
-    "tensorrt": "tensorrt",
-    "tensorrt-rtx": "tensorrt_rtx",
-    "trtexec": "trtexec",
+RUNTIMES = {
+    "onnxruntime": Runtime("ONNX Runtime", "onnxruntime", CPU, ("fp32",), "pip install onnxruntime"),
+    "openvino": Runtime("OpenVINO", "openvino", CPU, ("fp32", "fp16", "bf16"), "pip install 'nas-sr[openvino]'"),
+    "ncnn": Runtime("ncnn", "ncnn", CPU, ("fp32", "fp16"), "pip install 'nas-sr[ncnn]'"),
+    "tensorrt": Runtime(
+        "TensorRT", "tensorrt", GPU, ("fp32", "fp16"), "pip install 'nas-sr[tensorrt]'; on a Jetson JetPack brings it"
+    ),
+    "trtexec": Runtime(
+        "trtexec",
+        None,
+        GPU,
+        ("fp32", "fp16"),
+        "install TensorRT's archive or package, and set TRTEXEC to the program's path",
+    ),
+    "tensorrt-rtx": Runtime(
+        "TensorRT for RTX", "tensorrt_rtx_bindings", GPU, ("fp32", "fp16"), "pip install 'nas-sr[tensorrt-rtx]'"
+    ),
 }
 
 
 def backend(name: str) -> Any:
-    """The module of that name, if what it needs is there.
+    """The module of that name (see base.Backend), if what it needs is there.
 
     Raises:
         Failure: kind device, with what is missing.
     """
     try:
-        module = importlib.import_module("." + MODULES[name], __package__)
+        module = importlib.import_module("." + name.replace("-", "_"), __package__)
         module.versions()
     except ImportError as error:
         raise Failure("device", "{} cannot be used here: {}".format(name, error)) from error
     return module
+
+
+def check_precision(name: str, precision: str) -> None:
+    """Whether a backend can be asked for a precision at all; whether the processor has it, its `build` finds.
+
+    Raises:
+        Failure: kind device.
+    """
+    known = RUNTIMES[name].precisions
+    if precision not in known:
+        raise Failure(
+            "device",
+            "{} runs networks in {} here, not in {}; set `precision: {}` in the profile".format(
+                name, " or ".join(known), precision, known[0]
+            ),
+        )
 
 
 def wrong_version(name: str, versions: dict[str, str], allowed: Sequence[str]) -> str | None:

@@ -72,3 +72,8 @@ def build(onnx: OnnxFiles, engine: Path, settings: Settings) -> dict[str, Any]:
 def measure(engines: Sequence[Path], reference: Path, settings: Settings, plan: Plan) -> dict[str, Any]:
     """Samples of the engines in turn: see nvinfer.run.measure."""
     return run.measure(tensorrt, open_cuda(), engines, reference, settings, plan)
+
+
+def infer(engine: Path, image: Any, settings: Settings) -> Any:
+    """The output of an engine for one image."""
+    return run.infer(tensorrt, open_cuda(), engine, image, settings)

@@ -83,3 +83,8 @@ def compute_capabilities() -> dict[str, Any]:
 def measure(engines: Sequence[Path], reference: Path, settings: Settings, plan: Plan) -> dict[str, Any]:
     """Samples of the engines in turn: see nvinfer.run.measure."""
     return run.measure(tensorrt_rtx_bindings, open_cuda(), engines, reference, settings, plan)
+
+
+def infer(engine: Path, image: Any, settings: Settings) -> Any:
+    """The output of an engine for one image."""
+    return run.infer(tensorrt_rtx_bindings, open_cuda(), engine, image, settings)

@@ -150,6 +150,15 @@ def _besides(
     return found
 
 
+def infer(engine: Path, image: Any, settings: Settings) -> Any:
+    """Not to be had.
+
+    Raises:
+        Failure: kind device.
+    """
+    raise Failure("device", "trtexec times engines and gives no images; the backend tensorrt does")
+
+
 def _command() -> Trtexec:
     return find(os.environ.get("TRTEXEC"))
 

@@ -13,7 +13,7 @@ import numpy
 from .. import protocol
 from ..cuda import Cuda
 from ..gpu import Watch, gpu
-from ..image import random_image
+from ..image import finiteness, random_image
 from ..protocol import Plan
 from ..settings import Settings
 from .build import ENQUEUE_BOUND
@@ -29,6 +29,7 @@ class Engine:
         self._runtime = trt.Runtime(self._log)  # must outlive its engine
         self._engine = self._made(self._runtime.deserialize_cuda_engine(path.read_bytes()))
         self.context = self._made(self._engine.create_execution_context())
+        self._images: list[tuple[int, Any]] = []  # inputs: address on the GPU, array here; likewise the outputs
         self._outputs: list[tuple[int, Any]] = []
         self._give_memory(trt, settings)
         self._events = cuda.event(), cuda.event()
@@ -69,11 +70,17 @@ class Engine:
             self()
         return [{"name": name, "ms": round(ms / runs, 6)} for name, ms in total.items()]
 
-    def finite(self) -> bool:
-        """Whether the last run gave numbers: a network that overflows in fp16 is timed, but of no use."""
+    def give(self, image: Any) -> None:
+        """Makes an image of the network's own shape the one that it is run on."""
+        ((address, array),) = self._images
+        array[...] = image
+        self._cuda.upload(address, array)
+
+    def outputs(self) -> list[Any]:
+        """What the last run gave."""
         for address, array in self._outputs:
             self._cuda.download(address, array)
-        return all(bool(numpy.isfinite(array).all()) for _address, array in self._outputs)
+        return [array for _address, array in self._outputs]
 
     def _timed(self, give: Callable[[], None]) -> float:
         start, stop = self._events
@@ -96,6 +103,7 @@ class Engine:
                 settings.check_shape(shape)
                 array[...] = random_image(shape, array.dtype)
                 self._cuda.upload(address, array)
+                self._images.append((address, array))
             else:
                 self._outputs.append((address, array))
 
@@ -137,11 +145,20 @@ def measure(
     return taken
 
 
+def infer(trt: Any, cuda: Cuda, path: Path, image: Any, settings: Settings) -> Any:
+    """The output of an engine for one image."""
+    engine = Engine(trt, cuda, path, settings)
+    engine.give(image)
+    engine()
+    (output,) = engine.outputs()
+    return output
+
+
 def _besides(trt: Any, engine: Engine, samples_ms: list[float], settings: Settings, plan: Plan) -> dict[str, Any]:
     """What is known of an engine besides its samples, once they are taken."""
     found: dict[str, Any] = {
         "enqueue_ms": engine.enqueue_ms[-len(samples_ms) :],
-        "output": "finite" if engine.finite() else "not finite",
+        "output": finiteness(*engine.outputs()),
     }
     if median(found["enqueue_ms"]) > ENQUEUE_BOUND * median(samples_ms):
         try:

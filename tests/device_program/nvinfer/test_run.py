@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy
 import pytest
 
 from nas_sr.device_program.failure_kinds import Failure
@@ -68,6 +69,15 @@ def test_times_by_layer_on_request(tmp_path):
     assert found["per_layer_ms"] == [{"name": "conv", "ms": 0.75 * SLOW_MS}, {"name": "shuffle", "ms": 0.25 * SLOW_MS}]
     # The profiler slows runs down: none of those is a sample.
     assert len(found["enqueue_ms"]) == len(found["samples_ms"]) == 40
+
+
+def test_output_for_an_image_is_downloaded(tmp_path):
+    cuda = StandInCuda()
+    (tmp_path / "e").write_text(json.dumps({"ms": 1.0}))
+    image = numpy.random.RandomState(1).rand(1, 3, 8, 12).astype("float32")
+    output = run.infer(stand_in_tensorrt(cuda), cuda, tmp_path / "e", image, SETTINGS)
+    assert output.shape == (1, 3, 32, 48)
+    assert any((kept.view("float32") == image.ravel()).all() for kept in cuda.memory.values() if kept.size == 1152)
 
 
 def test_network_that_overflows_is_noticed(tmp_path):
