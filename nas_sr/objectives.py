@@ -59,7 +59,7 @@ class Figures(NamedTuple):
     figures: Mapping[str, float] = {}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Objective:
     """One quantity to make as large or as small as can be."""
 
@@ -68,8 +68,8 @@ class Objective:
     unit: str
     direction: Literal["maximise", "minimise"]
     known: Stage  # the stage of a candidate from which on it is known
-    per_target: bool  # whether a trial has a value for each target
     value: Callable[[Evaluated], float | None]  # None: the trial does not have it (yet)
+    per_target: bool = False  # whether a trial has a value for each target
     format: str = ".4g"  # of a value, as in an f-string
     graph: Callable[[Graph], float] | None = None  # computes it from the deployed graph
     refusal: Callable[[HardwareProfile], str | None] = lambda profile: None  # why a target cannot give it
@@ -123,27 +123,84 @@ def _weights_mb(graph: Graph) -> float:
     return weight_bytes(graph) / 1e6
 
 
-PSNR = Objective("psnr_db", "PSNR", "dB", "maximise", "training", False, lambda trial: trial.psnr_db, ".3f")
+PSNR = Objective(
+    name="psnr_db",
+    title="PSNR",
+    unit="dB",
+    direction="maximise",
+    known="training",
+    value=lambda trial: trial.psnr_db,
+    format=".3f",
+)
 LATENCY = Objective(
-    "latency_ms", "latency", "ms", "minimise", "measurement", True, lambda trial: trial.latency_ms, ".2f"
+    name="latency_ms",
+    title="latency",
+    unit="ms",
+    direction="minimise",
+    known="measurement",
+    per_target=True,
+    value=lambda trial: trial.latency_ms,
+    format=".2f",
+)
+_OTHERS = (
+    Objective(
+        name="energy_mj",
+        title="energy",
+        unit="mJ",
+        direction="minimise",
+        known="measurement",
+        per_target=True,
+        value=_energy_mj,
+        refusal=_no_power_sensor,
+    ),
+    Objective(
+        name="memory_mb",
+        title="memory",
+        unit="MB",
+        direction="minimise",
+        known="network",
+        per_target=True,
+        value=_kept("memory_mb"),
+        graph=_memory_mb,
+    ),
+    Objective(
+        name="weights_mb",
+        title="weights",
+        unit="MB",
+        direction="minimise",
+        known="network",
+        per_target=True,
+        value=_kept("weights_mb"),
+        graph=_weights_mb,
+    ),
+    Objective(
+        name="params",
+        title="parameters",
+        unit="",
+        direction="minimise",
+        known="network",
+        value=lambda trial: trial.counts.params,
+        format=",.0f",
+    ),
+    Objective(
+        name="macs_g",
+        title="MACs",
+        unit="G",
+        direction="minimise",
+        known="network",
+        value=lambda trial: trial.counts.macs_g,
+    ),
+    Objective(
+        name="activations_m",
+        title="activations",
+        unit="M",
+        direction="minimise",
+        known="network",
+        value=lambda trial: trial.counts.activations_m,
+    ),
 )
 
-OBJECTIVES = {
-    each.name: each
-    for each in (
-        PSNR,
-        LATENCY,
-        Objective("energy_mj", "energy", "mJ", "minimise", "measurement", True, _energy_mj, refusal=_no_power_sensor),
-        Objective("memory_mb", "memory", "MB", "minimise", "network", True, _kept("memory_mb"), graph=_memory_mb),
-        Objective("weights_mb", "weights", "MB", "minimise", "network", True, _kept("weights_mb"), graph=_weights_mb),
-        Objective("params", "parameters", "", "minimise", "network", False, lambda trial: trial.counts.params, ",.0f"),
-        Objective("macs_g", "MACs", "G", "minimise", "network", False, lambda trial: trial.counts.macs_g),
-        Objective(
-            "activations_m", "activations", "M", "minimise", "network", False, lambda trial: trial.counts.activations_m
-        ),
-    )
-}
-
+OBJECTIVES = {each.name: each for each in (PSNR, LATENCY, *_OTHERS)}
 DEFAULT = (PSNR, LATENCY)
 SEPARATOR = "="
 

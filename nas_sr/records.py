@@ -106,7 +106,7 @@ class StudyRecord(BaseModel):
     hypervolume_history: tuple[tuple[int, float], ...]  # (trial number, hypervolume once it was told)
     baselines: tuple[Baseline, ...] = ()
     importances: dict[str, dict[str, float]] = {}  # objective -> parameter -> share; empty with too few trials, or
-    # where nobody shows them: see StudyStore.with_importances
+    # where nobody shows them: see StudyStore.report_records
 
     @property
     def hypervolume(self) -> float:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
 
+from nas_sr.objectives import Objective
 from nas_sr.records import StudyRecord, TrialRecord
-from nas_sr.report.info import STATES, export_command, knee_of, notes, without_prefix
+from nas_sr.report.info import STATES, export_command, further, knee_of, notes, without_prefix
 from nas_sr.report.latencies import measured, repeats
 from nas_sr.report.words import NOTHING, parameters, significant
 
@@ -55,10 +56,20 @@ COLUMNS = (
 )
 
 
+_AFTER = next(place for place, column in enumerate(COLUMNS) if column.name == "MACs") + 1
+_SHOWN_ALREADY = ("params", "macs_g")
+
+
+def shown_columns(further: Sequence[Objective]) -> tuple[Column, ...]:
+    """The columns of a study that also trades or limits these objectives."""
+    own = (Column(each.heading, each.unit) for each in further if each.name not in _SHOWN_ALREADY)
+    return (*COLUMNS[:_AFTER], *own, *COLUMNS[_AFTER:])
+
+
 def table_html(study: StudyRecord) -> str:
     """The whole table element of one target, in trial order."""
     knee = knee_of(study).number if study.front else None
-    head = "".join(_heading(column) for column in COLUMNS)
+    head = "".join(_heading(column) for column in shown_columns(further(study)))
     places = {number: "knee" if number == knee else "front" for number in study.front}
     body = "\n".join(_row(study, trial, places.get(trial.number, "")) for trial in study.trials)
     return f'<table class="trials"><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>'
@@ -76,8 +87,9 @@ def state_options(studies: Sequence[StudyRecord]) -> str:
     return "".join(options)
 
 
-def cells(trial: TrialRecord, place: str) -> list[Cell]:
-    """A trial's cells, in the order of COLUMNS; `place` is "knee", "front" or nothing."""
+def cells(trial: TrialRecord, place: str, further: Sequence[Objective] = ()) -> list[Cell]:
+    """A trial's cells, in the order of `shown_columns`; `place` is "knee", "front" or nothing."""
+    own = [_value(each, trial) for each in further if each.name not in _SHOWN_ALREADY]
     spec, latency, timed = trial.spec, trial.latency, measured(trial.latency)
     return [
         Cell(str(trial.number), trial.number),
@@ -92,6 +104,7 @@ def cells(trial: TrialRecord, place: str) -> list[Cell]:
         Cell(("yes" if timed.stable else "no") if timed else NOTHING),
         Cell(parameters(trial.counts.params), trial.counts.params),
         Cell(significant(trial.counts.macs_g), trial.counts.macs_g),
+        *own,
         Cell(without_prefix(trial.preset) if trial.preset else NOTHING),
         Cell(spec.label()),
         Cell(str(spec.core), spec.core),
@@ -103,6 +116,11 @@ def cells(trial: TrialRecord, place: str) -> list[Cell]:
         Cell(str(spec.head), spec.head),
         Cell("; ".join(filter(None, [repeats(timed) if timed else None, notes(trial)]))),
     ]
+
+
+def _value(objective: Objective, trial: TrialRecord) -> Cell:
+    value = objective.value(trial)
+    return Cell(NOTHING if value is None else significant(value, 4), value)
 
 
 def _decibels(value: float | None) -> Cell:
@@ -127,7 +145,9 @@ def _row(study: StudyRecord, trial: TrialRecord, place: str) -> str:
     if trial.state == "complete":
         attributes["data-command"] = export_command(study, trial.number)
     opening = " ".join(f'{name}="{escape(value)}"' for name, value in attributes.items())
-    shown = "".join(_cell(column, cell) for column, cell in zip(COLUMNS, cells(trial, place), strict=True))
+    own = further(study)
+    found = zip(shown_columns(own), cells(trial, place, own), strict=True)
+    shown = "".join(_cell(column, cell) for column, cell in found)
     return f"<tr {opening}>{shown}</tr>"
 
 

@@ -174,7 +174,7 @@ def search(
                 break
             tell(f"not too slow after all, to be trained: trial {', '.join(map(str, again))}")
         validate_front(store, looked_at, evaluation.execution.device, tell)
-        return SearchResult(store.records(), exhausted, time.monotonic() - start)
+        return SearchResult(store.report_records(), exhausted, time.monotonic() - start)
 
 
 def _refuse_objectives(config: StudyConfig, targets: Sequence[Target]) -> None:

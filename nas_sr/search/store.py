@@ -226,9 +226,9 @@ class StudyStore:
         frozen = self._frozen_trials()
         return [self._record(target, frozen) for target in self.targets]
 
-    def with_importances(self, record: StudyRecord) -> StudyRecord:
-        """A record that also says how much each parameter matters; only a report shows it, and it takes seconds."""
-        return record.model_copy(update={"importances": importances(self.study, record)})
+    def report_records(self) -> list[StudyRecord]:
+        """The same, each with how much every parameter matters: only a report shows that."""
+        return [record.model_copy(update={"importances": importances(self.study, record)}) for record in self.records()]
 
     def record(self, target: str | None = None) -> StudyRecord:
         """The study as its report sees it, on one target (its first).
