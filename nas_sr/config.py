@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from nas_sr.config_errors import explain
 from nas_sr.errors import UsageError
+from nas_sr.objectives import DEFAULT, LATENCY, PSNR, all_named
 from nas_sr.yaml_file import dump_yaml, load_yaml
 
 Positive = Annotated[int, Field(ge=1)]
@@ -176,8 +178,15 @@ class StudyConfig(Config):
         description="millions of HR pixels that every candidate is validated on: the same crops, spread over the"
         " images, or all images where they fit; the front is validated on everything at the end",
     )
+    objectives: tuple[str, ...] = Field(
+        tuple(each.name for each in DEFAULT),
+        description="what the front trades, PSNR first: names of nas_sr/objectives.py",
+    )
     max_latency_ms: tuple[Annotated[float, Field(gt=0)], ...] = Field(
         (), description="a limit for each of hw, in its order; empty: no limit"
+    )
+    limits: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        {}, description="largest value of any objective (of one to maximise: least), the same on every target"
     )
     measure: Literal["all", "uncertain"] = Field(
         "all", description="uncertain: only where the predicted interval touches the limit or the front"
@@ -185,6 +194,23 @@ class StudyConfig(Config):
     training: Training = Training(phases=(Phase(steps=800),))
     sampler: Literal["tpe", "nsga2", "random"] = "tpe"
     seed: int = 0
+
+    @field_validator("objectives")
+    @classmethod
+    def _psnr_and_another(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        _known_objectives(names)
+        if PSNR.name not in names or len(set(names)) < 2 or len(set(names)) < len(names):
+            raise ValueError(
+                f"must be {PSNR.name} and at least one other, each once, but got {', '.join(names) or 'none'}"
+            )
+        # First in every vector of values, whatever the file's order.
+        return (PSNR.name, *(name for name in names if name != PSNR.name))
+
+    @field_validator("limits")
+    @classmethod
+    def _of_objectives(cls, limits: dict[str, float]) -> dict[str, float]:
+        _known_objectives(limits)
+        return limits
 
     @field_validator("space", "hw", "max_latency_ms", mode="before")
     @classmethod
@@ -210,16 +236,34 @@ class StudyConfig(Config):
             )
         return self
 
+    @model_validator(mode="after")
+    def _one_latency_limit(self) -> StudyConfig:
+        if self.max_latency_ms and LATENCY.name in self.limits:
+            raise ValueError("the latency has one limit: max_latency_ms (for each target) or limits.latency_ms")
+        return self
+
     @property
     def limits_ms(self) -> tuple[float | None, ...]:
         """The latency limit of each target."""
-        return self.max_latency_ms or (None,) * len(self.hw)
+        return self.max_latency_ms or (self.limits.get(LATENCY.name),) * len(self.hw)
+
+    @property
+    def other_limits(self) -> dict[str, float]:
+        """The limits of everything but the latency, by objective."""
+        return {name: limit for name, limit in self.limits.items() if name != LATENCY.name}
 
     @model_validator(mode="after")
     def _validation_needs_data(self) -> StudyConfig:
         if self.val and not self.data:
             raise ValueError("val needs data: the built-in photographs bring their own validation images")
         return self
+
+
+def _known_objectives(names: Iterable[str]) -> None:
+    try:
+        all_named(names)
+    except UsageError as error:
+        raise ValueError(str(error)) from None
 
 
 def read_yaml(path: Path, model: type[Model]) -> Model:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from nas_sr.files import write_json
 from nas_sr.measure.measurement import Measurement
 from nas_sr.predict.prediction import Prediction
 
@@ -22,11 +20,6 @@ class Impossible(BaseModel):
     kind: Literal["impossible"] = "impossible"
     target: str
     reason: str
-
-
-_KEPT: TypeAdapter[Latency | Impossible] = TypeAdapter(
-    Annotated[Measurement | Prediction | Impossible, Field(discriminator="kind")]
-)
 
 
 def told(latency: Latency) -> str:
@@ -65,16 +58,3 @@ def caveat(latency: Latency) -> str:
     if latency.kind == "predicted":
         return f"latency on {latency.target} predicted, {latency.low_ms:.2f} to {latency.high_ms:.2f} ms"
     return "" if latency.stable else f"latency on {latency.target} not stable: {'; '.join(latency.labels)}"
-
-
-def write_latency(path: Path, latency: Latency | Impossible) -> None:
-    """Keeps a latency; what was there is replaced whole."""
-    write_json(path, latency.model_dump(mode="json"))
-
-
-def read_latency(path: Path) -> Latency | Impossible | None:
-    """The latency in a file; None where there is none or the file is broken."""
-    try:
-        return _KEPT.validate_json(path.read_bytes())
-    except (OSError, ValidationError):
-        return None

@@ -1,69 +1,105 @@
-"""Pareto front, hypervolume and knee of (PSNR, latency) points: the one place that says what they mean."""
+"""Non-dominated set, hypervolume and knee for any number of objectives: the one place that says what they mean.
+
+A point is its values in the order of the objectives; `maximise` says of each whether more is better. What is left out
+of `maximise` is that of the two objectives every study has unless told otherwise: PSNR (more) and latency (less).
+Sets and volumes are computed by moocore.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-Objectives = tuple[float, float]  # (psnr_db, latency_ms): more PSNR and less latency are better
+import moocore
+import numpy as np
+
+Point = Sequence[float]
+
+PSNR_AND_LATENCY = (True, False)
 
 
-def pareto_front(points: Sequence[Objectives]) -> list[int]:
-    """Indices of the points that no other point beats, fastest first.
+def pareto_front(points: Sequence[Point], maximise: Sequence[bool] = PSNR_AND_LATENCY) -> list[int]:
+    """Indices of the points that no other point beats, in the order of `front_order`: of two objectives fastest first.
 
-    A point beats another when it is at least as good in both and better in one. Of exact duplicates the first stays.
-    Points that are not finite are never on the front.
+    A point beats another when it is at least as good in all objectives and better in one. Of exact duplicates the first
+    stays. Points that are not finite are never on the front.
     """
     finite = [index for index, point in enumerate(points) if all(map(math.isfinite, point))]
-    front: list[int] = []
-    best = -math.inf
-    for index in sorted(finite, key=lambda index: (points[index][1], -points[index][0])):
-        if points[index][0] > best:
-            front.append(index)
-            best = points[index][0]
-    return front
+    if not finite:
+        return []
+    values = np.array([points[index] for index in finite], dtype=float)
+    kept = moocore.is_nondominated(values, maximise=list(maximise), keep_weakly=False)
+    front = [index for index, keep in zip(finite, kept, strict=True) if keep]
+    return sorted(front, key=lambda index: (front_order(points[index], maximise), index))
 
 
-def beaten(point: Objectives, others: Sequence[Objectives]) -> bool:
-    """Whether one of the others is at least as good in both and better in one."""
-    return any(psnr >= point[0] and latency <= point[1] and (psnr, latency) != point for psnr, latency in others)
+def front_order(point: Point, maximise: Sequence[bool]) -> tuple[float, ...]:
+    """What a front is sorted by: the objectives to minimise, then those to maximise, each best first."""
+    less = [value for value, more in zip(point, maximise, strict=True) if not more]
+    return (*less, *(-value for value, more in zip(point, maximise, strict=True) if more))
 
 
-def hypervolume(points: Sequence[Objectives], reference: Objectives) -> float:
-    """Area [dB * ms] that the points dominate, down to the reference's PSNR and up to its latency; exact.
+def beaten(point: Point, others: Sequence[Point], maximise: Sequence[bool] = PSNR_AND_LATENCY) -> bool:
+    """Whether one of the others is at least as good in all objectives and better in one."""
+    mine = _gains(point, maximise)
+    return any(
+        all(theirs >= own for theirs, own in zip(gains, mine, strict=True)) and gains != mine
+        for gains in (_gains(other, maximise) for other in others)
+    )
 
-    Points that are not better than the reference in both contribute nothing.
+
+def hypervolume(points: Sequence[Point], reference: Point, maximise: Sequence[bool] = PSNR_AND_LATENCY) -> float:
+    """Volume that the points dominate, down to the reference point; exact. Its unit is the product of the objectives'
+    (dB * ms of PSNR and latency).
+
+    Points that are not better than the reference in all objectives contribute nothing.
     """
-    floor_db, ceiling_ms = reference
-    area = 0.0
-    for index in pareto_front(points):
-        psnr_db, latency_ms = points[index]
-        if latency_ms < ceiling_ms and psnr_db > floor_db:
-            # Walking from fastest to slowest, each point adds the strip above the one before it.
-            area += (psnr_db - floor_db) * (ceiling_ms - latency_ms)
-            floor_db = psnr_db
-    return area
+    finite = [point for point in points if all(map(math.isfinite, point))]
+    if not finite:
+        return 0.0
+    return float(moocore.hypervolume(np.array(finite, dtype=float), ref=list(reference), maximise=list(maximise)))
 
 
-def knee(front_points: Sequence[Objectives]) -> int:
-    """Index of the front's best compromise: the point that bulges farthest out of the line between its two ends.
+def hypervolumes(points: Sequence[Point], reference: Point, maximise: Sequence[bool] = PSNR_AND_LATENCY) -> list[float]:
+    """The hypervolume of the first point, of the first two, and so on: one value a point."""
+    found: list[float] = []
+    front: list[Point] = []
+    for point in points:
+        if all(map(math.isfinite, point)) and point not in front and not beaten(point, front, maximise):
+            front = [other for other in front if not beaten(other, [point], maximise)] + [point]
+            found.append(hypervolume(front, reference, maximise))
+        else:
+            found.append(found[-1] if found else 0.0)
+    return found
 
-    Both axes are normalised to the front's extent (Das, "On characterizing the knee of the Pareto curve", 1999).
-    Only points on the good side of the line count: one that sags below it is a worse bargain than either end.
-    Where none bulges (one or two points, a straight or a sagging front) it is the fastest point.
+
+def knee(front_points: Sequence[Point], maximise: Sequence[bool] = PSNR_AND_LATENCY) -> int:
+    """Index of the front's best compromise: the point whose gains, added up over the objectives, are the largest.
+
+    A gain is how far a point is from the front's worst value of an objective towards its best, from 0 to 1. Of two
+    objectives that is the point which bulges farthest out of the line between the front's two ends (Das, "On
+    characterizing the knee of the Pareto curve", 1999): a point below that line is a worse bargain than either end, and
+    where none bulges (one or two points, a straight or a sagging front) it is the fastest. Of more, it is the point
+    farthest out of the plane through the ends that a front without compromises would have, each best in one objective
+    and worst in all others. Of equals it is the first in the order of `front_order`.
 
     Raises:
         ValueError: there are no points.
     """
     if not front_points:
         raise ValueError("a front without points has no knee")
-    psnr = [point[0] for point in front_points]
-    latency = [point[1] for point in front_points]
-    psnr_span = max(psnr) - min(psnr) or 1.0
-    latency_span = max(latency) - min(latency) or 1.0
+    columns = list(zip(*front_points, strict=True))
+    worst = [min(column) if more else max(column) for column, more in zip(columns, maximise, strict=True)]
+    spans = [max(column) - min(column) or 1.0 for column in columns]
 
-    def order(index: int) -> tuple[float, float]:
-        bulge = (psnr[index] - min(psnr)) / psnr_span - (latency[index] - min(latency)) / latency_span
-        return round(-bulge, 12), latency[index]  # rounded, so that the noise of a straight front decides nothing
+    def order(index: int) -> tuple[float, tuple[float, ...]]:
+        point = front_points[index]
+        gain = sum(abs(value - low) / span for value, low, span in zip(point, worst, spans, strict=True))
+        # Rounded, so that the noise of a straight front decides nothing.
+        return round(-gain, 12), front_order(point, maximise)
 
     return min(range(len(front_points)), key=order)
+
+
+def _gains(point: Point, maximise: Sequence[bool]) -> tuple[float, ...]:
+    return tuple(value if more else -value for value, more in zip(point, maximise, strict=True))

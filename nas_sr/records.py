@@ -10,6 +10,7 @@ from nas_sr.families.counts import Counts
 from nas_sr.families.registry import SpecField
 from nas_sr.latency import Latency
 from nas_sr.measure.measurement import Measurement
+from nas_sr.objectives import DEFAULT, Objective, all_named
 from nas_sr.predict.prediction import Prediction
 
 State = Literal["complete", "infeasible", "pruned", "failed", "running", "interrupted"]
@@ -53,6 +54,7 @@ class TrialRecord(BaseModel):
     full_validation: FullValidation | None = None  # of the front; it decides nothing
     latency_ms: float | None = None  # measured or predicted: see `latency.kind`
     latency: Latency | None = Field(None, discriminator="kind")  # None where its file is lost
+    figures: dict[str, float] = {}  # of the graph deployed on this target, by objective
     curve: tuple[CurvePoint, ...] = ()
     reason: str = ""  # why it failed or is infeasible; of a complete one, what must be known of its latency
     started: str | None = None  # ISO 8601, UTC
@@ -93,20 +95,28 @@ class StudyRecord(BaseModel):
     hw: str  # what names the target to a command: a shipped profile's name, or the path of the user's own
     profile: dict[str, Any]  # that profile as it was when the latencies on it were begun
     targets: tuple[str, ...]  # all that the study has latencies for; its own first, then those it was retargeted to
+    objectives: tuple[str, ...] = tuple(each.name for each in DEFAULT)  # what the front trades, PSNR first
     max_latency_ms: float | None = None  # on this target
+    limits: dict[str, float] = {}  # of everything else, by objective
     config: dict[str, Any]  # study.yaml
     environment: dict[str, Any]  # environment.json: machine, versions, data
     trials: tuple[TrialRecord, ...]
-    front: tuple[int, ...]  # numbers of the Pareto-optimal complete trials, fastest first
-    hypervolume_reference: tuple[float, float]  # (psnr_db, latency_ms) that the hypervolume is measured from
+    front: tuple[int, ...]  # numbers of the Pareto-optimal complete trials, fastest first: see pareto.front_order
+    hypervolume_reference: tuple[float, ...]  # value of each objective that the hypervolume is measured from
     hypervolume_history: tuple[tuple[int, float], ...]  # (trial number, hypervolume once it was told)
     baselines: tuple[Baseline, ...] = ()
-    importances: dict[str, dict[str, float]]  # objective -> parameter -> share; empty with too few trials
+    importances: dict[str, dict[str, float]] = {}  # objective -> parameter -> share; empty with too few trials, or
+    # where nobody shows them: see StudyStore.report_records
 
     @property
     def hypervolume(self) -> float:
-        """Hypervolume [dB * ms] of the front; 0 before the first complete trial."""
+        """Hypervolume of the front, in the product of the objectives' units; 0 before the first complete trial."""
         return self.hypervolume_history[-1][1] if self.hypervolume_history else 0.0
+
+    @property
+    def traded(self) -> tuple[Objective, ...]:
+        """The objectives that the front trades."""
+        return all_named(self.objectives)
 
     def trial(self, number: int) -> TrialRecord:
         """The trial of that number; KeyError if there is none."""

@@ -21,6 +21,7 @@ def front_rows(study: StudyRecord) -> list[dict[str, Any]]:
             "latency_kind": trial.latency.kind if trial.latency else None,
             "low_ms": trial.latency.low_ms if trial.latency else None,
             "high_ms": trial.latency.high_ms if trial.latency else None,
+            "objectives": {each.name: each.value(trial) for each in study.traded},
             "spec": trial.spec.to_json(),
         }
         for trial in (study.trial(number) for number in study.front)
@@ -34,15 +35,24 @@ def _measured(latency: Latency | None) -> dict[str, Any]:
 
 def print_front(study: StudyRecord) -> None:
     """A table, fastest first, each figure with its kind."""
+    from nas_sr.objectives import DEFAULT
+
     if len(study.targets) > 1:
         print(f"{study.target}:")
-    print(f"{'trial':>5}  {'PSNR':>10}  {'latency':>12}  network")
+    further = [each for each in study.traded if each not in DEFAULT]
+    print(
+        f"{'trial':>5}  {'PSNR':>10}  {'latency':>12}  "
+        + "".join(f"{each.title:>14}  " for each in further)
+        + "network"
+    )
     front = [study.trial(number) for number in study.front]
     for trial in front:
         name = f"{trial.preset}  " if trial.preset else ""
+        figures = "".join(f"{each.text(each.value(trial)):>14}  " for each in further)
         print(
-            f"{trial.number:>5}  {trial.psnr_db:>7.3f} dB  {trial.latency_ms:>9.2f} ms  {name}{trial.spec.label()}"
-            f"  ({_kind(trial)})" + (f"  {trial.full_validation}" if trial.full_validation else "")
+            f"{trial.number:>5}  {trial.psnr_db:>7.3f} dB  {trial.latency_ms:>9.2f} ms  {figures}"
+            f"{name}{trial.spec.label()}  ({_kind(trial)})"
+            + (f"  {trial.full_validation}" if trial.full_validation else "")
         )
     predicted = [str(trial.number) for trial in front if trial.latency and trial.latency.kind == "predicted"]
     if predicted:

@@ -49,6 +49,15 @@ def search(
     max_latency: list[float] = typer.Option(
         None, "--max-latency", metavar="MS", help="Slower candidates are not trained; one for each --hw."
     ),
+    objective: list[str] = typer.Option(
+        None,
+        "--objective",
+        metavar="NAME",
+        help="What the front trades, each in turn.  [default: psnr_db, latency_ms]",
+    ),
+    limit: list[str] = typer.Option(
+        None, "--limit", metavar="NAME=VALUE", help="Limit of any objective, such as memory_mb=64."
+    ),
     measure: str = typer.Option(
         None, "--measure", help="all, or uncertain: only where a prediction cannot decide.  [default: all]"
     ),
@@ -65,7 +74,7 @@ def search(
     reports: Path = REPORTS,
     as_json: bool = JSON,
 ) -> None:
-    """The main job: the front of PSNR against latency.
+    """The main job: the front of PSNR against latency, or of other objectives.
 
     The same command continues an interrupted study; a larger --budget extends a finished one.
 
@@ -74,7 +83,9 @@ def search(
         nas-sr search --hw cpu --budget 48 --max-latency 60 --data DF2K --val DIV2K_valid --name camera
         nas-sr search --hw my_xavier.yaml --hw rtx2080 --budget 200 --measure uncertain
         nas-sr search --hw cpu --space imdeception_x4 --space compact_x4 --budget 24
+        nas-sr search --hw cpu --objective psnr_db --objective latency_ms --objective memory_mb --limit params=200000
     """
+    from nas_sr.objectives import parse_limits
     from nas_sr.search.search import search as run_search
     from nas_sr.search.tune import Resources
     from nas_sr.stages import recording
@@ -85,6 +96,8 @@ def search(
         "data": absolute(data),
         "val": absolute(val),
         "max_latency_ms": max_latency or None,
+        "objectives": objective or None,
+        "limits": parse_limits(limit or ()) or None,
         "measure": measure,
         "seed": seed,
     }
@@ -111,6 +124,7 @@ def search(
                 "front": front_rows(study),
                 "fronts": {each.target: front_rows(each) for each in found.studies},
                 "hypervolume": study.hypervolume,
+                "objectives": list(study.objectives),
                 "hypervolume_reference": list(study.hypervolume_reference),
                 "wall_s": found.wall_s,
                 "report": files["html"],
@@ -148,7 +162,7 @@ def retarget(
         found = run_retarget(folder, absolute(hw) or hw, error_console(), new_epoch)
     except MeasurementFailed as failure:
         raise WorkError(f"{failure}; what was measured is kept") from None
-    files = _write_report(StudyStore.read(folder).records(), reports)
+    files = _write_report(StudyStore.read(folder).report_records(), reports)
     if as_json:
         print_json({"study": found.name, "target": found.target, "front": front_rows(found), "report": files["html"]})
         return
@@ -172,7 +186,7 @@ def report(
     """
     from nas_sr.search.store import StudyStore, study_folder
 
-    records = StudyStore.read(study_folder(study, studies)).records()
+    records = StudyStore.read(study_folder(study, studies)).report_records()
     files = _write_report(records, reports)
     if as_json:
         print_json(
@@ -189,6 +203,9 @@ def export(
     knee: bool = typer.Option(False, "--knee", help="The front's point of best trade."),
     max_latency: float = typer.Option(None, "--max-latency", metavar="MS", help="The best PSNR that is this fast."),
     min_psnr: float = typer.Option(None, "--min-psnr", metavar="DB", help="The fastest that is this good."),
+    limit: list[str] = typer.Option(
+        None, "--limit", metavar="NAME=VALUE", help="Only of those within it; alone: the best PSNR of them."
+    ),
     hw: str = typer.Option(None, "--hw", help="Whose latency and front count.  [default: the study's first target]"),
     out: Path = typer.Option(None, "--out", help="Folder to write.  [default: bundles/STUDY-TRIAL]"),
     overwrite: bool = typer.Option(False, "--overwrite", help="Replace an existing bundle."),
@@ -202,23 +219,33 @@ def export(
     \b
         nas-sr export cpu-imdeception_x4 --knee
         nas-sr export cpu-imdeception_x4 --max-latency 40 --out camera
+        nas-sr export cpu-imdeception_x4 --knee --limit memory_mb=20
     """
     from nas_sr.errors import UsageError
     from nas_sr.export import choose
     from nas_sr.export.bundle import TRAINING, write_bundle
+    from nas_sr.objectives import parse_limits
     from nas_sr.train.recipes import PAPER_CROP, paper_training
 
-    if sum([trial is not None, knee, max_latency is not None, min_psnr is not None]) != 1:
+    limits = parse_limits(limit or ())
+    rules = sum([trial is not None, knee, max_latency is not None, min_psnr is not None])
+    if rules > 1 or (rules == 0 and not limits):
         raise UsageError("export needs exactly one of --trial N, --knee, --max-latency MS, --min-psnr DB")
+    if trial is not None and limits:
+        raise UsageError(
+            "export takes --trial N or --limit NAME=VALUE, not both: a trial of that number is one already"
+        )
     record = study_record(study, studies, hw)
     if trial is not None:
         chosen = choose.by_number(record, trial)
     elif max_latency is not None:
-        chosen = choose.within_latency(record, max_latency)
+        chosen = choose.within_latency(record, max_latency, limits)
     elif min_psnr is not None:
-        chosen = choose.above_psnr(record, min_psnr)
+        chosen = choose.above_psnr(record, min_psnr, limits)
+    elif knee:
+        chosen = choose.at_knee(record, limits)
     else:
-        chosen = choose.at_knee(record)
+        chosen = choose.within_limits(record, limits)
     config = record.config
     training = paper_training(
         chosen.spec.scale, config["data"], config["val"], record.environment["data"]["smallest_lr"]

@@ -151,5 +151,6 @@ def _origin(study: StudyRecord, trial: TrialRecord) -> dict[str, object]:
         "preset": trial.preset,
         "brief_training": {"psnr_db": trial.psnr_db, "steps": trial.curve[-1].step if trial.curve else None},
         "counts_at_256x256": trial.counts._asdict(),
+        "objectives": {each.name: each.value(trial) for each in study.traded},
         "latency": trial.latency.summary() if trial.latency else None,
     }

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
 from nas_sr.errors import UsageError
+from nas_sr.objectives import Objective, exceeded, maximised, named, point
 from nas_sr.pareto import knee
 from nas_sr.records import StudyRecord, TrialRecord
+
+NO_LIMITS: Mapping[str, float] = MappingProxyType({})
 
 
 def by_number(study: StudyRecord, number: int) -> TrialRecord:
@@ -18,44 +24,77 @@ def by_number(study: StudyRecord, number: int) -> TrialRecord:
     raise UsageError(f"study '{study.name}': trial {number} {state}; complete trials: {known}")
 
 
-def at_knee(study: StudyRecord) -> TrialRecord:
-    """The front's point of best trade: where more PSNR begins to cost the most latency."""
-    front = _front(study)
-    return front[knee([_point(trial) for trial in front])]
+def at_knee(study: StudyRecord, limits: Mapping[str, float] = NO_LIMITS) -> TrialRecord:
+    """The front's point of best trade, see `pareto.knee`; with limits, of those members that are within them."""
+    front = _front(study, limits)
+    return front[knee([point(trial, study.traded) for trial in front], maximised(study.traded))]
 
 
-def within_latency(study: StudyRecord, max_latency_ms: float) -> TrialRecord:
+def within_latency(study: StudyRecord, max_latency_ms: float, limits: Mapping[str, float] = NO_LIMITS) -> TrialRecord:
     """The front's best PSNR that is fast enough."""
-    front = _front(study)
-    fitting = [trial for trial in front if _point(trial)[1] <= max_latency_ms]
+    front = _front(study, limits)
+    fitting = [trial for trial in front if _latency_ms(trial) <= max_latency_ms]
     if not fitting:
+        fastest = min(front, key=_latency_ms)
         raise UsageError(
             f"study '{study.name}': no network within {max_latency_ms:g} ms;"
-            f" the fastest is trial {front[0].number} with {front[0].latency_ms:.2f} ms"
+            f" the fastest is trial {fastest.number} with {fastest.latency_ms:.2f} ms"
         )
-    return fitting[-1]
+    return _best(fitting)
 
 
-def above_psnr(study: StudyRecord, min_psnr_db: float) -> TrialRecord:
-    """The front's fastest network that is good enough."""
-    front = _front(study)
-    for trial in front:
-        if _point(trial)[0] >= min_psnr_db:
-            return trial
-    raise UsageError(
-        f"study '{study.name}': no network reaches {min_psnr_db:g} dB;"
-        f" the best is trial {front[-1].number} with {front[-1].psnr_db:.3f} dB"
-    )
+def above_psnr(study: StudyRecord, min_psnr_db: float, limits: Mapping[str, float] = NO_LIMITS) -> TrialRecord:
+    """The front's fastest network that is good enough; of equally fast ones the best."""
+    front = _front(study, limits)
+    fitting = [trial for trial in front if _psnr_db(trial) >= min_psnr_db]
+    if not fitting:
+        best = _best(front)
+        raise UsageError(
+            f"study '{study.name}': no network reaches {min_psnr_db:g} dB;"
+            f" the best is trial {best.number} with {best.psnr_db:.3f} dB"
+        )
+    return min(fitting, key=lambda trial: (_latency_ms(trial), -_psnr_db(trial)))
 
 
-def _front(study: StudyRecord) -> list[TrialRecord]:
-    """Complete Pareto-optimal trials, fastest (and therefore lowest PSNR) first."""
+def within_limits(study: StudyRecord, limits: Mapping[str, float]) -> TrialRecord:
+    """The front's best PSNR within all limits."""
+    return _best(_front(study, limits))
+
+
+def _front(study: StudyRecord, limits: Mapping[str, float]) -> list[TrialRecord]:
+    """Complete Pareto-optimal trials within the limits, in the front's order.
+
+    Raises:
+        UsageError: there is none, or a limit is of an objective that a member of the front has no value for.
+    """
     if not study.front:
         raise UsageError(f"study '{study.name}': no complete trial yet; give `nas-sr search` a larger --budget")
-    return [study.trial(number) for number in study.front]
+    front = [study.trial(number) for number in study.front]
+    for name in limits:
+        if any(named(name).value(trial) is None for trial in front):
+            raise UsageError(f"study '{study.name}': its trials have no {name} on {study.target}")
+    within = [trial for trial in front if not exceeded(trial, limits, study.target)]
+    if not within:
+        nearest = "; ".join(_nearest(front, named(name)) for name in limits)
+        raise UsageError(f"study '{study.name}': no network of the front is within all limits; {nearest}")
+    return within
 
 
-def _point(trial: TrialRecord) -> tuple[float, float]:
+def _nearest(front: Sequence[TrialRecord], objective: Objective) -> str:
+    value, number = min((objective.excess(objective.value(trial) or 0.0, 0.0), trial.number) for trial in front)
+    side = "most" if objective.maximise else "least"
+    return f"the {side} {objective.name} is {objective.text(abs(value))} of trial {number}"
+
+
+def _best(trials: Sequence[TrialRecord]) -> TrialRecord:
+    return max(trials, key=_psnr_db)
+
+
+def _psnr_db(trial: TrialRecord) -> float:
     assert trial.psnr_db is not None
+    return trial.psnr_db
+
+
+def _latency_ms(trial: TrialRecord) -> float:
     assert trial.latency_ms is not None
-    return trial.psnr_db, trial.latency_ms
+    return trial.latency_ms

@@ -22,6 +22,8 @@ def card(study: StudyRecord, trial: TrialRecord, training: FullTraining, folder:
         for number, phase in enumerate(training.training.phases, start=1)
     )
     full = f"\n| on the whole validation set | {trial.full_validation} |" if trial.full_validation else ""
+    further = _further(study, trial)
+    brief = f"{trial.psnr_db:.3f} dB (RGB, {steps} steps; compare only inside its study)"
     return f"""# {name}, x{spec.scale}
 
 Trial {trial.number} of study `{study.name}`, network `{spec.digest}`.
@@ -32,7 +34,7 @@ Trial {trial.number} of study `{study.name}`, network `{spec.digest}`.
 | parameters | {trial.counts.params:,} |
 | multiply-accumulates | {trial.counts.macs_g:.3f} G at a 256x256 LR input |
 | latency | {_latency(trial.latency)} |
-| PSNR after brief training | {trial.psnr_db:.3f} dB (RGB, {steps} steps; compare only inside its study) |{full}
+{further}| PSNR after brief training | {brief} |{full}
 
 The brief PSNR comes from: {study.environment.get("data", {}).get("description", "unknown images")}
 
@@ -67,6 +69,13 @@ Evaluate it, upscale with it, measure it:
 | `train.yaml` | the full training |
 | `bundle.json` | where it comes from: study, trial, counts, latency |
 """
+
+
+def _further(study: StudyRecord, trial: TrialRecord) -> str:
+    """A row for each objective of the study that the table does not have anyway."""
+    shown = ("psnr_db", "latency_ms", "params", "macs_g")
+    others = [each for each in study.traded if each.name not in shown]
+    return "".join(f"| {each.title} | {each.text(each.value(trial))} on {study.target} |\n" for each in others)
 
 
 def _latency(latency: Latency | None) -> str:

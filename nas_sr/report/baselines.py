@@ -6,7 +6,6 @@ from html import escape
 from typing import NamedTuple
 
 from nas_sr.records import Baseline, StudyRecord, TrialRecord
-from nas_sr.report.info import objectives
 from nas_sr.report.latencies import figure, is_unstable, spread
 from nas_sr.report.words import decibels, significant
 
@@ -23,12 +22,13 @@ class Compared(NamedTuple):
 
 def compared(study: StudyRecord) -> tuple[Compared, ...]:
     """Every baseline of a target."""
-    front = [study.trial(number) for number in study.front]  # fastest first, and so lowest PSNR first
+    front = [study.trial(number) for number in study.front]
     found = []
     for baseline in study.baselines:
-        as_fast = [trial for trial in front if objectives(trial)[1] <= baseline.latency.latency_ms]
-        as_good = [trial for trial in front if objectives(trial)[0] >= baseline.psnr_db]
-        found.append(Compared(baseline, as_fast[-1] if as_fast else None, as_good[0] if as_good else None))
+        as_fast = [trial for trial in front if _latency_ms(trial) <= baseline.latency.latency_ms]
+        as_good = [trial for trial in front if _psnr_db(trial) >= baseline.psnr_db]
+        best, fastest = max(as_fast, key=_psnr_db, default=None), min(as_good, key=_latency_ms, default=None)
+        found.append(Compared(baseline, best, fastest))
     return tuple(found)
 
 
@@ -67,11 +67,21 @@ def _row(compared: Compared) -> str:
     return f"<tr>{name}{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 
 
+def _psnr_db(trial: TrialRecord) -> float:
+    assert trial.psnr_db is not None  # it is on the front
+    return trial.psnr_db
+
+
+def _latency_ms(trial: TrialRecord) -> float:
+    assert trial.latency_ms is not None
+    return trial.latency_ms
+
+
 def _as_fast(compared: Compared) -> str:
     trial = compared.as_fast
     if trial is None or trial.latency is None:
         return "nothing as fast"
-    gain_db = objectives(trial)[0] - compared.baseline.psnr_db
+    gain_db = _psnr_db(trial) - compared.baseline.psnr_db
     return f"{decibels(trial.psnr_db)} ({gain_db:+.2f} dB), trial {trial.number} with {figure(trial.latency)}"
 
 

@@ -6,16 +6,16 @@ import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from nas_sr.objectives import named
 from nas_sr.records import StudyRecord
 from nas_sr.report import chart_style as style
 from nas_sr.report.info import Curve, Importance
-from nas_sr.report.words import listed, significant
-
-OBJECTIVES = {"psnr_db": "PSNR", "latency_ms": "latency"}
+from nas_sr.report.words import listed, significant, volume_unit
 
 
 def hypervolume_chart(study: StudyRecord) -> style.Chart:
-    """Hypervolume [dB * ms] after each trial that was told, as steps."""
+    """Hypervolume after each trial that was told, as steps."""
+    unit = volume_unit(study.traded)
     counts = list(range(1, len(study.hypervolume_history) + 1))
     trials = [number for number, _ in study.hypervolume_history]
     values = [value for _, value in study.hypervolume_history]
@@ -25,7 +25,7 @@ def hypervolume_chart(study: StudyRecord) -> style.Chart:
         "x": counts,
         "y": values,
         "customdata": trials,
-        "hovertext": [f"After trial {n}: {significant(v, 4)} dB·ms" for n, v in zip(trials, values, strict=True)],
+        "hovertext": [f"After trial {n}: {significant(v, 4)} {unit}" for n, v in zip(trials, values, strict=True)],
         "hoverinfo": "text",
         "mode": "lines+markers" if len(counts) <= 60 else "lines",
         "line": {"shape": "hv", "color": style.FRONT, "width": 2},
@@ -39,13 +39,13 @@ def hypervolume_chart(study: StudyRecord) -> style.Chart:
             xaxis=style.axis(
                 "trials told", rangemode="tozero", tickformat="d", **({"dtick": 1} if len(counts) < 10 else {})
             ),
-            yaxis=style.axis("hypervolume [dB·ms]", rangemode="tozero"),
+            yaxis=style.axis(f"hypervolume [{unit}]", rangemode="tozero"),
         ),
     }
 
 
 def importance_chart(found: Sequence[Importance]) -> style.Chart:
-    """Bars for each parameter, one an objective; the second is hatched, so that not only colour tells them apart."""
+    """Bars for each parameter, one an objective; every other is hatched, so that not only colour tells them apart."""
     objectives = list(dict.fromkeys(objective for one in found for objective in one.shares))
     looks: list[dict[str, Any]] = [
         {"color": style.FRONT},
@@ -58,7 +58,7 @@ def importance_chart(found: Sequence[Importance]) -> style.Chart:
         {
             "type": "bar",
             "orientation": "h",
-            "name": OBJECTIVES.get(objective, objective),
+            "name": named(objective).title,
             "y": [one.parameter for one in found],
             "x": [one.shares[objective] for one in found],
             "text": [f"{one.shares[objective]:.0%}" for one in found],
@@ -66,7 +66,7 @@ def importance_chart(found: Sequence[Importance]) -> style.Chart:
             "textfont": {"size": 11, "color": style.MUTED},
             "cliponaxis": False,
             "hovertemplate": "%{y}: %{x:.1%}",
-            "marker": looks[index % len(looks)],
+            "marker": looks[index % len(looks)] | {"opacity": 1 if index < len(looks) else 0.5},
         }
         for index, objective in enumerate(objectives)
     ]
@@ -74,7 +74,7 @@ def importance_chart(found: Sequence[Importance]) -> style.Chart:
         barmode="group",
         bargap=0.32,
         bargroupgap=0.08,
-        xaxis=style.axis("share of the objective's variation", tickformat=".0%", rangemode="tozero"),
+        xaxis=style.axis("importance for being among the best", tickformat=".0%", rangemode="tozero"),
         yaxis=style.axis("", autorange="reversed", ticks="", tickfont={"size": 12.5, "color": style.INK}),
     )
     layout["legend"]["traceorder"] = "normal"

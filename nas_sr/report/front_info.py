@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nas_sr.command_line import DEFAULT_REPORTS, command, reports_option, studies_option
+from nas_sr.objectives import DEFAULT
 from nas_sr.records import Baseline, StudyRecord, TrialRecord
 from nas_sr.report.info import knee_of, number_or_none
 from nas_sr.report.latencies import is_unstable, measurements, predictions, shared_labels
 
 
 class Point(NamedTuple):
-    """A trial in the plane of the two objectives; `psnr_db` is None where it was timed but not trained to the end."""
+    """A trial in the plane of PSNR and latency; `psnr_db` is None where it was timed but not trained to the end."""
 
     trial: int
     state: str
@@ -32,6 +33,7 @@ class FrontInfo:
     """The points of the Pareto chart. Repeats of an earlier trial are left out: they lie on top of it."""
 
     front: tuple[Point, ...]  # fastest first
+    is_staircase: bool  # whether PSNR and latency are all that it trades, so that each slower point is a better one
     dominated: tuple[Point, ...]
     without_psnr: tuple[Point, ...]
     knee: Point | None
@@ -76,6 +78,7 @@ def front_info(study: StudyRecord) -> FrontInfo:
     front = tuple(points[number] for number in study.front if number in points)
     return FrontInfo(
         front=front,
+        is_staircase=study.traded == DEFAULT,
         dominated=tuple(p for p in points.values() if p.psnr_db is not None and not p.on_front),
         without_psnr=tuple(p for p in points.values() if p.psnr_db is None),
         knee=points[knee_of(study).number] if front else None,

@@ -7,7 +7,7 @@ from html import escape
 
 from nas_sr.latency import Latency, as_taken
 from nas_sr.records import Baseline, StudyRecord, TrialRecord
-from nas_sr.report.info import notes
+from nas_sr.report.info import further, notes
 from nas_sr.report.latencies import engine, grounds, repeats, spread
 from nas_sr.report.words import parameters, plural, significant
 
@@ -22,6 +22,8 @@ def trial_hover(study: StudyRecord, trial: TrialRecord) -> str:
         lines.append(str(trial.full_validation))
     if trial.latency is not None:
         lines += latency_lines(trial.latency)
+    values = ((each, each.value(trial)) for each in further(study))
+    lines += [f"{each.heading} <b>{each.text(value)}</b>" for each, value in values if value is not None]
     lines.append(f"{parameters(trial.counts.params)} parameters, {significant(trial.counts.macs_g)} G MACs at 256×256")
     fields = [f"{label} {value}" for label, value in trial.spec.facts()]
     lines += [" · ".join(fields[:4]), " · ".join(fields[4:])]

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, get_args
 
 from nas_sr.command_line import Value, command, studies_option
 from nas_sr.families.registry import NAMES
+from nas_sr.objectives import DEFAULT, LATENCY, PSNR, Objective, maximised, named, point
 from nas_sr.pareto import knee
 from nas_sr.records import State, StudyRecord, TrialRecord
 from nas_sr.report.latencies import measurements
@@ -21,7 +22,7 @@ PRESET_PREFIX = "imdeception-"  # a chart leaves it out
 class Pick(NamedTuple):
     """A network worth shipping, what makes it so, and the command that exports it."""
 
-    roles: tuple[str, ...]  # of "knee", "fastest", "best"
+    roles: tuple[str, ...]  # of "knee", "fastest", "best"; of a further objective its name, where it is best in that
     trial: TrialRecord
     command: str
 
@@ -53,6 +54,7 @@ class Headline:
     repeats: int  # trials whose network an earlier one had
     data: str  # what it was trained and validated on
     max_latency_ms: float | None
+    limits: tuple[tuple[Objective, float], ...]  # of everything else
     training_steps: int | None
     total_seconds: float
     picks: tuple[Pick, ...]  # knee, fastest, best; one pick where they coincide; none without a complete trial
@@ -69,6 +71,7 @@ def headline(study: StudyRecord) -> Headline:
         repeats=sum(trial.repeats is not None for trial in study.trials),
         data=str(_within(study.environment, "data", "description") or "not recorded"),
         max_latency_ms=study.max_latency_ms,
+        limits=tuple((named(name), limit) for name, limit in study.limits.items()),
         training_steps=_training_steps(study.config),
         total_seconds=sum(trial.seconds or 0.0 for trial in study.trials),
         picks=picks(study),
@@ -84,12 +87,14 @@ def _processor(study: StudyRecord) -> str | None:
 
 
 def picks(study: StudyRecord) -> tuple[Pick, ...]:
-    """Knee, fastest and best of the front; a trial that is several of them appears once, with all its roles."""
+    """Knee, fastest, best, and the best in each further objective; a trial that is several of them appears once, with
+    all its roles."""
     front = [study.trial(number) for number in study.front]
     if not front:
         return ()
     roles: dict[int, list[str]] = {}
-    for role, trial in (("knee", knee_of(study)), ("fastest", front[0]), ("best", front[-1])):
+    chosen = [("knee", knee_of(study)), ("fastest", _first(front, LATENCY)), ("best", _first(front, PSNR))]
+    for role, trial in (*chosen, *((each.name, _first(front, each)) for each in further(study))):
         roles.setdefault(trial.number, []).append(role)
     return tuple(
         Pick(tuple(names), study.trial(number), export_command(study, None if "knee" in names else number))
@@ -97,21 +102,21 @@ def picks(study: StudyRecord) -> tuple[Pick, ...]:
     )
 
 
+def _first(front: Sequence[TrialRecord], objective: Objective) -> TrialRecord:
+    """The best of a front in one objective; of equals the first."""
+    return min(front, key=lambda trial: objective.excess(objective.value(trial) or 0.0, 0.0))
+
+
+def further(study: StudyRecord) -> tuple[Objective, ...]:
+    """What a study trades or limits besides PSNR and latency, which every report shows."""
+    wanted = (*study.traded, *map(named, study.limits))
+    return tuple(each for each in dict.fromkeys(wanted) if each not in DEFAULT)
+
+
 def knee_of(study: StudyRecord) -> TrialRecord:
     """The trial at the knee of a front that is not empty."""
     front = [study.trial(number) for number in study.front]
-    return front[knee([objectives(trial) for trial in front])]
-
-
-def objectives(trial: TrialRecord) -> tuple[float, float]:
-    """(PSNR [dB], latency [ms]) of a trial that has both.
-
-    Raises:
-        ValueError: it lacks one.
-    """
-    if trial.psnr_db is None or trial.latency_ms is None:
-        raise ValueError(f"trial {trial.number} is on the front but has no PSNR or no latency")
-    return trial.psnr_db, trial.latency_ms
+    return front[knee([point(trial, study.traded) for trial in front], maximised(study.traded))]
 
 
 def export_command(study: StudyRecord, trial: int | None) -> str:

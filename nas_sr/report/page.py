@@ -10,6 +10,7 @@ from pathlib import Path
 from string import Template
 
 from nas_sr.command_line import DEFAULT_REPORTS
+from nas_sr.objectives import LATENCY, PSNR, Objective
 from nas_sr.records import StudyRecord
 from nas_sr.report import info, pieces, sentences, words
 from nas_sr.report.baselines import baselines_html
@@ -18,6 +19,7 @@ from nas_sr.report.charts import curves_chart, hypervolume_chart, importance_cha
 from nas_sr.report.facts import config_facts, environment_facts, profile_facts
 from nas_sr.report.front_info import front_info, unmeasured
 from nas_sr.report.latency_facts import latency_facts
+from nas_sr.report.objective_chart import objective_chart
 from nas_sr.report.pareto_chart import pareto_chart
 from nas_sr.report.target_comparison import fronts_html, pair_sentence, pairs
 from nas_sr.report.target_comparison_chart import comparison_chart
@@ -63,7 +65,9 @@ def charts(studies: Sequence[StudyRecord]) -> dict[str, Chart]:
     for study in studies:
         front = front_info(study)
         if front.front:
-            found[f"pareto-{study.target}"] = pareto_chart(study, front)
+            for axis in chart_axes(study):
+                chart = pareto_chart(study, front) if axis is LATENCY else objective_chart(study, front, axis)
+                found[_pareto_id(study, axis)] = chart
         if study.hypervolume_history:
             found[f"hypervolume-{study.target}"] = hypervolume_chart(study)
         if parameters := info.importances(study):
@@ -76,11 +80,21 @@ def charts(studies: Sequence[StudyRecord]) -> dict[str, Chart]:
     return found
 
 
+def chart_axes(study: StudyRecord) -> tuple[Objective, ...]:
+    """What the main chart can show PSNR against: the study's objectives first, the first of them to begin with."""
+    return tuple(each for each in dict.fromkeys((*study.traded, LATENCY, *info.further(study))) if each is not PSNR)
+
+
+def _pareto_id(study: StudyRecord, axis: Objective) -> str:
+    return f"pareto-{study.target}" if axis is LATENCY else f"pareto-{study.target}-{axis.name}"
+
+
 def headline_rows(head: info.Headline) -> list[tuple[str, str]]:
     """The facts beside the picks, as (what, value)."""
     states = ", ".join(f"{count} {state}" for state, count in head.states) or "none yet"
     repeats = f"; {words.plural(head.repeats, 'repeat')} of an earlier network" if head.repeats else ""
     steps = "not recorded" if head.training_steps is None else f"{head.training_steps} steps a trial"
+    further = [f"{each.title} {each.text(limit)}" for each, limit in head.limits]
     limit = "none" if head.max_latency_ms is None else words.milliseconds(head.max_latency_ms)
     hardware = head.hardware if head.processor is None else f"{head.hardware} ({head.processor})"
     return [
@@ -89,21 +103,28 @@ def headline_rows(head: info.Headline) -> list[tuple[str, str]]:
         ("Data", head.data),
         ("Training budget", steps),
         ("Latency limit", limit),
+        *([("Other limits", ", ".join(further))] if further else []),
         ("Time spent", words.duration(head.total_seconds)),
     ]
 
 
 def _picks(study: StudyRecord) -> str:
     head = info.headline(study)
-    cards = "".join(map(pieces.pick_card, head.picks)) or pieces.empty(sentences.nothing_to_pick(head))
+    shown = info.further(study)
+    cards = "".join(pieces.pick_card(pick, shown) for pick in head.picks) or pieces.empty(
+        sentences.nothing_to_pick(head)
+    )
     return f'<div class="picks">{cards}</div><dl class="headline">{pieces.definitions(headline_rows(head))}</dl>'
 
 
 def _pareto(study: StudyRecord, reports: Path) -> str:
     front = front_info(study)
-    chart = (
-        pieces.slot(f"pareto-{study.target}", "pareto", "PSNR against latency of every trial") if front.front else ""
-    )
+    axes = chart_axes(study)
+
+    def slot(axis: Objective) -> str:
+        return pieces.slot(_pareto_id(study, axis), "pareto", f"PSNR against {axis.title} of every trial")
+
+    chart = pieces.axis_choice(axes) + pieces.of_axes(axes, slot) if front.front else ""
     return "".join(
         [
             pieces.heading("Quality against latency", study),

@@ -82,6 +82,8 @@ def _trace(name: str, points: Sequence[Point], hover: dict[int, str], **more: An
 def _front(info: FrontInfo, hover: dict[int, str]) -> list[dict[str, Any]]:
     line = {"shape": "hv", "color": style.FRONT, "width": 2}
     kinds = {point.kind for point in info.front}
+    if not info.is_staircase:
+        return [trace | {"legendrank": 1} for trace in _by_kind("Pareto front", info.front, info, hover, markers.FRONT)]
     if len(kinds) == 1:
         # A front that nobody measured is no firm line.
         firm = line | {"dash": "dot"} if "predicted" in kinds else line
@@ -221,7 +223,7 @@ def _sides(anchors: Sequence[tuple[float, float, str]], info: FrontInfo, seen: V
     baselines = [each for each in info.baselines if each.name not in seen.baselines_outside]
     spreads += [(each.latency.low_ms, each.latency.high_ms, each.psnr_db) for each in baselines]
     lines = [((low_ms, psnr_db), (high_ms, psnr_db)) for low_ms, high_ms, psnr_db in spreads]
-    for point, following in itertools.pairwise(info.front):
+    for point, following in itertools.pairwise(info.front if info.is_staircase else ()):
         before_db, after_db = point.psnr_db or 0.0, following.psnr_db or 0.0
         corner = (following.latency_ms, before_db)
         lines += [((point.latency_ms, before_db), corner), (corner, (following.latency_ms, after_db))]

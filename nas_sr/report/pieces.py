@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from html import escape
 
 from nas_sr.latency import Latency, as_taken
+from nas_sr.objectives import Objective, named
 from nas_sr.records import StudyRecord, TrialRecord
 from nas_sr.report import info, words
 from nas_sr.report.facts import Facts
@@ -50,23 +51,33 @@ def heading(text: str, study: StudyRecord) -> str:
     return f"<h2>{escape(text)}{where}</h2>"
 
 
-def pick_card(pick: info.Pick) -> str:
-    """A network worth shipping."""
+def pick_card(pick: info.Pick, shown: Sequence[Objective] = ()) -> str:
+    """A network worth shipping, with its values of the objectives `shown` besides what every card has."""
     trial, latency = pick.trial, pick.trial.latency
     assert latency is not None  # it is on the front
     preset = f" · {escape(trial.preset)}" if trial.preset else ""
     milliseconds = words.milliseconds(latency.latency_ms)
     badge = '<span class="predicted">predicted</span>' if latency.kind == "predicted" else ""
+    others = [each for each in shown if each.name not in ("params", "macs_g")]
+    further = [f"{each.title} {each.text(each.value(trial))}" for each in others]
     main = " main" if "knee" in pick.roles else ""
     return f"""
 <article class="pick{main}" data-trial="{trial.number}">
-  <h3>{escape(" · ".join(ROLES[role] for role in pick.roles))}</h3>
+  <h3>{escape(" · ".join(map(_role, pick.roles)))}</h3>
   <p class="figures"><span>{words.decibels(trial.psnr_db)}</span><span>{milliseconds}{badge}</span></p>
   <p class="spread">{_latency(latency)}{_full_validation(trial)}</p>
   <p>Trial {trial.number}{preset}<br><code>{escape(trial.spec.label())}</code><br>
-  {words.parameters(trial.counts.params)} parameters · {words.significant(trial.counts.macs_g)} G MACs</p>
+  {words.parameters(trial.counts.params)} parameters · {words.significant(trial.counts.macs_g)} G MACs\
+{"".join(f" · {escape(text)}" for text in further)}</p>
   {command(pick.command)}
 </article>"""
+
+
+def _role(role: str) -> str:
+    if role in ROLES:
+        return ROLES[role]
+    objective = named(role)
+    return f"{'Most' if objective.maximise else 'Least'} {objective.title}"
 
 
 def _full_validation(trial: TrialRecord) -> str:
@@ -134,6 +145,21 @@ def note(*sentences: str) -> str:
 def caution(sentence: str) -> str:
     """A paragraph that must be seen; nothing without a sentence."""
     return f'<p class="note caution">{escape(sentence)}</p>' if sentence else ""
+
+
+def axis_choice(axes: Sequence[Objective]) -> str:
+    """The control that chooses what the main chart shows PSNR against; nothing where there is only one."""
+    if len(axes) == 1:
+        return ""
+    options = "".join(f'<option value="{each.name}">{escape(each.axis)}</option>' for each in axes)
+    return f'<div class="filters"><label>PSNR against <select class="axis">{options}</select></label></div>'
+
+
+def of_axes(axes: Sequence[Objective], part: Callable[[Objective], str]) -> str:
+    """A part of the page once for each choice of the axis; the page's script shows that of the chosen one."""
+    return "".join(
+        f'<div data-axis="{each.name}"{"" if each is axes[0] else " hidden"}>{part(each)}</div>' for each in axes
+    )
 
 
 def empty(sentence: str) -> str:

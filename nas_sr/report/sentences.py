@@ -82,14 +82,17 @@ def caution_sentence(study: StudyRecord) -> str:
 
 def hypervolume_sentence(study: StudyRecord) -> str:
     """The reference point, without which a hypervolume means nothing."""
-    psnr_db, latency_ms = study.hypervolume_reference
+    psnr_db, *costs = study.hypervolume_reference
     if not study.hypervolume_history:
         return "No complete trial yet."
     if study.hypervolume == 0:
         return f"No trial is better than {words.decibels(psnr_db)} yet: there is no area that the front dominates."
+    ends = [words.decibels(psnr_db)]
+    ends += [words.quantity(value, each) for value, each in zip(costs, study.traded[1:], strict=True)]
     return (
-        f"Area that the front dominates, measured from {words.decibels(psnr_db)} and {words.milliseconds(latency_ms)}: "
-        f"now {words.significant(study.hypervolume, 4)} dB·ms. A flat end says that more trials bring little."
+        f"{'Area' if len(ends) == 2 else 'Volume'} that the front dominates, measured from {words.listed(ends)}: "
+        f"now {words.significant(study.hypervolume, 4)} {words.volume_unit(study.traded)}. A flat end says that more"
+        " trials bring little."
     )
 
 
@@ -97,7 +100,7 @@ def importance_sentence(study: StudyRecord) -> str:
     """What the bars are, or why there are none."""
     if not info.importances(study):
         return "Too few trials to say which parameters matter."
-    return "How much of each objective's variation over the trials a parameter explains."
+    return "How much each parameter decides whether a trial is among the best tenth in an objective (PED-ANOVA)."
 
 
 def curves_sentence(studies: Sequence[StudyRecord]) -> str:

@@ -6,7 +6,7 @@ One row a trial and target, target by target: rows of one trial share everything
 that only one kind has are empty for the other. `latency_ms` of a measured one is `latency_relative` times
 `target_reference_ms`; `latency_raw_ms` and `reference_latency_ms` are what the clock said. `psnr_db` is on the
 study's validation pixels, `full_psnr_db` on all validation images, where those are more: it is known of trials that
-were on the front, and decides nothing.
+were on the front, and decides nothing. Every objective that a search can trade has a column of its name.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import pandas as pd
 from nas_sr.families.base import Spec
 from nas_sr.families.registry import family
 from nas_sr.measure.measurement import Measurement
+from nas_sr.objectives import OBJECTIVES
 from nas_sr.records import StudyRecord, TrialRecord
 from nas_sr.report.info import families_of, knee_of, reason
 
@@ -95,6 +96,10 @@ AFTER_FIELDS = [
     *["latency_level", "calibration_source", "calibration_points", "calibration_error"],
     *["reason", "repeats_trial", "started", "seconds", "digest", "spec"],
 ]
+# One for each objective that none of those is yet; empty where a trial does not have it.
+_FURTHER = [each for each in OBJECTIVES.values() if each.name not in AFTER_FIELDS]
+AFTER_FIELDS += [each.name for each in _FURTHER]
+TYPES |= {each.name: "Float64" for each in _FURTHER}
 
 
 def _rows(study: StudyRecord) -> list[dict[str, Any]]:
@@ -121,6 +126,7 @@ def _row(trial: TrialRecord, on_front: bool, knee: bool) -> dict[str, Any]:
         "full_psnr_db": full.psnr_db if full else None,
         "full_bicubic_psnr_db": full.bicubic_psnr_db if full else None,
         **_latency(trial),
+        **{each.name: each.value(trial) for each in _FURTHER},
         "reason": reason(trial),
         "repeats_trial": trial.repeats,
         "started": trial.started,

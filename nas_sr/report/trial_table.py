@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 from nas_sr.families.base import Spec
 from nas_sr.families.registry import family
+from nas_sr.objectives import Objective
 from nas_sr.records import StudyRecord, TrialRecord
-from nas_sr.report.info import STATES, export_command, families_of, knee_of, notes, without_prefix
+from nas_sr.report.info import STATES, export_command, families_of, further, knee_of, notes, without_prefix
 from nas_sr.report.latencies import measured, repeats
 from nas_sr.report.words import NOTHING, parameters, significant
 
@@ -53,7 +54,14 @@ AFTER_FIELDS = (Column("Reason and notes", is_number=False),)
 
 def columns(study: StudyRecord) -> list[Column]:
     """All columns; those of a spec's fields are of the families that the study holds."""
-    return [*BEFORE_FIELDS, *(_field_column(study, field) for field in _fields(study)), *AFTER_FIELDS]
+    further_ = (each for each in further(study) if each.name not in _SHOWN_ALREADY)
+    own = [Column(each.heading, each.unit) for each in further_]
+    after = next(place for place, column in enumerate(BEFORE_FIELDS) if column.name == "MACs") + 1
+    fields = [_field_column(study, field) for field in _fields(study)]
+    return [*BEFORE_FIELDS[:after], *own, *BEFORE_FIELDS[after:], *fields, *AFTER_FIELDS]
+
+
+_SHOWN_ALREADY = ("params", "macs_g")
 
 
 def table_html(study: StudyRecord) -> str:
@@ -79,6 +87,7 @@ def state_options(studies: Sequence[StudyRecord]) -> str:
 
 def cells(study: StudyRecord, trial: TrialRecord, place: str) -> list[Cell]:
     """A trial's cells, in the order of the columns; `place` is "knee", "front" or nothing."""
+    own = [_value(each, trial) for each in further(study) if each.name not in _SHOWN_ALREADY]
     spec, latency, timed = trial.spec, trial.latency, measured(trial.latency)
     return [
         Cell(str(trial.number), trial.number),
@@ -93,6 +102,7 @@ def cells(study: StudyRecord, trial: TrialRecord, place: str) -> list[Cell]:
         Cell(("yes" if timed.stable else "no") if timed else NOTHING),
         Cell(parameters(trial.counts.params), trial.counts.params),
         Cell(significant(trial.counts.macs_g), trial.counts.macs_g),
+        *own,
         Cell(without_prefix(trial.preset) if trial.preset else NOTHING),
         Cell(spec.family),
         Cell(spec.label()),
@@ -119,6 +129,11 @@ def _field_cell(spec: Spec, field: str) -> Cell:
         return Cell(NOTHING)
     value = getattr(spec, field)
     return Cell(spec.text(field) or NOTHING, value if isinstance(value, (int, float)) else None)
+
+
+def _value(objective: Objective, trial: TrialRecord) -> Cell:
+    value = objective.value(trial)
+    return Cell(NOTHING if value is None else significant(value, 4), value)
 
 
 def _decibels(value: float | None) -> Cell:

@@ -28,7 +28,8 @@ def view(info: FrontInfo) -> View:
     """
     if not info.front:
         raise ValueError("a chart needs at least one trial with both PSNR and latency")
-    best_db, worst_db = info.front[-1].psnr_db or 0.0, info.front[0].psnr_db or 0.0
+    front_db = [point.psnr_db or 0.0 for point in info.front]
+    best_db, worst_db = max(front_db), min(front_db)
     far_db = 1.5 * max(best_db - worst_db, 0.2)
     slowest_ms = max(point.high_ms for point in info.front)
     fastest_ms = min(point.low_ms for point in info.front)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nas_sr.objectives import Objective
 
 NOTHING = "–"
 
@@ -20,6 +24,16 @@ def significant(value: float, digits: int = 3) -> str:
 def milliseconds(value: float | None) -> str:
     """`25.3 ms`."""
     return NOTHING if value is None else f"{significant(value)} ms"
+
+
+def quantity(value: float, objective: Objective) -> str:
+    """`25.3 ms`: a value of any objective."""
+    return f"{significant(value)} {objective.unit or objective.title}"
+
+
+def volume_unit(objectives: Sequence[Objective]) -> str:
+    """`dB·ms`: the unit of the hypervolume."""
+    return "·".join(each.unit or each.title for each in objectives)
 
 
 def decibels(value: float | None) -> str:

@@ -1,35 +1,47 @@
-"""What happens to one candidate: latency first, then training, each step left on disk as it is reached."""
+"""What happens to one candidate: what its network alone decides, latency, training; each step is left on disk."""
 
 from __future__ import annotations
 
-import csv
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
+from pydantic import Field
 from torch import nn
 
 from nas_sr.config import Config, Training
 from nas_sr.data.pack import Pack
 from nas_sr.evaluate.validation import bounded, validation_psnr_rgb
 from nas_sr.families.base import Spec
+from nas_sr.families.counts import counts
 from nas_sr.families.network import build
 from nas_sr.families.weights import save_weights
-from nas_sr.files import replacing, write_json
-from nas_sr.latency import Latency, caveat, is_over, over_limit, read_latency, write_latency
+from nas_sr.files import write_json
+from nas_sr.latency import Latency, caveat, is_over, over_limit
 from nas_sr.measure.device_lock import SharedDevice
 from nas_sr.measure.measurement import Measurement
 from nas_sr.measure.measurement_error import MeasurementFailed
+from nas_sr.objectives import DEFAULT, LATENCY, Figures, all_named, columns, exceeded, maximised, named, point
 from nas_sr.pareto import beaten
 from nas_sr.predict.prediction import Prediction
 from nas_sr.records import CurvePoint
 from nas_sr.search.failures import of_environment
-from nas_sr.search.outcome import Outcome, Reached, read_outcome, write_outcome
+from nas_sr.search.graph_figures import graph_figures
+from nas_sr.search.outcome import Outcome, Reached
 from nas_sr.search.targets import Target, target
-from nas_sr.search.trial_record import latency_file
+from nas_sr.search.trial_store import (
+    figures_file,
+    latency_file,
+    read_latency,
+    read_outcome,
+    write_curve,
+    write_figures,
+    write_latency,
+    write_outcome,
+)
 from nas_sr.stages import recording, stage
 from nas_sr.train.execution import Execution
 from nas_sr.train.loop import Diverged, train
@@ -47,6 +59,8 @@ class Evaluation(Config):
     training: Training
     execution: Execution
     limits_ms: tuple[float | None, ...]
+    limits: dict[str, float] = Field(default_factory=dict)  # of everything else that is limited
+    objectives: tuple[str, ...] = tuple(each.name for each in DEFAULT)
     measure: Literal["all", "uncertain"] = "all"
     threads: int = 1
 
@@ -97,34 +111,107 @@ def _stages(evaluation: Evaluation, folder: Path, spec: Spec) -> Iterator[Reache
     write_json(folder / "spec.json", spec.to_json())
     yield Reached("latency")
     targets = [_target(name, evaluation.study_dir) for name in evaluation.hw]
-    latencies: list[Latency] = []
+    found = [Figures(counts(spec)) for _ in targets]
+    for index, each in enumerate(targets):
+        figures = graph_figures(spec, each.profile, (*evaluation.objectives, *evaluation.limits))
+        if figures:
+            write_figures(figures_file(folder, index, each.profile.name), figures)
+        found[index] = found[index]._replace(figures=figures)
+    if reason := _over(evaluation, targets, found):
+        yield _infeasible(evaluation, targets, found, reason)
+        return
     for index, (each, limit_ms) in enumerate(zip(targets, evaluation.limits_ms, strict=True)):
-        latencies.append(_first_latency(each, spec, limit_ms, evaluation.measure))
-        write_latency(latency_file(folder, index, each.profile.name), latencies[-1])
-        if limit_ms is not None and is_over(latencies[-1], limit_ms):
-            reason = over_limit(latencies[-1], limit_ms)
-            yield Outcome("infeasible", None, _figures(latencies), reason)
+        latency = _first_latency(each, spec, limit_ms, evaluation.measure)
+        found[index] = found[index]._replace(latency=latency, latency_ms=latency.latency_ms)
+        write_latency(latency_file(folder, index, each.profile.name), latency)
+        if limit_ms is not None and is_over(latency, limit_ms):
+            yield _infeasible(evaluation, targets, found, over_limit(latency, limit_ms))
             return
-    yield Reached("training", 0, evaluation.training.steps, latencies_ms=_figures(latencies))
+        if reason := _over(evaluation, targets, found):
+            yield _infeasible(evaluation, targets, found, reason)
+            return
+        _refuse_unknown(evaluation, each, found[index])
+    latencies_ms = _latencies_ms(found)
+    yield Reached("training", 0, evaluation.training.steps, latencies_ms=latencies_ms)
     with SharedDevice("cpu", evaluation.execution.device):  # a GPU's context and first memory disturb measurements too
         state = TrainingState(build(spec, evaluation.training.seed), evaluation.training, evaluation.execution)
     curve: list[CurvePoint] = []
-    for point in _train(evaluation, state):
-        curve.append(point)
-        write_curve(folder / "curve.csv", curve)
-        if not math.isfinite(point.psnr_db):
-            raise Diverged(f"validation PSNR became {point.psnr_db} at step {point.step}")
-        yield Reached("training", point.step, evaluation.training.steps, point.psnr_db, _figures(latencies))
+    for validated in _train(evaluation, state):
+        curve.append(validated)
+        write_curve(folder, curve)
+        if not math.isfinite(validated.psnr_db):
+            raise Diverged(f"validation PSNR became {validated.psnr_db} at step {validated.step}")
+        yield Reached("training", validated.step, evaluation.training.steps, validated.psnr_db, latencies_ms)
     save_weights(state.best, spec, folder / "weights.safetensors")
+    found = [each._replace(psnr_db=state.best_psnr_db) for each in found]
     if evaluation.measure == "uncertain":
         for index, each in enumerate(targets):
-            if latencies[index].kind == "predicted" and not _surely_beaten(
-                state.best_psnr_db, latencies[index], folder.parent, index, each.profile.name
+            latency = _known(found[index].latency)
+            if latency.kind == "predicted" and not _surely_beaten(
+                found[index], evaluation.objectives, folder.parent, index, each.profile.name
             ):
-                yield Reached("latency", psnr_db=state.best_psnr_db, latencies_ms=_figures(latencies))
-                latencies[index] = each.latency(spec)
-                write_latency(latency_file(folder, index, each.profile.name), latencies[index])
-    yield Outcome("complete", state.best_psnr_db, _figures(latencies), "; ".join(filter(None, map(caveat, latencies))))
+                yield Reached("latency", psnr_db=state.best_psnr_db, latencies_ms=_latencies_ms(found))
+                latency = each.latency(spec)
+                found[index] = found[index]._replace(latency=latency, latency_ms=latency.latency_ms)
+                write_latency(latency_file(folder, index, each.profile.name), latency)
+    yield Outcome(
+        "complete",
+        state.best_psnr_db,
+        _latencies_ms(found),
+        "; ".join(filter(None, (caveat(_known(each.latency)) for each in found))),
+        _values(evaluation, found),
+        _excesses(evaluation, targets, found),
+    )
+
+
+def _over(evaluation: Evaluation, targets: Sequence[Target], found: Sequence[Figures]) -> str:
+    """Why a limit rules the candidate out before it is trained; nothing where none does."""
+    reasons = (
+        exceeded(figures, evaluation.limits, each.profile.name, ("network", "measurement"))
+        for each, figures in zip(targets, found, strict=True)
+    )
+    return "; ".join(dict.fromkeys(filter(None, reasons)))
+
+
+def _infeasible(evaluation: Evaluation, targets: Sequence[Target], found: Sequence[Figures], reason: str) -> Outcome:
+    excesses = _excesses(evaluation, targets, found)
+    return Outcome("infeasible", None, _latencies_ms(found), reason, excesses=excesses)
+
+
+def _excesses(evaluation: Evaluation, targets: Sequence[Target], found: Sequence[Figures]) -> dict[str, float]:
+    """By which share of each limit but the latency's the candidate exceeds it, as far as its values are known."""
+    excesses = {}
+    for name, limit in evaluation.limits.items():
+        objective = named(name)
+        for each, figures in zip(targets, found, strict=True):
+            value = objective.value(figures)
+            if value is not None:
+                where = f"{name} on {each.profile.name}" if objective.per_target else name
+                excesses[where] = objective.excess(value, limit) / limit
+    return excesses
+
+
+def _values(evaluation: Evaluation, found: Sequence[Figures]) -> tuple[float, ...]:
+    """What the sampler is told; nothing where PSNR and the latencies are all of it."""
+    objectives = all_named(evaluation.objectives)
+    if objectives == DEFAULT:
+        return ()
+    return tuple(point(found[target], (objective,))[0] for objective, target in columns(objectives, len(found)))
+
+
+def _refuse_unknown(evaluation: Evaluation, target: Target, found: Figures) -> None:
+    """A candidate without one of the study's objectives could never be on its front.
+
+    Raises:
+        MeasurementFailed: of kind device where the latency was only predicted: it is to be measured later.
+    """
+    for objective in all_named((*evaluation.objectives, *evaluation.limits)):
+        if objective.known == "measurement" and objective.value(found) is None:
+            predicted = _known(found.latency).kind == "predicted"
+            why = "it does not answer" if predicted else "the device gave no reading while it was measured"
+            raise MeasurementFailed(
+                "device" if predicted else "candidate", f"no {objective.name} on {target.profile.name}: {why}"
+            )
 
 
 def _first_latency(target: Target, spec: Spec, limit_ms: float | None, measure: str) -> Latency:
@@ -136,18 +223,27 @@ def _first_latency(target: Target, spec: Spec, limit_ms: float | None, measure: 
     return target.latency(spec) if undecided else found
 
 
-def _surely_beaten(psnr_db: float, latency: Latency, trials: Path, index: int, target: str) -> bool:
+def _surely_beaten(found: Figures, names: Sequence[str], trials: Path, index: int, target: str) -> bool:
     """Whether a complete trial is better even if this one is as fast, and that one as slow, as they can be."""
+    objectives = all_named(names)
     points = []
     for folder in trials.iterdir():
         outcome, other = read_outcome(folder), read_latency(latency_file(folder, index, target))
         if outcome is not None and outcome.psnr_db is not None and isinstance(other, Measurement | Prediction):
-            points.append((outcome.psnr_db, other.high_ms))
-    return beaten((psnr_db, latency.low_ms), points)
+            values = dict(zip(columns(objectives, len(outcome.latencies_ms)), outcome.told, strict=True))
+            of_target = {each.name: value for (each, place), value in values.items() if place in (0, index)}
+            points.append(tuple((of_target | {LATENCY.name: other.high_ms})[each.name] for each in objectives))
+    mine = found._replace(latency_ms=_known(found.latency).low_ms)
+    return beaten(point(mine, objectives), points, maximised(objectives))
 
 
-def _figures(latencies: list[Latency]) -> tuple[float, ...]:
-    return tuple(latency.latency_ms for latency in latencies)
+def _known(latency: Latency | None) -> Latency:
+    assert latency is not None
+    return latency
+
+
+def _latencies_ms(found: Sequence[Figures]) -> tuple[float, ...]:
+    return tuple(each.latency_ms for each in found if each.latency_ms is not None)
 
 
 @lru_cache
@@ -167,11 +263,3 @@ def _train(evaluation: Evaluation, state: TrainingState) -> Iterator[CurvePoint]
             return validation_psnr_rgb(network, looked_at, device.step_boundary)
 
         yield from train(state, images, validate, between_steps=device.step_boundary)
-
-
-def write_curve(path: Path, curve: list[CurvePoint]) -> None:
-    """Writes the validations so far; the file is small, and a reader never sees half a line."""
-    with replacing(path) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(CurvePoint._fields)
-        writer.writerows(curve)

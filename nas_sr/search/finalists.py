@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
-from nas_sr.latency import Impossible, Latency, write_latency
+from nas_sr.latency import Impossible, Latency
 from nas_sr.measure.latency_cache import repeats_of_finalist
 from nas_sr.measure.measurement import Measurement
 from nas_sr.measure.measurement_error import MeasurementFailed
-from nas_sr.pareto import pareto_front
+from nas_sr.objectives import Objective, maximised, point
+from nas_sr.pareto import Point, pareto_front
 from nas_sr.records import StudyRecord, TrialRecord
 from nas_sr.search.store import StudyStore
 from nas_sr.search.targets import Target
+from nas_sr.search.trial_store import write_latency
 
-# A network that would be on the front if it were this much faster is timed together with the front.
+# A network that would be on the front if what is measured of it were this much better is timed with the front.
 NEAR = 0.03
 # Each time the networks that came onto the front are added to those that are timed together.
 MOST_ROUNDS = 3
@@ -138,15 +140,15 @@ def _is_of_one_window(study: StudyRecord, repeats: int) -> bool:
 def _finalists(study: StudyRecord) -> list[TrialRecord]:
     """The front, networks that a small error keeps off it, and those that were timed together with it before."""
     complete = [trial for trial in study.trials if trial.state == "complete" and trial.repeats is None]
-    points = [(float(trial.psnr_db or 0), float(trial.latency_ms or 0)) for trial in complete]
-    front = set(pareto_front(points))
+    points = [point(trial, study.traded) for trial in complete]
+    front = set(pareto_front(points, maximised(study.traded)))
     windows = {_window(complete[index]) for index in front} - {""}
     counts = [_window(trial) for trial in complete]
     together = {window for window in windows if counts.count(window) > 1}
     return [
         trial
         for index, trial in enumerate(complete)
-        if index in front or counts[index] in together or _is_near(index, points)
+        if index in front or counts[index] in together or _is_near(index, points, study.traded)
     ]
 
 
@@ -154,10 +156,12 @@ def _window(trial: TrialRecord) -> str:
     return trial.latency.window if trial.latency is not None and trial.latency.kind == "measured" else ""
 
 
-def _is_near(index: int, points: list[tuple[float, float]]) -> bool:
-    psnr_db, latency_ms = points[index]
-    faster = [*points[:index], (psnr_db, latency_ms * (1 - NEAR)), *points[index + 1 :]]
-    return index in pareto_front(faster)
+def _is_near(index: int, points: Sequence[Point], objectives: Sequence[Objective]) -> bool:
+    better = [
+        value * (1 - NEAR) if objective.known == "measurement" else value
+        for value, objective in zip(points[index], objectives, strict=True)
+    ]
+    return index in pareto_front([*points[:index], better, *points[index + 1 :]], maximised(objectives))
 
 
 def _drop_impossible(store: StudyStore, target: Target, group: list[TrialRecord], tell: Tell) -> bool:

@@ -9,11 +9,10 @@ from nas_sr.errors import UsageError
 from nas_sr.evaluate.evaluate import bicubic
 from nas_sr.evaluate.validation import ValidationSet, everything, mean_psnr_rgb, validation_psnr_rgb
 from nas_sr.families.weights import load_network
-from nas_sr.files import write_json
 from nas_sr.measure.device_lock import SharedDevice
 from nas_sr.records import FullValidation
 from nas_sr.search.store import StudyStore
-from nas_sr.search.trial_record import FULL_VALIDATION, read_full_validation
+from nas_sr.search.trial_store import FULL_VALIDATION, read_full_validation, write_full_validation
 from nas_sr.stages import stage
 
 
@@ -60,7 +59,7 @@ def validate_front(store: StudyStore, searched_on: ValidationSet, device: str, t
             found = FullValidation(
                 psnr_db=psnr_db, bicubic_psnr_db=bicubic_db, images=images.images, megapixels=images.megapixels
             )
-            write_json(folder / FULL_VALIDATION, found.model_dump(mode="json"))
+            write_full_validation(folder, found)
             tell(f"trial {number}: {psnr_db:.3f} dB on all images ({trial.psnr_db:.3f} dB on those of the search)")
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
-
-from nas_sr.files import write_json
 
 
 class Reached(NamedTuple):
@@ -24,23 +21,22 @@ class Outcome(NamedTuple):
 
     Interrupted: the device is gone and nothing can be said; the candidate is to be proposed again.
     `reason` says why it is not complete or, when it is, what a reader must know of its figures.
+    `values` holds what the sampler is told of a complete one, in the order of `objectives.columns`; empty stands for
+    PSNR and the latencies. `excesses` says by which share each limit but the latency's is exceeded, 0 or less where it
+    is not.
     """
 
     state: Literal["complete", "infeasible", "failed", "interrupted"]
     psnr_db: float | None = None
     latencies_ms: tuple[float, ...] = ()
     reason: str = ""
+    values: tuple[float, ...] = ()
+    excesses: Mapping[str, float] = {}
 
-
-def write_outcome(folder: Path, outcome: Outcome) -> None:
-    """Keeps the outcome on disk, so that a search killed before telling the study does not lose it."""
-    write_json(folder / "result.json", outcome._asdict())
-
-
-def read_outcome(folder: Path) -> Outcome | None:
-    """The outcome on disk, if the candidate got that far."""
-    try:
-        value = json.loads((folder / "result.json").read_text())
-        return Outcome(**{**value, "latencies_ms": tuple(value["latencies_ms"])})
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
+    @property
+    def told(self) -> tuple[float, ...]:
+        """What the sampler is told of a complete one."""
+        if self.values:
+            return self.values
+        assert self.psnr_db is not None
+        return (self.psnr_db, *self.latencies_ms)

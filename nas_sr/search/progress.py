@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from types import TracebackType
 
 from rich.console import Console, Group
@@ -12,6 +13,7 @@ from rich.text import Text
 
 from nas_sr.families.base import Spec
 from nas_sr.families.presets import preset_name
+from nas_sr.objectives import DEFAULT, Column, columns, maximised
 from nas_sr.pareto import pareto_front
 from nas_sr.search.outcome import Outcome, Reached
 
@@ -21,8 +23,21 @@ _FRONT_ROWS = 8
 class SearchProgress:
     """What a person sees of a search. Used as a context manager around it."""
 
-    def __init__(self, console: Console, budget: int, known: dict[int, tuple[Spec, Outcome]]) -> None:
-        """`known` are the candidates that earlier searches of this study evaluated."""
+    def __init__(
+        self,
+        console: Console,
+        budget: int,
+        known: dict[int, tuple[Spec, Outcome]],
+        told: Sequence[Column] = columns(DEFAULT, 1),
+    ) -> None:
+        """
+        Args:
+            console: where it is shown.
+            budget: candidates to evaluate in all.
+            known: those that earlier searches of this study evaluated.
+            told: what an outcome's values are; the front that is shown is that of the first target.
+        """
+        self._of_first = [(place, each.objective) for place, each in enumerate(told) if each.target == 0]
         self._console, self._budget = console, budget
         self._specs = {number: spec for number, (spec, _) in known.items()}
         self._outcomes = {number: outcome for number, (_, outcome) in known.items()}
@@ -111,15 +126,17 @@ class SearchProgress:
         return table
 
     def _front_table(self) -> Table:
-        table = Table("front", "network", "PSNR", "latency", box=None, pad_edge=False)
-        complete = [(number, outcome) for number, outcome in self._outcomes.items() if outcome.state == "complete"]
-        front = pareto_front([(outcome.psnr_db or 0.0, outcome.latencies_ms[0]) for _, outcome in complete])
+        objectives = [objective for _, objective in self._of_first]
+        table = Table("front", "network", *(each.title for each in objectives), box=None, pad_edge=False)
+        complete = [(number, outcome.told) for number, outcome in self._outcomes.items() if outcome.state == "complete"]
+        points = [[values[place] for place, _ in self._of_first] for _, values in complete]
+        front = pareto_front(points, maximised(objectives))
         for index in front[:_FRONT_ROWS]:
-            number, outcome = complete[index]
-            figures = f"{outcome.psnr_db:.3f} dB", _milliseconds(outcome.latencies_ms)
+            number = complete[index][0]
+            figures = [each.text(value) for each, value in zip(objectives, points[index], strict=True)]
             table.add_row(str(number), self._name(number), *figures)
         if len(front) > _FRONT_ROWS:
-            table.add_row("", f"and {len(front) - _FRONT_ROWS} slower ones", "", "")
+            table.add_row("", f"and {len(front) - _FRONT_ROWS} more")
         return table
 
 

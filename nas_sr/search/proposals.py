@@ -11,8 +11,9 @@ from optuna.trial import Trial, TrialState
 from nas_sr.errors import UsageError
 from nas_sr.families.base import Spec
 from nas_sr.search.failures import FailuresInARow
-from nas_sr.search.outcome import Outcome, read_outcome
+from nas_sr.search.outcome import Outcome
 from nas_sr.search.store import RETRIES, StudyStore
+from nas_sr.search.trial_store import read_outcome, tell
 from nas_sr.space import Params, SearchSpace
 
 _REPEATS_IN_A_ROW = 20  # then the sampler has nothing new to say, and an unseen network is drawn
@@ -123,21 +124,7 @@ class Proposals:
             self._tell(repeat, outcome)
 
     def _tell(self, trial: Trial, outcome: Outcome) -> None:
-        for name, limit_ms, latency_ms in zip(
-            self.store.config.hw, self.store.config.limits_ms, outcome.latencies_ms, strict=False
-        ):
-            if limit_ms is not None:
-                trial.set_constraint(f"latency_ms on {name}", latency_ms - limit_ms)
-        if outcome.reason:
-            trial.set_user_attr("reason", outcome.reason)
-        if outcome.state == "complete":
-            assert outcome.psnr_db is not None
-            self.store.study.tell(trial, [outcome.psnr_db, *outcome.latencies_ms])
-            return
-        trial.set_user_attr("state", outcome.state)
-        trial.set_user_attr("latencies_ms", outcome.latencies_ms)
-        state = TrialState.PRUNED if outcome.state == "infeasible" else TrialState.FAIL
-        self.store.study.tell(trial, state=state)
+        tell(self.store.study, trial, outcome, self.store.config)
 
     def _recover(self) -> None:
         """Learns what the journal holds, and settles what a killed search left running."""

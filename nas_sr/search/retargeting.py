@@ -7,12 +7,15 @@ from pathlib import Path
 from rich.console import Console
 
 from nas_sr.errors import UsageError
-from nas_sr.latency import Impossible, Latency, write_latency
+from nas_sr.latency import Impossible, Latency
 from nas_sr.measure.measurement_error import MeasurementFailed
+from nas_sr.objectives import refuse_missing
 from nas_sr.records import StudyRecord
 from nas_sr.search.finalists import finalise
+from nas_sr.search.graph_figures import graph_figures
 from nas_sr.search.store import StudyStore
 from nas_sr.search.targets import first_contact, keep_epoch, target
+from nas_sr.search.trial_store import write_figures, write_latency
 
 
 def retarget(folder: Path, hw: str, console: Console, new_epoch: bool = False) -> StudyRecord:
@@ -25,7 +28,8 @@ def retarget(folder: Path, hw: str, console: Console, new_epoch: bool = False) -
         new_epoch: whether a device that has changed since an earlier call may be measured on, everything anew.
 
     Raises:
-        UsageError: the study has its latencies on this target from its own search, or a different profile of that name.
+        UsageError: the study has its latencies on this target from its own search, or a different profile of that name;
+            the target cannot give one of its objectives.
         MeasurementFailed: the device does not answer, and nothing can predict for it.
     """
     store = StudyStore.open(folder)
@@ -37,6 +41,7 @@ def retarget(folder: Path, hw: str, console: Console, new_epoch: bool = False) -
         raise UsageError(
             f"study '{folder.name}' has latencies on another profile called {name}; give this one another name"
         )
+    refuse_missing(store.config.objectives, to)
     silent = first_contact(new)
     if silent is not None:
         console.print(f"{name} is not measured now: {silent}. Its latencies are PREDICTED", style="yellow")
@@ -60,6 +65,9 @@ def retarget(folder: Path, hw: str, console: Console, new_epoch: bool = False) -
                     raise
                 found, text = Impossible(target=name, reason=failure.text), failure.text
             write_latency(store.latency_path(trial.number, name), found)
+            figures = graph_figures(trial.spec, to, store.config.objectives)
+            if figures:
+                write_figures(store.figures_path(trial.number, name), figures)
             console.print(f"[{done}/{len(wanted)}] trial {trial.number}  {text}", markup=False, soft_wrap=True)
         finalise(store, new, "all", tell)
         return store.record(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +25,7 @@ from nas_sr.evaluate.validation import ValidationSet, bounded, mean_psnr_rgb
 from nas_sr.families.presets import preset
 from nas_sr.files import writable_folder
 from nas_sr.measure.device_lock import SharedDevice
+from nas_sr.objectives import LATENCY, all_named, columns, named, refuse_missing
 from nas_sr.ray_cluster import refuse_long_folder
 from nas_sr.records import StudyRecord
 from nas_sr.search.candidate import Evaluation, evaluate_candidate
@@ -90,6 +91,7 @@ def search(
     names = [each.name for each in profiles]
     if len(set(names)) < len(names):
         raise UsageError(f"targets must have different names, but got {', '.join(names)}")
+    _refuse_objectives(config, targets)
     silent = {
         each.profile.name
         for hw, each in zip(config.hw, targets, strict=True)
@@ -138,16 +140,19 @@ def search(
             training=config.training,
             execution=_execution(store),
             limits_ms=config.limits_ms,
+            limits=config.other_limits,
+            objectives=config.objectives,
             measure=config.measure,
             threads=threads,
         )
+        told = columns(all_named(config.objectives), len(config.hw))
         for _ in range(_MOST_ROUNDS):
             proposals = Proposals(store, space)
             exhausted = False
             try:
                 if proposals.evaluated < budget:
                     # Ray prints what goes wrong with its workers on standard output, which is for the answer alone.
-                    shown = SearchProgress(console, budget, proposals.outcomes)
+                    shown = SearchProgress(console, budget, proposals.outcomes, told)
                     with redirect_stdout(sys.stderr), shown as progress, stage("candidates"):
                         exhausted = not run_candidates(
                             proposals, budget, evaluation, evaluate_candidate, resources, progress
@@ -169,7 +174,21 @@ def search(
                 break
             tell(f"not too slow after all, to be trained: trial {', '.join(map(str, again))}")
         validate_front(store, looked_at, evaluation.execution.device, tell)
-        return SearchResult(store.records(), exhausted, time.monotonic() - start)
+        return SearchResult(store.report_records(), exhausted, time.monotonic() - start)
+
+
+def _refuse_objectives(config: StudyConfig, targets: Sequence[Target]) -> None:
+    """Refuses what the targets cannot give, before anything is made.
+
+    Raises:
+        UsageError: says which objective or limit, and why.
+    """
+    wanted = tuple(dict.fromkeys((*config.objectives, *config.limits)))
+    for each in targets:
+        refuse_missing(wanted, each.profile)
+    measured = [name for name in wanted if named(name).known == "measurement" and name != LATENCY.name]
+    if measured and config.measure == "uncertain":
+        raise UsageError(f"{measured[0]} is never predicted, so it needs --measure all; with uncertain, leave it out")
 
 
 def _answers(target: Target, hw: str, config: StudyConfig, console: Console) -> bool:

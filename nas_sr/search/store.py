@@ -1,10 +1,9 @@
-"""A study on disk: its frozen config, Optuna's journal as the single source of truth, and one folder a trial."""
+"""A study on disk: its frozen config, Optuna's journal, and one folder a trial. What a trial is: see trial_store."""
 
 from __future__ import annotations
 
 import copy
 import json
-import math
 import os
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -17,24 +16,26 @@ from optuna.trial import FrozenTrial, TrialState
 from nas_sr.config import StudyConfig, read_yaml, write_yaml
 from nas_sr.errors import UsageError, unknown_name
 from nas_sr.families.base import Spec
+from nas_sr.families.counts import counts
 from nas_sr.families.registry import parse_spec
 from nas_sr.files import held_alone, replacing, writable_folder, write_json
-from nas_sr.latency import is_over, read_latency
+from nas_sr.latency import Impossible, is_over
 from nas_sr.measure.profile import HardwareProfile
+from nas_sr.objectives import LATENCY, Figures, all_named, columns, exceeded, maximised, named, point
 from nas_sr.pareto import pareto_front
 from nas_sr.records import Baseline, StudyRecord, TrialRecord
 from nas_sr.search.hypervolume import Growth
+from nas_sr.search.importances import importances
 from nas_sr.search.journal import open_journal
 from nas_sr.search.latency_epochs import current_epoch
 from nas_sr.search.outcome import Outcome
 from nas_sr.search.samplers import sampler
-from nas_sr.search.trial_record import Place, latency_file, told_outcome, trial_record
+from nas_sr.search.trial_store import Place, figures_file, latency_file, read_latency, told_outcome, trial_record
 
 CONFIG, JOURNAL, ENVIRONMENT, TRIALS = "study.yaml", "journal.log", "environment.json", "trials"
 TARGETS, BASELINES = "targets", "baselines"  # what was added after the search
 RETRIES = "retries"  # attribute of a trial: the number of a failed one whose network it tries again
 _NAME = "search"  # inside the journal, whatever the folder is called: it may be renamed
-_FEWEST_FOR_IMPORTANCES = 10  # distinct complete trials below which importances are noise
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -59,7 +60,10 @@ class StudyStore:
         study = optuna.create_study(
             storage=open_journal(folder / JOURNAL),
             study_name=_NAME,
-            directions=[StudyDirection.MAXIMIZE, *[StudyDirection.MINIMIZE] * len(config.hw)],
+            directions=[
+                StudyDirection.MAXIMIZE if column.objective.maximise else StudyDirection.MINIMIZE
+                for column in columns(all_named(config.objectives), len(config.hw))
+            ],
             sampler=sampler(config, 0),
             load_if_exists=True,  # begun, and killed before its config was written
         )
@@ -151,17 +155,21 @@ class StudyStore:
         }
 
     def _is_ruled_out(self, number: int, epochs: dict[str, str]) -> bool:
-        """Whether a latency that is there now rules a candidate out; one of an earlier epoch does until it is taken
+        """Whether what was measured rules a candidate out; a latency of an earlier epoch does until it is taken
         again."""
+        limits = {n: limit for n, limit in self.config.other_limits.items() if named(n).known == "measurement"}
         known = False
         for (name, epoch), limit_ms in zip(epochs.items(), self.config.limits_ms, strict=True):
             kept = read_latency(self.latency_path(number, name))
-            if kept is None or limit_ms is None:
+            if kept is None or (limit_ms is None and not limits):
                 continue
             known = True
-            if kept.kind == "impossible" or is_over(kept, limit_ms):
+            if isinstance(kept, Impossible) or (limit_ms is not None and is_over(kept, limit_ms)):
                 return True
             if kept.kind == "measured" and kept.epoch != epoch:
+                return True
+            spec = self.spec(self.study.get_trials(deepcopy=False)[number])
+            if exceeded(Figures(counts(spec), latency_ms=kept.latency_ms, latency=kept), limits):
                 return True
         return not known  # then what was told stands
 
@@ -201,6 +209,10 @@ class StudyStore:
         """Where a trial's latency on a target is."""
         return latency_file(self.trial_folder(trial), self.targets.index(target), target)
 
+    def figures_path(self, trial: int, target: str) -> Path:
+        """Where the figures of a trial's graph on a target are."""
+        return figures_file(self.trial_folder(trial), self.targets.index(target), target)
+
     def epoch(self, target: str) -> str:
         """The epoch of the latencies on a target that count; "" before the first."""
         found = current_epoch(self.folder, target)
@@ -214,6 +226,10 @@ class StudyStore:
         """The study on each of its targets, all as of one moment."""
         frozen = self._frozen_trials()
         return [self._record(target, frozen) for target in self.targets]
+
+    def report_records(self) -> list[StudyRecord]:
+        """The same, each with how much every parameter matters: only a report shows that."""
+        return [record.model_copy(update={"importances": importances(self.study, record)}) for record in self.records()]
 
     def record(self, target: str | None = None) -> StudyRecord:
         """The study as its report sees it, on one target (its first).
@@ -229,7 +245,8 @@ class StudyStore:
     def _trials(self, target: str, frozen: list[FrozenTrial]) -> list[TrialRecord]:
         index = self.targets.index(target)
         limits_ms = dict(enumerate(self.config.limits_ms))
-        place = Place(target, index, self.epoch(target), index < len(self.config.hw), limits_ms.get(index))
+        searched = index < len(self.config.hw)
+        place = Place(target, index, self.epoch(target), searched, limits_ms.get(index), self._limits(searched))
         return [
             trial_record(trial, self.spec(trial), self._source(trial), place)
             for trial in frozen
@@ -240,24 +257,32 @@ class StudyStore:
         """The folder of the trial whose network this one has, where it is a repeat."""
         return self.trial_folder(trial.user_attrs.get("repeats", trial.number))
 
+    def _limits(self, searched: bool) -> dict[str, float]:
+        """The limits of everything but the latency; on a target that was added later, of what is the same on all."""
+        return {n: limit for n, limit in self.config.other_limits.items() if searched or not named(n).per_target}
+
     def _record(self, name: str, frozen: list[FrozenTrial]) -> StudyRecord:
         names, profile = self.targets, self.profiles()[name]
-        limit_ms = dict(enumerate(self.config.limits_ms)).get(names.index(name))
+        index = names.index(name)
+        limit_ms = dict(enumerate(self.config.limits_ms)).get(index)
+        limits = self._limits(index < len(self.config.hw))
         trials = self._trials(name, frozen)
         environment = self.environment()
         for trial in trials:
             if trial.state == "complete" and trial.latency is None:
                 lost = self.latency_path(trial.number if trial.repeats is None else trial.repeats, name)
                 raise UsageError(f"{lost}: missing or broken; the study cannot say how this latency was measured")
+        objectives = all_named(self.config.objectives)
         complete = [trial for trial in trials if trial.state == "complete"]
-        points = [(float(trial.psnr_db or 0), float(trial.latency_ms or 0)) for trial in complete]
+        points = [point(trial, objectives) for trial in complete]
         epoch = current_epoch(self.folder, name)
         growth = Growth(
             frozen,
-            {trial.number: point for trial, point in zip(complete, points, strict=True)},
+            dict(zip([trial.number for trial in complete], points, strict=True)),
             environment.get("bicubic_psnr_db"),
-            limit_ms,
+            limits | ({} if limit_ms is None else {LATENCY.name: limit_ms}),
             epoch.reference_ms if epoch else None,
+            objectives,
         )
         return StudyRecord(
             name=self.folder.name,
@@ -267,15 +292,16 @@ class StudyStore:
             hw=self.hw(name),
             profile=profile,
             targets=names,
+            objectives=self.config.objectives,
             max_latency_ms=limit_ms,
+            limits=limits,
             config=self.config.model_dump(mode="json"),
             environment=environment,
             trials=tuple(trials),
-            front=tuple(complete[index].number for index in pareto_front(points)),
+            front=tuple(complete[index].number for index in pareto_front(points, maximised(objectives))),
             hypervolume_reference=growth.reference,
             hypervolume_history=growth.history,
             baselines=self._baselines(name),
-            importances=self._importances(complete),
         )
 
     def add_baseline(self, baseline: Baseline) -> None:
@@ -286,20 +312,6 @@ class StudyStore:
     def _baselines(self, target: str) -> tuple[Baseline, ...]:
         found = [Baseline.model_validate_json(path.read_bytes()) for path in (self.folder / BASELINES).glob("*.json")]
         return tuple(sorted((each for each in found if each.latency.target == target), key=lambda each: each.name))
-
-    def _importances(self, complete: list[TrialRecord]) -> dict[str, dict[str, float]]:
-        if len({trial.spec.digest for trial in complete}) < _FEWEST_FOR_IMPORTANCES:
-            return {}
-        evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
-        figures = {trial.number: trial for trial in complete}
-        return {
-            name: optuna.importance.get_param_importances(
-                self.study,
-                evaluator=evaluator,
-                target=lambda trial, name=name: getattr(figures.get(trial.number), name, math.nan),  # type: ignore[misc]
-            )
-            for name in ("psnr_db", "latency_ms")
-        }
 
 
 def _interrupted(failed: FrozenTrial) -> FrozenTrial:

@@ -18,11 +18,10 @@ from nas_sr.export.model_card import card
 from nas_sr.families.network import build
 from nas_sr.families.registry import read_spec
 from nas_sr.families.weights import load_network, save_weights
-from nas_sr.latency import write_latency
-from nas_sr.search.candidate import write_curve
 from nas_sr.search.outcome import Outcome
 from nas_sr.search.proposals import Proposals
 from nas_sr.search.store import StudyStore
+from nas_sr.search.trial_store import write_curve, write_latency
 from nas_sr.space import parse_space
 from nas_sr.yaml_file import load_yaml
 from tests.report.study_records import finalist, measurement, prediction, study, trial
@@ -54,7 +53,7 @@ def studies(tmp_path: Path) -> Path:
         for target, latency in zip(store.targets, latencies, strict=True):
             write_latency(store.latency_path(proposal.number, target), latency)
         save_weights(build(proposal.spec, proposal.number).state_dict(), proposal.spec, folder / "weights.safetensors")
-        write_curve(folder / "curve.csv", [])
+        write_curve(folder, [])
         figures = tuple(latency.latency_ms for latency in latencies)
         proposals.tell(proposal.number, Outcome("complete", psnr_db, figures))
     return tmp_path / "studies"

@@ -5,11 +5,10 @@ from pathlib import Path
 from nas_sr.config import StudyConfig
 from nas_sr.families.network import build
 from nas_sr.families.weights import save_weights
-from nas_sr.latency import write_latency
-from nas_sr.search.candidate import write_curve
 from nas_sr.search.outcome import Outcome
 from nas_sr.search.proposals import Proposals
 from nas_sr.search.store import StudyStore
+from nas_sr.search.trial_store import write_curve, write_latency
 from nas_sr.space import parse_space
 from tests.report.study_records import measurement
 
@@ -31,6 +30,6 @@ def made_study(folder: Path) -> StudyStore:
         trial = store.trial_folder(proposal.number)
         write_latency(store.latency_path(proposal.number, "cpu"), measurement(latency_ms))
         save_weights(build(proposal.spec, 0).state_dict(), proposal.spec, trial / "weights.safetensors")
-        write_curve(trial / "curve.csv", [])
+        write_curve(trial, [])
         proposals.tell(proposal.number, Outcome("complete", psnr_db, (latency_ms,)))
     return store

@@ -8,12 +8,15 @@ from types import SimpleNamespace
 import pytest
 
 from nas_sr.config import Phase, Training
+from nas_sr.families.counts import counts
 from nas_sr.families.imdeception.spec import ImdeceptionSpec
-from nas_sr.latency import Latency, write_latency
+from nas_sr.latency import Latency
+from nas_sr.objectives import Figures
 from nas_sr.predict.prediction import Prediction
 from nas_sr.search import candidate
 from nas_sr.search.candidate import Evaluation, evaluate_candidate
-from nas_sr.search.outcome import Outcome, Reached, write_outcome
+from nas_sr.search.outcome import Outcome, Reached
+from nas_sr.search.trial_store import write_latency, write_outcome
 from nas_sr.train.execution import Execution
 from tests.report.study_records import measurement, prediction
 
@@ -114,5 +117,6 @@ def test_only_what_is_surely_beaten_stays_predicted(tmp_path: Path, other: Laten
     write_outcome(folder, Outcome("complete", 26.0, (other.latency_ms,)))
     write_latency(folder / "latency.json", other)
     mine = _guess(20, low_ms=15, bound_ms=12, high_ms=30)
-    assert candidate._surely_beaten(25.9, mine, folder.parent, 0, "cpu") == beaten
-    assert not candidate._surely_beaten(26.1, mine, folder.parent, 0, "cpu")
+    for psnr_db, expected in ((25.9, beaten), (26.1, False)):
+        found = Figures(counts(SPEC), psnr_db, mine.latency_ms, mine)
+        assert candidate._surely_beaten(found, ("psnr_db", "latency_ms"), folder.parent, 0, "cpu") == expected

@@ -20,11 +20,12 @@ from nas_sr.families.imdeception.spec import ImdeceptionSpec
 from nas_sr.search import candidate
 from nas_sr.search.candidate import Evaluation, evaluate_candidate
 from nas_sr.search.failures import kind, of_environment
-from nas_sr.search.outcome import Outcome, read_outcome
+from nas_sr.search.outcome import Outcome
 from nas_sr.search.progress import SearchProgress
 from nas_sr.search.proposals import Proposals
 from nas_sr.search.search import search
 from nas_sr.search.store import StudyStore
+from nas_sr.search.trial_store import read_outcome
 from nas_sr.search.tune import JournalSearcher, Resources
 from nas_sr.space import parse_space
 from nas_sr.train.execution import Execution, check_usable

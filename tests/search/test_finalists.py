@@ -11,7 +11,7 @@ import pytest
 
 from nas_sr.config import StudyConfig
 from nas_sr.families.imdeception.spec import ImdeceptionSpec
-from nas_sr.latency import Impossible, Latency, read_latency, write_latency
+from nas_sr.latency import Impossible, Latency
 from nas_sr.measure.measurement import Measurement, Repeat
 from nas_sr.measure.measurement_error import MeasurementFailed
 from nas_sr.measure.profile import HardwareProfile, profile
@@ -19,6 +19,7 @@ from nas_sr.search.finalists import finalise
 from nas_sr.search.outcome import Outcome
 from nas_sr.search.proposals import Proposals
 from nas_sr.search.store import StudyStore
+from nas_sr.search.trial_store import read_latency, write_latency
 from nas_sr.space import parse_space
 from tests.report.study_records import measurement, prediction
 

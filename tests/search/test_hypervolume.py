@@ -30,7 +30,7 @@ def _trials(minutes: list[int]) -> list[FrozenTrial]:
 def test_history_is_in_the_order_of_telling() -> None:
     """Trial 0 begins first and takes longest."""
     points = {0: (27.0, 10.0), 1: (26.0, 10.0), 2: (26.5, 10.0)}
-    growth = Growth(_trials([30, 10, 20]), points, 25.0, 20.0, None)
+    growth = Growth(_trials([30, 10, 20]), points, 25.0, {"latency_ms": 20.0}, None)
     assert growth.history == ((1, 10.0), (2, 15.0), (0, 20.0))
 
 
@@ -50,12 +50,13 @@ def test_reference_and_history_so_far_stay_as_a_study_grows(
 ) -> None:
     trials = _trials(data.draw(st.permutations(range(len(points)))))
     in_order = sorted(trials, key=lambda trial: trial.datetime_complete or BEGAN)
+    limits = {} if limit_ms is None else {"latency_ms": limit_ms}
     seen: tuple[tuple[int, float], ...] = ()
     references = set()
     for count in range(1, len(points) + 1):
         known = sorted(in_order[:count], key=lambda trial: trial.number)
         growth = Growth(
-            known, {trial.number: points[trial.number] for trial in known}, bicubic_db, limit_ms, reference_ms
+            known, {trial.number: points[trial.number] for trial in known}, bicubic_db, limits, reference_ms
         )
         references.add(growth.reference)
         assert growth.history[: len(seen)] == seen
@@ -66,7 +67,7 @@ def test_reference_and_history_so_far_stay_as_a_study_grows(
 
 def test_latency_of_the_reference_point() -> None:
     trials, points = _trials([1, 2]), {0: (26.0, 30.0), 1: (27.0, 50.0)}
-    assert Growth(trials, points, 25.0, 40.0, 12.0).reference == (25.0, 40.0)
-    assert Growth(trials, points, 25.0, None, 12.0).reference == (25.0, 48.0)
-    assert Growth(trials, points, 25.0, None, None).reference == (25.0, 60.0)
-    assert Growth([], {}, None, None, None).reference == (0.0, 0.0)
+    assert Growth(trials, points, 25.0, {"latency_ms": 40.0}, 12.0).reference == (25.0, 40.0)
+    assert Growth(trials, points, 25.0, {}, 12.0).reference == (25.0, 48.0)
+    assert Growth(trials, points, 25.0, {}, None).reference == (25.0, 60.0)
+    assert Growth([], {}, None, {}, None).reference == (0.0, 0.0)

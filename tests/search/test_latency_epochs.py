@@ -12,7 +12,6 @@ import yaml
 from nas_sr.config import StudyConfig
 from nas_sr.errors import UsageError
 from nas_sr.families.imdeception.spec import ImdeceptionSpec
-from nas_sr.latency import write_latency
 from nas_sr.measure import latency_cache
 from nas_sr.measure.profile import profile
 from nas_sr.search.finalists import finalise
@@ -21,6 +20,7 @@ from nas_sr.search.outcome import Outcome
 from nas_sr.search.proposals import Proposals
 from nas_sr.search.store import StudyStore
 from nas_sr.search.targets import keep_epoch, target
+from nas_sr.search.trial_store import write_latency
 from nas_sr.space import parse_space
 from tests.search.quick import SPACE, quick_cpu
 

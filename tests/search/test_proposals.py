@@ -8,9 +8,10 @@ from nas_sr.config import StudyConfig
 from nas_sr.errors import UsageError
 from nas_sr.families.imdeception import FAMILY as IMDECEPTION
 from nas_sr.files import write_json
-from nas_sr.search.outcome import Outcome, write_outcome
+from nas_sr.search.outcome import Outcome
 from nas_sr.search.proposals import Proposals
 from nas_sr.search.store import StudyStore
+from nas_sr.search.trial_store import write_outcome
 from nas_sr.space import Space, parse_space, read_space
 from tests.report.study_records import measurement
 

@@ -9,12 +9,12 @@ import yaml
 
 from nas_sr.config import StudyConfig
 from nas_sr.families.imdeception.spec import ImdeceptionSpec
-from nas_sr.latency import write_latency
 from nas_sr.measure.profile import profile
 from nas_sr.search.journal import WholeLines
 from nas_sr.search.outcome import Outcome
 from nas_sr.search.proposals import Proposals
 from nas_sr.search.store import StudyStore
+from nas_sr.search.trial_store import write_latency
 from nas_sr.space import parse_space
 from tests.report.study_records import measurement, prediction
 

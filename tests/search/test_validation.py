@@ -17,7 +17,6 @@ from nas_sr.evaluate.validation import bounded, everything, validation_psnr_rgb
 from nas_sr.families.imdeception.spec import ImdeceptionSpec
 from nas_sr.families.network import build
 from nas_sr.families.weights import load_network, save_weights
-from nas_sr.latency import write_latency
 from nas_sr.measure.device_lock import measuring
 from nas_sr.report.table import trials_frame
 from nas_sr.report.write import write_report
@@ -27,6 +26,7 @@ from nas_sr.search.full_validation import validate_front
 from nas_sr.search.outcome import Outcome
 from nas_sr.search.proposals import Proposals
 from nas_sr.search.store import StudyStore
+from nas_sr.search.trial_store import write_latency
 from nas_sr.space import parse_space
 from nas_sr.stages import read_stages
 from nas_sr.train.execution import Execution

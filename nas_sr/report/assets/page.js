@@ -107,6 +107,14 @@
     showSelection();
   }
 
+  // Shows the main chart of every target against another objective.
+  function against(axis) {
+    for (const part of document.querySelectorAll("[data-axis]")) part.hidden = part.dataset.axis !== axis;
+    for (const choice of document.querySelectorAll("select.axis")) choice.value = axis;
+    draw();
+    ring();
+  }
+
   function addressed() {
     const name = new URLSearchParams(location.hash.slice(1)).get("target");
     return rowsOf.has(name) ? name : first;
@@ -179,6 +187,7 @@
     if (chosen && !getSelection().toString()) select(Number(chosen.dataset.trial), !chosen.closest(".trials"));
   });
   document.addEventListener("change", (event) => {
+    if (event.target.className === "axis") return against(event.target.value);
     if (event.target.name !== "target") return;
     show(event.target.value);
     location.replace(`#${new URLSearchParams({ target })}`);  // remembered without a step in the history

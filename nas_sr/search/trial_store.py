@@ -1,0 +1,264 @@
+"""The one place where a trial is written and read: its entry in the journal, the files in its folder, and which wins.
+
+The journal says which trials there are, their networks, and what the sampler was told. The folder holds what is large
+or is taken again: latencies, figures of the deployed graph, curve, weights, the validation on all images.
+
+- Parameters, network, PSNR: the journal. A sampler's values never change, or a continued search would learn otherwise.
+- Latency and what is measured with it: the file, because finalists, unstable and outdated ones are measured after the
+  journal was told. The journal's figure shows only where nothing else does: a complete trial whose file is lost is an
+  error of the study.
+- State: the journal, as long as it agrees with the latency that is there now and with the limits (see `_state_now`).
+- `result.json` only decides what becomes of a trial that the journal says is running: the search was killed between
+  the two. A folder that the journal does not know is nothing.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC
+from pathlib import Path
+from typing import Annotated
+
+import optuna
+from optuna.trial import FrozenTrial, Trial, TrialState
+from pydantic import Field, TypeAdapter, ValidationError
+
+from nas_sr.config import StudyConfig
+from nas_sr.families.base import Spec
+from nas_sr.families.counts import counts
+from nas_sr.families.presets import preset_name
+from nas_sr.files import replacing, write_json
+from nas_sr.latency import Impossible, Latency, caveat, is_over, over_limit, told
+from nas_sr.measure.measurement import Measurement
+from nas_sr.objectives import Figures, exceeded, named
+from nas_sr.predict.prediction import Prediction
+from nas_sr.records import CurvePoint, FullValidation, State, TrialRecord
+from nas_sr.search.outcome import Outcome
+
+FULL_VALIDATION = "full_validation.json"
+_OUTCOME, _CURVE = "result.json", "curve.csv"
+_LATENCY: TypeAdapter[Latency | Impossible] = TypeAdapter(
+    Annotated[Measurement | Prediction | Impossible, Field(discriminator="kind")]
+)
+_FIGURES = TypeAdapter(dict[str, float])
+
+
+@dataclass(frozen=True)
+class Place:
+    """A target among those of a study."""
+
+    target: str
+    index: int
+    epoch: str  # of the latencies on it that count
+    searched: bool  # by the search itself; else it was added later
+    limit_ms: float | None
+    limits: Mapping[str, float] = field(default_factory=dict)  # of everything else that is limited there
+
+
+def tell(study: optuna.Study, trial: Trial, outcome: Outcome, config: StudyConfig) -> None:
+    """Writes what became of a trial into the journal."""
+    for name, limit_ms, latency_ms in zip(config.hw, config.limits_ms, outcome.latencies_ms, strict=False):
+        if limit_ms is not None:
+            trial.set_constraint(f"latency_ms on {name}", latency_ms - limit_ms)
+    for name, excess in outcome.excesses.items():
+        trial.set_constraint(name, excess)
+    if outcome.excesses:
+        trial.set_user_attr("excesses", dict(outcome.excesses))
+    if outcome.reason:
+        trial.set_user_attr("reason", outcome.reason)
+    if outcome.state == "complete":
+        if outcome.values:
+            trial.set_user_attr("latencies_ms", outcome.latencies_ms)
+        study.tell(trial, outcome.told)
+        return
+    trial.set_user_attr("state", outcome.state)
+    trial.set_user_attr("latencies_ms", outcome.latencies_ms)
+    study.tell(trial, state=TrialState.PRUNED if outcome.state == "infeasible" else TrialState.FAIL)
+
+
+def trial_record(trial: FrozenTrial, spec: Spec, folder: Path, place: Place) -> TrialRecord:
+    """A trial with its latency on one target.
+
+    Args:
+        trial: as the journal has it.
+        spec: its network.
+        folder: of the trial that evaluated this network.
+        place: the target.
+    """
+    kept = read_latency(latency_file(folder, place.index, place.target))
+    latency = None if isinstance(kept, Impossible) else kept
+    outcome = told_outcome(trial)
+    told_ms = outcome.latencies_ms[place.index : place.index + 1] if outcome else ()
+    now = Figures(
+        counts(spec),
+        trial.values[0] if trial.state == TrialState.COMPLETE else None,
+        latency.latency_ms if latency else next(iter(told_ms), None),
+        latency,
+        read_figures(figures_file(folder, place.index, place.target)),
+    )
+    state, reason = _state_now(trial, kept, place, told_ms, exceeded(now, place.limits, place.target))
+    return TrialRecord(
+        number=trial.number,
+        state=state,
+        params=dict(trial.params),
+        spec=spec,
+        counts=now.counts,
+        preset=preset_name(spec),
+        psnr_db=now.psnr_db,
+        full_validation=read_full_validation(folder),
+        latency_ms=now.latency_ms,
+        latency=latency,
+        figures=now.figures,
+        curve=read_curve(folder),
+        reason=reason,
+        started=trial.datetime_start.astimezone(UTC).isoformat() if trial.datetime_start else None,
+        seconds=trial.duration.total_seconds() if trial.duration else None,
+        repeats=trial.user_attrs.get("repeats"),
+    )
+
+
+def _state_now(
+    trial: FrozenTrial, kept: Latency | Impossible | None, place: Place, told_ms: tuple[float, ...], over: str
+) -> tuple[State, str]:
+    """State and reason. The journal has those of the latency that was known then; it may have been taken since.
+
+    `over` says which limits but the latency's the trial exceeds by what is known now.
+    """
+    state, reason = _state(trial), str(trial.user_attrs.get("reason", ""))
+    if isinstance(kept, Impossible):
+        return "failed", f"latency: {kept.reason}"
+    if over and state in ("complete", "infeasible"):
+        return "infeasible", reason if state == "infeasible" else over
+    if kept is None:
+        waits = not place.searched and state in ("complete", "infeasible")
+        return ("interrupted", f"no latency on {place.target} yet") if waits else (state, reason)
+    if state not in ("complete", "infeasible"):
+        return state, reason
+    if kept.kind == "measured" and kept.epoch != place.epoch:
+        return "interrupted", f"its latency on {place.target} is of an earlier epoch; the same command takes it again"
+    limit_ms = place.limit_ms
+    if state == "complete":
+        if limit_ms is None or not is_over(kept, limit_ms):
+            return state, caveat(kept)
+        since = f"it was trained when {told_ms[0]:.2f} ms were known" if told_ms else "it was trained before"
+        return "infeasible", f"{over_limit(kept, limit_ms)}; {since}"
+    by_measurement = limit_ms is not None or any(named(name).known == "measurement" for name in place.limits)
+    if told_ms and by_measurement and not (limit_ms is not None and is_over(kept, limit_ms)):
+        return "interrupted", f"{reason}; taken again it is {told(kept)}, so it is evaluated as another trial"
+    if told_ms and told_ms[0] != kept.latency_ms:
+        return state, f"{reason}; taken again it is {told(kept)}"
+    return state, reason
+
+
+def latency_file(trial_folder: Path, index: int, target: str) -> Path:
+    """Where a trial's latency on a target is; `index` is the target's place among the study's."""
+    return trial_folder / ("latency.json" if index == 0 else f"latency-{target}.json")
+
+
+def figures_file(trial_folder: Path, index: int, target: str) -> Path:
+    """Where the figures of a trial's deployed graph are, likewise."""
+    return trial_folder / ("figures.json" if index == 0 else f"figures-{target}.json")
+
+
+def write_latency(path: Path, latency: Latency | Impossible) -> None:
+    """Keeps a latency; what was there is replaced whole."""
+    write_json(path, latency.model_dump(mode="json"))
+
+
+def read_latency(path: Path) -> Latency | Impossible | None:
+    """The latency in a file; None where there is none or the file is broken."""
+    try:
+        return _LATENCY.validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def write_figures(path: Path, figures: Mapping[str, float]) -> None:
+    """Keeps what follows from a deployed graph, by objective."""
+    write_json(path, dict(figures))
+
+
+def read_figures(path: Path) -> dict[str, float]:
+    """The figures in a file; none where there is none or the file is broken."""
+    try:
+        return _FIGURES.validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return {}
+
+
+def write_outcome(folder: Path, outcome: Outcome) -> None:
+    """Keeps the outcome on disk, so that a search killed before telling the study does not lose it."""
+    write_json(folder / _OUTCOME, outcome._asdict())
+
+
+def read_outcome(folder: Path) -> Outcome | None:
+    """The outcome on disk, if the candidate got that far."""
+    try:
+        value = json.loads((folder / _OUTCOME).read_text())
+        tuples = {name: tuple(value[name]) for name in ("latencies_ms", "values") if name in value}
+        return Outcome(**{**value, **tuples})
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def write_curve(folder: Path, curve: Sequence[CurvePoint]) -> None:
+    """Writes the validations so far; the file is small, and a reader never sees half a line."""
+    with replacing(folder / _CURVE) as temporary, temporary.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(CurvePoint._fields)
+        writer.writerows(curve)
+
+
+def told_outcome(trial: FrozenTrial) -> Outcome | None:
+    """What the journal says became of a trial; None where nothing has yet, or nothing can be said."""
+    state, attributes = _state(trial), trial.user_attrs
+    reason, excesses = attributes.get("reason", ""), attributes.get("excesses", {})
+    if state == "complete":
+        values = tuple(trial.values)
+        if "latencies_ms" in attributes:
+            return Outcome(state, values[0], tuple(attributes["latencies_ms"]), reason, values, excesses)
+        return Outcome(state, values[0], values[1:], reason, (), excesses)
+    if state in ("infeasible", "failed"):
+        return Outcome(state, None, tuple(attributes.get("latencies_ms", ())), reason, (), excesses)
+    return None
+
+
+def _state(trial: FrozenTrial) -> State:
+    if trial.state == TrialState.COMPLETE:
+        return "complete"
+    if trial.state == TrialState.PRUNED:
+        return "infeasible" if trial.user_attrs.get("state") == "infeasible" else "pruned"
+    if trial.state == TrialState.FAIL:
+        return "interrupted" if trial.user_attrs.get("state") == "interrupted" else "failed"
+    return "running"
+
+
+def write_full_validation(folder: Path, found: FullValidation) -> None:
+    """Keeps a trial's figure on all validation images."""
+    write_json(folder / FULL_VALIDATION, found.model_dump(mode="json"))
+
+
+def read_full_validation(folder: Path) -> FullValidation | None:
+    """A trial's figure on all validation images, if it has one."""
+    try:
+        return FullValidation.model_validate_json((folder / FULL_VALIDATION).read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def read_curve(folder: Path) -> tuple[CurvePoint, ...]:
+    """A trial's validations in order; an unfinished last line is left out."""
+    points = []
+    try:
+        with (folder / _CURVE).open(newline="") as file:
+            for row in csv.DictReader(file):
+                points.append(
+                    CurvePoint(int(row["step"]), float(row["loss"]), float(row["psnr_db"]), float(row["seconds"]))
+                )
+    except (OSError, ValueError, TypeError, KeyError):
+        pass
+    return tuple(point for point in points if math.isfinite(point.psnr_db))
