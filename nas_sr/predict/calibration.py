@@ -10,11 +10,12 @@ from nas_sr import shipped
 from nas_sr.cache import cache_folder
 from nas_sr.config import parse
 from nas_sr.device_program.conditions import machine
+from nas_sr.device_program.settings import Precision
 from nas_sr.errors import UsageError
 from nas_sr.files import write_json
 from nas_sr.measure.device_facts import Facts
 from nas_sr.predict.calibration_record import Calibration, digest, latencies
-from nas_sr.predict.roofline import Precision, Roofline
+from nas_sr.predict.roofline import Roofline
 
 if TYPE_CHECKING:
     from nas_sr.predict.predictor import Predictor

@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import Field, model_validator
 
 from nas_sr.config import Config, Positive, Share
+from nas_sr.device_program.settings import Precision
 from nas_sr.families.imdeception.spec import ArchSpec
 from nas_sr.measure.device_facts import Facts
-from nas_sr.predict.roofline import Precision
 
 FEWEST_POINTS = 5
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from nas_sr.config import Config
+from nas_sr.device_program.settings import Precision
 from nas_sr.families.imdeception.spec import ArchSpec
 from nas_sr.measure.device_facts import Facts
 from nas_sr.measure.measurement import Measurement
-from nas_sr.predict.roofline import Precision, Roofline
+from nas_sr.predict.roofline import Roofline
 
 
 class Target(Config):
