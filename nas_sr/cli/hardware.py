@@ -277,7 +277,7 @@ def hw_list(as_json: bool = JSON) -> None:
         print_json({"hw": found})
         return
     for entry in found:
-        print(f"{entry['name']:<16} {entry['title']}")
+        print(f"{entry['name']:<18} {entry['title']}")
 
 
 @hw_app.command("show")
