@@ -277,7 +277,7 @@ def hw_list(as_json: bool = JSON) -> None:
         print_json({"hw": found})
         return
     for entry in found:
-        print(f"{entry['name']:<16} {entry['title']}")
+        print(f"{entry['name']:<18} {entry['title']}")
 
 
 @hw_app.command("show")
@@ -327,12 +327,15 @@ def _plain(found: dict[str, Any]) -> list[tuple[str, Any]]:
     from nas_sr.config import flat
 
     backends, used = found["backends"], found["backend"]
-    others = {name: "there" if "versions" in backends[name] else "not there" for name in backends if name != used}
+    others: dict[str, list[str]] = {}
+    for name in backends:
+        if name != used:
+            others.setdefault("there" if "versions" in backends[name] else "not there", []).append(name)
     said = ("where", "backend", "backends", "differs", "unix_time_s")  # in another way
     shown = {
         "backend": used or "none can be used",
         "versions": backends[used]["versions"] if used else None,
-        "other backends": ", ".join(f"{name} ({state})" for name, state in others.items()),
+        "other backends": "; ".join(f"{state}: {', '.join(names)}" for state, names in others.items()),
         **{name: value for name, value in found.items() if name not in said},
     }
     return [(name, value) for name, value in flat(shown).items() if value is not None]
