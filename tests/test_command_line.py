@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nas_sr.cli.fronts import print_next
 from nas_sr.cli.main import run
-from nas_sr.cli.names import study_trial
-from nas_sr.cli.studies import _print_next
 from nas_sr.command_line import command, reports_option, studies_option
+from nas_sr.names import study_trial
 from nas_sr.report.front_info import unmeasured
 from nas_sr.search.store import StudyStore, study_folder
 from tests.report.study_records import prediction, study, trial
@@ -80,7 +80,7 @@ def test_next_commands_of_a_study_of_any_name(
     assert run(shell(unescape(found[1]))) == 0
     assert f"{Path('bundles', name)}-0: trial 0" in capsys.readouterr().out
 
-    _print_next(StudyStore.read(folder).record())
+    print_next(StudyStore.read(folder).record())
     line = capsys.readouterr().out.removeprefix("next:").strip()
     assert run([*shell(line)[:1], "--out", f"-out {name}", *shell(line)[1:]]) == 0
     said = capsys.readouterr().out.splitlines()

@@ -1,4 +1,4 @@
-"""The command line: one verb a function, which parses, calls and prints."""
+"""The command line: one verb a file, which parses, calls and prints."""
 
 from nas_sr.cli.main import main
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nas_sr.cli.names import arch
-from nas_sr.cli.output import error_console, print_json
+from nas_sr.cli.output import print_json
+from nas_sr.console import error_console
+from nas_sr.names import arch
 
 if TYPE_CHECKING:
     from nas_sr.image_format import Layout

@@ -1,4 +1,4 @@
-"""Verbs about images: data prepare, data check."""
+"""`nas-sr data`: image sets, packed and checked."""
 
 from __future__ import annotations
 
@@ -8,23 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from nas_sr.cli.output import JSON, counted, error_console, print_json
+from nas_sr.cli.output import JSON, print_json
 from nas_sr.command_line import command
+from nas_sr.console import counted, error_console
 
 if TYPE_CHECKING:
     from nas_sr.data.packing import Packed
 
 _USUAL_SCALE = 4  # of the space that a search takes by itself
 
-data_app = typer.Typer(help="Image sets.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Image sets.", no_args_is_help=True, rich_markup_mode=None)
 
 
-def register(app: typer.Typer) -> None:
-    """Adds these verbs."""
-    app.add_typer(data_app, name="data")
-
-
-@data_app.command("prepare")
+@app.command("prepare")
 def prepare(
     sources: list[Path] = typer.Argument(..., metavar="SRC...", help="Folders of images: DIV2K, Flickr2K, your own."),
     out: Path = typer.Option(..., "--out", metavar="PACK", help="Folder to write; `--data PACK` then takes it."),
@@ -89,8 +85,8 @@ def prepare(
             {
                 "pack": str(out),
                 "scale": scale,
-                "train": _said(made.train),
-                "val": _said(made.val) if made.val else None,
+                "train": _summary(made.train),
+                "val": _summary(made.val) if made.val else None,
                 "notes": made.notes,
                 "wall_s": time.monotonic() - start,
             }
@@ -111,7 +107,7 @@ def prepare(
     print(f"next: {command('search', options={'--data': out, **options})}")
 
 
-@data_app.command("check")
+@app.command("check")
 def check(
     paths: list[Path] = typer.Argument(..., metavar="DIR...|PACK", help="Folders of images, or one pack."),
     scale: int = typer.Option(4, "--scale", min=2, max=4, help="That of the LR folders; a pack knows its own."),
@@ -153,7 +149,7 @@ def check(
         raise typer.Exit(1)
 
 
-def _said(packed: Packed) -> dict[str, Any]:
+def _summary(packed: Packed) -> dict[str, Any]:
     pack = packed.pack
     return {
         "folder": str(pack.folder),

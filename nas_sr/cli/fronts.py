@@ -62,6 +62,14 @@ def print_front(study: StudyRecord) -> None:
         )
 
 
+def print_next(study: StudyRecord) -> None:
+    """The command that exports the front's knee."""
+    from nas_sr.report.info import export_command
+
+    if study.front:
+        print(f"next:   {export_command(study, None)}")
+
+
 def _kind(trial: TrialRecord) -> str:
     latency = trial.latency
     if latency is None:

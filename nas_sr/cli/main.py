@@ -10,7 +10,17 @@ import typer
 from typer.exceptions import TyperException
 
 import nas_sr
-from nas_sr.cli import architectures, data, hardware, images, networks, studies
+from nas_sr.cli import data, hw, space
+from nas_sr.cli.describe import describe
+from nas_sr.cli.doctor import doctor
+from nas_sr.cli.evaluate import evaluate
+from nas_sr.cli.export import export
+from nas_sr.cli.measure import measure
+from nas_sr.cli.report import report
+from nas_sr.cli.retarget import retarget
+from nas_sr.cli.search import search
+from nas_sr.cli.train import train
+from nas_sr.cli.upscale import upscale
 from nas_sr.device_program.cores import cpu_quota, physical_cores
 from nas_sr.errors import UsageError, WorkError
 
@@ -47,8 +57,10 @@ def _common(
     """
 
 
-for module in (studies, networks, images, data, hardware, architectures):
-    module.register(app)
+for verb in (search, retarget, report, export, train, evaluate, upscale, measure, describe, doctor):
+    app.command(verb.__name__)(verb)
+for group, module in {"data": data, "hw": hw, "space": space}.items():
+    app.add_typer(module.app, name=group)
 
 
 def main() -> None:

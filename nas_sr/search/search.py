@@ -51,6 +51,11 @@ class SearchResult(NamedTuple):
     space_exhausted: bool
     wall_s: float
 
+    @property
+    def study(self) -> StudyRecord:
+        """The study on its first target."""
+        return self.studies[0]
+
 
 def search(
     folder: Path,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nas_sr.cli.output import Pace, error_console
+from nas_sr.console import Pace, error_console
 
 
 def test_brackets_in_what_is_told_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
@@ -16,7 +16,7 @@ def test_brackets_in_what_is_told_are_shown_as_they_are(capsys: pytest.CaptureFi
 
 def test_pace_of_a_continued_job_counts_what_it_did_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [100.0]
-    monkeypatch.setattr("nas_sr.cli.output.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("nas_sr.console.time.monotonic", lambda: clock[0])
     pace = Pace(1_000_000)
     clock[0] += 10
     assert pace.words(1_000_020, 1_000_220) == "2.0/s  0:01:40 left"

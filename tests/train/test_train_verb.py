@@ -14,7 +14,6 @@ import pytest
 import torch
 import yaml
 
-from nas_sr.cli import networks
 from nas_sr.cli.main import run
 from nas_sr.config import FullTraining, Phase, Training, write_yaml
 from nas_sr.errors import UsageError
@@ -23,7 +22,7 @@ from nas_sr.families.imdeception.spec import ImdeceptionSpec
 from nas_sr.families.network import build
 from nas_sr.families.weights import load_network, save_weights
 from nas_sr.files import held_alone, write_json
-from nas_sr.train import session
+from nas_sr.train import console_view, session
 from nas_sr.train.recipes import CHOICES
 from nas_sr.yaml_file import load_yaml
 from tests.train.quick import SPEC
@@ -229,5 +228,5 @@ def test_one_training_at_a_time(bundle: Path, train: Callable[..., tuple[int, st
 def test_without_a_terminal_a_line_now_and_then_says_how_long_it_takes(
     train: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(networks, "_PLAIN_LINE_EVERY_S", 0)
+    monkeypatch.setattr(console_view, "_PLAIN_LINE_EVERY_S", 0)
     assert re.search(r"step 3/6 best \d\d\.\d{3} dB [\d.]+/s 0:00:\d\d left", train()[2])

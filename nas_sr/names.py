@@ -6,26 +6,14 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
-from nas_sr.command_line import DEFAULT_STUDIES, STUDIES_VARIABLE
-
 if TYPE_CHECKING:
+    from nas_sr.evaluate.upscalers import Upscaler
     from nas_sr.families.base import Spec
     from nas_sr.image_format import Layout
     from nas_sr.records import StudyRecord, TrialRecord
 
-ARCH_HELP = "A preset's name, a spec file, a bundle, or STUDY:TRIAL."
 _TRIAL = re.compile(r"(.+):([0-9]{1,9})", re.DOTALL)  # the study's name may have colons of its own
 _LONGEST_NAME = 200  # bytes; what is written beside a folder has a longer name
-STUDIES = typer.Option(DEFAULT_STUDIES, "--studies", envvar=STUDIES_VARIABLE, help="Folder that holds the studies.")
-
-LAYOUT = typer.Option(
-    None, "--layout", help="Of an ONNX file's image, where the file leaves it open: nchw, or nhwc for channels last."
-)
-RANGE = typer.Option(
-    None, "--range", metavar="WHITE", help="Value of white in an ONNX file's image: 1 or 255.  [default: 1]"
-)
 
 
 def layout_named(text: str | None) -> Layout | None:
@@ -115,3 +103,34 @@ def model_path(text: str, root: Path) -> Path:
             " bicubic"
         )
     return path
+
+
+def upscaler(
+    model: str,
+    scale: int,
+    runtime: str,
+    device: str | None,
+    tile: int,
+    layout: Layout | None,
+    value_range: int | None,
+    root: Path,
+) -> Upscaler:
+    """What MODEL enlarges images with; on a GPU where there is one and `device` is None.
+
+    Raises:
+        UsageError: no such model, runtime or form of it.
+    """
+    from nas_sr.errors import unknown_name
+    from nas_sr.evaluate.models import RUNTIMES, model_upscaler
+
+    if runtime not in RUNTIMES:
+        raise unknown_name("runtime", runtime, RUNTIMES)
+    if model == "bicubic":
+        from nas_sr.evaluate.evaluate import bicubic
+
+        return bicubic(scale)
+    if device is None:
+        import torch
+
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return model_upscaler(model_path(model, root), runtime, device, tile, layout, value_range)

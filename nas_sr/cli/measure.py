@@ -1,4 +1,4 @@
-"""Verbs about targets and what runs on them: measure, hw."""
+"""`nas-sr measure`: the latency of one network."""
 
 from __future__ import annotations
 
@@ -8,26 +8,16 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from nas_sr.cli.all_runtimes import measure_by_all
-from nas_sr.cli.names import ARCH_HELP, LAYOUT, RANGE, STUDIES, absolute, arch, layout_named, white_named
-from nas_sr.cli.output import JSON, error_console, print_json
+from nas_sr.cli.options import ARCH_HELP, LAYOUT, RANGE, STUDIES
+from nas_sr.cli.output import JSON, print_json
 from nas_sr.command_line import command, studies_option
+from nas_sr.console import error_console
 
 if TYPE_CHECKING:
-    from nas_sr.callbacks import Tell
-    from nas_sr.families.base import Spec
     from nas_sr.image_format import Layout
-    from nas_sr.latency import Latency
     from nas_sr.measure.measurement import Measurement
     from nas_sr.measure.profile import HardwareProfile
     from nas_sr.records import Baseline
-
-hw_app = typer.Typer(help="Targets whose latency counts.", no_args_is_help=True, rich_markup_mode=None)
-
-
-def register(app: typer.Typer) -> None:
-    """Adds these verbs."""
-    app.command("measure")(measure)
-    app.add_typer(hw_app, name="hw")
 
 
 def measure(
@@ -72,10 +62,11 @@ def measure(
     """
     from rich.markup import escape
 
+    from nas_sr import api
     from nas_sr.errors import UsageError, WorkError
-    from nas_sr.measure.latency_cache import cached_or_measured_file
     from nas_sr.measure.measurement_error import MeasurementFailed
     from nas_sr.measure.profile import profile
+    from nas_sr.names import layout_named, white_named
 
     if again:
         if study is None or network is not None or as_name is not None:
@@ -111,12 +102,10 @@ def measure(
             if as_name is not None and study is not None:
                 baseline = _compared(network, target, as_name, study, studies, as_stored, white, as_json)
                 found, beside = baseline.latency, baseline.model_dump(exclude={"latency"})
-            elif is_file:
-                found = cached_or_measured_file(
-                    Path(network), target, layout=as_stored, final=final, per_layer=layers, progress=progress
-                )
             else:
-                found = _of_spec(arch(network, studies), hw or "cpu", final, layers, progress)
+                found = api.measure(
+                    network, hw or "cpu", final=final, layers=layers, layout=layout, studies=studies, progress=progress
+                )
     except MeasurementFailed as error:
         raise WorkError(f"{network} on {target.name}: {error}") from None
     if as_json:
@@ -147,24 +136,6 @@ def _retaken(study: str, hw: str | None, studies: Path, as_json: bool) -> None:
         print_json({"study": found.name, "target": found.target, "front": front_rows(found)})
         return
     print_front(found)
-
-
-def _of_spec(spec: Spec, hw: str, final: bool, layers: bool, progress: Tell) -> Latency:
-    """Measured; predicted where the device is silent and a calibration is known."""
-    from nas_sr.measure.latency_cache import cached_or_measured, usual_reference_ms
-    from nas_sr.measure.measurement_error import MeasurementFailed
-    from nas_sr.measure.profile import profile
-    from nas_sr.predict.calibration import predictor
-
-    target = profile(hw)
-    try:
-        found = cached_or_measured(spec, target, final=final, per_layer=layers, progress=progress)
-        return found.relative_to(usual_reference_ms(target))
-    except MeasurementFailed as failure:
-        known = predictor(target, hw) if failure.kind == "device" else None
-        if known is None:
-            raise
-        return known.predict(spec, f"not measured: {failure.text}")
 
 
 def _first_target(study: str | None, studies: Path) -> str:
@@ -208,6 +179,7 @@ def _build_only(
     from nas_sr.measure.ahead_of_time import build_ahead
     from nas_sr.measure.onnx_export import export_untrained
     from nas_sr.measure.profile import profile
+    from nas_sr.names import arch
     from nas_sr.onnx_file import read_onnx
     from nas_sr.onnx_input import image_input
 
@@ -262,134 +234,3 @@ def _print_measurement(found: Measurement) -> None:
     for layer in found.extra.get("per_layer_ms", ()):
         print(f"  {layer['ms']:9.4f} ms  {layer['name']}")
     print(f"  {'stable' if found.stable else 'UNSTABLE'}{': ' if found.labels else ''}{'; '.join(found.labels)}")
-
-
-@hw_app.command("list")
-def hw_list(as_json: bool = JSON) -> None:
-    """Names of the shipped hardware profiles."""
-    from nas_sr import shipped
-    from nas_sr.measure.profile import profile
-
-    found: list[dict[str, Any]] = [
-        {"name": name, "title": profile(name).title} for name in shipped.names("hw_profiles")
-    ]
-    if as_json:
-        print_json({"hw": found})
-        return
-    for entry in found:
-        print(f"{entry['name']:<18} {entry['title']}")
-
-
-@hw_app.command("show")
-def hw_show(hw: str = typer.Argument("cpu", help="A profile's name or file."), as_json: bool = JSON) -> None:
-    """A hardware profile, with its measurement protocol."""
-    import yaml
-
-    from nas_sr.measure.profile import profile
-
-    values = profile(absolute(hw) or hw).model_dump(mode="json")
-    if as_json:
-        print_json(values)
-        return
-    print(yaml.safe_dump(values, sort_keys=False), end="")
-
-
-@hw_app.command("probe", hidden=True)
-@hw_app.command("inspect")
-def hw_inspect(hw: str = typer.Argument("cpu", help="A profile's name or file."), as_json: bool = JSON) -> None:
-    """What is really there: versions, clocks, temperature, memory, and what differs from the profile.
-
-    \b
-        nas-sr hw inspect rtx2080
-        nas-sr hw inspect my_xavier.yaml
-    """
-    from nas_sr.measure.inspection import differences, inspect_target, lack
-    from nas_sr.measure.profile import profile
-
-    target, console = profile(hw), error_console()
-    units = []
-    for unit in target.units:
-        found = inspect_target(unit, lambda where=unit.where: console.print(f"waiting for a measurement on {where}"))  # type: ignore[misc]
-        used = next((name for name in unit.backends if lack(unit, found, name) is None), None)
-        units.append({"where": unit.where, "backend": used, **found, "differs": differences(unit, found)})
-    if as_json:
-        print_json({"hw": target.name, "units": units})
-        return
-    for one in units:
-        print(f"{target.name} ({one['where']})")
-        for name, value in _plain(one):
-            print(f"  {name:<28} {value}")
-        print("\n".join(f"  DIFFERS: {text}" for text in one["differs"]) or "  as the profile says")
-
-
-def _plain(found: dict[str, Any]) -> list[tuple[str, Any]]:
-    """Names and values worth a line; of the backends, all of the one that measures and the names of the others."""
-    from nas_sr.config import flat
-
-    backends, used = found["backends"], found["backend"]
-    others: dict[str, list[str]] = {}
-    for name in backends:
-        if name != used:
-            others.setdefault("there" if "versions" in backends[name] else "not there", []).append(name)
-    said = ("where", "backend", "backends", "differs", "unix_time_s")  # in another way
-    shown = {
-        "backend": used or "none can be used",
-        "versions": backends[used]["versions"] if used else None,
-        "other backends": "; ".join(f"{state}: {', '.join(names)}" for state, names in others.items()),
-        **{name: value for name, value in found.items() if name not in said},
-    }
-    return [(name, value) for name, value in flat(shown).items() if value is not None]
-
-
-@hw_app.command("calibrate")
-def hw_calibrate(
-    hw: str = typer.Argument(..., help="A profile's name or file."),
-    space: str = typer.Option("imdeception_x4", "--space", help="Search space that is to be predicted."),
-    points: int = typer.Option(20, "--points", "--probes", min=5, help="Networks of the space to measure."),
-    out: Path = typer.Option(None, "--out", help="File to write.  [default: where this profile's predictions look]"),
-    as_json: bool = JSON,
-) -> None:
-    """Measures the most telling networks of a space and fits what predicts the rest of it.
-
-    Then `nas-sr search --hw HW` can predict while the device is away, and `--measure uncertain` spares it most
-    candidates. Continues after an interruption.
-
-    \b
-        nas-sr hw calibrate cpu
-        nas-sr hw calibrate my_xavier.yaml --points 40
-    """
-    from nas_sr.errors import WorkError
-    from nas_sr.measure.latency_cache import cached_or_measured
-    from nas_sr.measure.measurement_error import MeasurementFailed
-    from nas_sr.measure.profile import profile
-    from nas_sr.predict.calibrate import calibrate
-    from nas_sr.predict.calibration import fit, own_path
-    from nas_sr.space import read_space
-
-    target, opened, console = profile(hw), read_space(space), error_console()
-    path = out or own_path(target, hw)
-    try:
-        found = calibrate(
-            target,
-            opened,
-            points,
-            measure=lambda spec: cached_or_measured(spec, target),
-            progress=lambda text: console.print(text, markup=False, highlight=False, soft_wrap=True),
-            path=path,
-        )
-    except MeasurementFailed as failure:
-        raise WorkError(f"{target.name}: {failure}; what was measured is kept, the same command goes on") from None
-    if as_json:
-        print_json(
-            {
-                "hw": target.name,
-                "calibration": str(path),
-                "points": len(found.points),
-                "omitted": [each.model_dump(mode="json") for each in found.omitted],
-                "cross_validation": found.cross_validation.model_dump(mode="json"),
-            }
-        )
-        return
-    print(f"{path}")
-    print(f"{target.name}: {fit(found).grounds}")
-    print(f"{found.cross_validation.coverage:.0%} of them lay within their 80 % interval")

@@ -1,0 +1,83 @@
+"""`nas-sr export`: one network as a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from nas_sr.cli.options import STUDIES
+from nas_sr.cli.output import JSON, print_json
+from nas_sr.command_line import command
+
+
+def export(
+    study: str = typer.Argument(..., metavar="STUDY", help="A study's name or folder."),
+    trial: int = typer.Option(None, "--trial", help="The trial of this number."),
+    knee: bool = typer.Option(False, "--knee", help="The front's point of best trade."),
+    max_latency: float = typer.Option(None, "--max-latency", metavar="MS", help="The best PSNR that is this fast."),
+    min_psnr: float = typer.Option(None, "--min-psnr", metavar="DB", help="The fastest that is this good."),
+    limit: list[str] = typer.Option(
+        None, "--limit", metavar="NAME=VALUE", help="Only of those within it; alone: the best PSNR of them."
+    ),
+    hw: str = typer.Option(None, "--hw", help="Whose latency and front count.  [default: the study's first target]"),
+    out: Path = typer.Option(None, "--out", help="Folder to write.  [default: bundles/STUDY-TRIAL]"),
+    overwrite: bool = typer.Option(False, "--overwrite", help="Replace an existing bundle."),
+    studies: Path = STUDIES,
+    as_json: bool = JSON,
+) -> None:
+    """Writes one network as a bundle to train and ship.
+
+    A bundle holds the spec, weights (safetensors), ONNX, the full-training config and a README.
+
+    \b
+        nas-sr export cpu-imdeception_x4 --knee
+        nas-sr export cpu-imdeception_x4 --max-latency 40 --out camera
+        nas-sr export cpu-imdeception_x4 --knee --limit memory_mb=20
+    """
+    from nas_sr.errors import UsageError
+    from nas_sr.export import choose
+    from nas_sr.export.bundle import TRAINING, write_bundle
+    from nas_sr.names import study_record
+    from nas_sr.objectives import parse_limits
+    from nas_sr.train.recipes import PAPER_CROP, paper_training
+
+    limits = parse_limits(limit or ())
+    rules = sum([trial is not None, knee, max_latency is not None, min_psnr is not None])
+    if rules > 1 or (rules == 0 and not limits):
+        raise UsageError("export needs exactly one of --trial N, --knee, --max-latency MS, --min-psnr DB")
+    if trial is not None and limits:
+        raise UsageError(
+            "export takes --trial N or --limit NAME=VALUE, not both: a trial of that number is one already"
+        )
+    record = study_record(study, studies, hw)
+    if trial is not None:
+        chosen = choose.by_number(record, trial)
+    elif max_latency is not None:
+        chosen = choose.within_latency(record, max_latency, limits)
+    elif min_psnr is not None:
+        chosen = choose.above_psnr(record, min_psnr, limits)
+    elif knee:
+        chosen = choose.at_knee(record, limits)
+    else:
+        chosen = choose.within_limits(record, limits)
+    config = record.config
+    training = paper_training(
+        chosen.spec.scale, config["data"], config["val"], record.environment["data"]["smallest_lr"]
+    )
+    folder = out or Path("bundles") / f"{record.name}-{chosen.number}"
+    files = write_bundle(record, chosen, training, folder, overwrite)
+    if as_json:
+        print_json({"bundle": str(folder), "trial": chosen.number, "files": [str(path) for path in files]})
+        return
+    print(f"{folder}: trial {chosen.number}, {chosen.psnr_db:.3f} dB after brief training, {chosen.latency_ms:.2f} ms")
+    for path in files:
+        print(f"  {path.name}")
+    crop_lr = training.training.phases[0].crop_lr
+    if config["data"] and crop_lr < PAPER_CROP // chosen.spec.scale:
+        print(
+            f"{TRAINING} has crops of {crop_lr * chosen.spec.scale} HR pixels, not the paper's {PAPER_CROP}: the"
+            " smallest training image is no larger; a larger crop_lr leaves small images out (of a pack: --min-lr of"
+            " `nas-sr data prepare`)"
+        )
+    print(f"next: {command('train', folder)}")

@@ -1,0 +1,122 @@
+"""The full training of a bundle's network, whose best weights come back into the bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nas_sr.command_line import Value, command
+from nas_sr.console import counted, error_console
+from nas_sr.data.image_sets import image_sets
+from nas_sr.errors import WorkError
+from nas_sr.export.bundle import FULL_TRAINING, read_bundle, record_training, training_alone, write_weights
+from nas_sr.families.network import build
+from nas_sr.families.weights import WEIGHTS, load_network
+from nas_sr.train.checkpoint import Run, read_checkpoint, refuse_other, refuse_other_network, refuse_unfinished
+from nas_sr.train.console_view import ConsoleView
+from nas_sr.train.full_training import BEST, CHECKPOINT, Trained, run_training
+from nas_sr.train.loop import Diverged
+from nas_sr.train.session import Interrupted
+
+
+def train_bundle(
+    bundle: Path,
+    *,
+    steps: int | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    data: str | None = None,
+    val: str | None = None,
+    workers: int = 1,
+    address: str | None = None,
+    quiet: bool = False,
+) -> Trained:
+    """Trains a bundle's network by its train.yaml; its weights.safetensors and model.onnx then are the best ones.
+
+    Args:
+        bundle: a folder written by `nas-sr export`.
+        steps: shortens the whole training.
+        resume: goes on from the last checkpoint.
+        overwrite: begins anew although an unfinished training is there.
+        data: training images, instead of train.yaml's.
+        val: validation images, instead of train.yaml's.
+        workers: processes that share each batch.
+        address: a running Ray cluster's.
+        quiet: shows nothing on standard error.
+
+    Raises:
+        UsageError: not a bundle; an unfinished training is there; or a checkpoint is of something else.
+        WorkError: the training diverged, or what it needs gave way.
+        KeyboardInterrupt: interrupted; the checkpoint is written.
+    """
+    read_bundle(bundle)  # before anything is written into it
+    with training_alone(bundle):
+        return _trained(bundle, bundle / FULL_TRAINING, steps, resume, overwrite, data, val, workers, address, quiet)
+
+
+def _trained(
+    bundle: Path,
+    folder: Path,
+    steps: int | None,
+    resume: bool,
+    overwrite: bool,
+    data: str | None,
+    val: str | None,
+    workers: int,
+    address: str | None,
+    quiet: bool,
+) -> Trained:
+    """Runs the training, in a `folder` that nobody else uses."""
+    spec, config = read_bundle(bundle)
+    checkpoint = folder / CHECKPOINT
+    resumed = read_checkpoint(checkpoint) if resume else None
+    if not resume and not overwrite:
+        refuse_unfinished(checkpoint)
+    before = resumed.run if resumed else Run(config=config, data=config.data, val=config.val)
+    run = Run(
+        config=config,
+        steps=before.steps if steps is None else steps,
+        data=data or before.data,
+        val=val or (None if data else before.val),
+        training_images=before.training_images,
+        validation_images=before.validation_images,
+    )
+    network = build(spec, config.training.seed)
+    if resumed:  # before any image is looked at
+        refuse_other(resumed, run, network, checkpoint)
+    with counted("packing images", quiet) as packing:
+        smallest = max(phase.crop_lr for phase in config.training.phases)
+        images = image_sets(run.data, run.val, spec.scale, smallest, packing)
+    run = run.on(images)
+    console = error_console(quiet)
+    for problem in images.problems:
+        console.print(f"left out: {problem}", style="dim", soft_wrap=True)
+    console.print(images.description, style="dim", soft_wrap=True)
+    if config.start == "weights":
+        loaded = load_network(bundle / WEIGHTS)
+        if loaded.spec.digest == network.spec.deployed.digest:
+            network.load_deployed(loaded.state_dict())
+        else:
+            refuse_other_network(loaded.spec, loaded.state_dict(), network, bundle / WEIGHTS)
+            network = loaded
+    with ConsoleView(console, run.training.steps) as view:
+        try:
+            trained = run_training(
+                network, run, images, folder, view.on_event, resumed=resumed, workers=workers, address=address
+            )
+        except Diverged as error:
+            raise WorkError(
+                f"{bundle}: training diverged: {error}; its last checkpoint and best weights are kept in {folder};"
+                " it would diverge again: lower learning_rate in train.yaml and begin anew with --overwrite"
+            ) from None
+        except Interrupted:
+            options: dict[str, Value] = {
+                "--resume": True,
+                "--workers": workers if workers > 1 else None,
+                "--address": address,
+            }
+            again = command("train", bundle, options=options)
+            console.print(f"checkpoint written; continue with: {again}", soft_wrap=True)
+            raise KeyboardInterrupt from None
+    write_weights(bundle, load_network(folder / BEST))
+    record_training(bundle, trained.steps, trained.psnr_db)
+    return trained

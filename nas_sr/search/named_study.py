@@ -1,0 +1,42 @@
+"""From what a user says of a study to its folder and its config."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from nas_sr import shipped
+from nas_sr.config import StudyConfig, parse, read_yaml
+from nas_sr.names import new_study_folder
+from nas_sr.search.store import StudyStore
+
+
+def study_to_search(
+    name: str | None, studies: Path, config: str | None, given: dict[str, Any], steps: int | None
+) -> tuple[Path, StudyConfig]:
+    """Where a study is, and its config: an existing one's, else the config file's, each with what was given.
+
+    Args:
+        name: of the study; None: that of its targets and its space.
+        studies: the folder that holds the studies.
+        config: a shipped study config's name or a file's; None: the default one.
+        given: fields of the config as the user gave them; None stands for one that was not given.
+        steps: training steps of a candidate; None: the config's.
+
+    Raises:
+        UsageError: no such config, or a value that it cannot have.
+    """
+    base = read_yaml(shipped.find("studies", config or "default"), StudyConfig)
+    changes = {key: value for key, value in given.items() if value is not None}
+    named = {**base.model_dump(), **changes}
+    targets = "+".join(Path(each).stem for each in named["hw"])
+    spaces = "+".join(Path(each).stem for each in named["space"])
+    folder = new_study_folder(f"{targets}-{spaces}" if name is None else name, studies)
+    if StudyStore.exists(folder) and config is None:
+        base = StudyStore.read(folder).config
+    values = {**base.model_dump(), **changes}
+    if given["seed"] is not None:
+        values["training"]["seed"] = given["seed"]
+    if steps is not None:
+        values["training"] = base.training.shortened(steps).model_dump() | {"seed": values["training"]["seed"]}
+    return folder, parse(values, StudyConfig, "search")
