@@ -33,8 +33,8 @@ Trial {trial.number} of study `{study.name}`, network `{spec.digest}`.
 | architecture | {spec.label()} |
 | parameters | {trial.counts.params:,} |
 | multiply-accumulates | {trial.counts.macs_g:.3f} G at a 256x256 LR input |
-| latency | {_latency(trial.latency)} |
-{further}| PSNR after brief training | {brief} |{full}
+| latency | {_latency(trial.latency)} |{further}
+| PSNR after brief training | {brief} |{full}
 
 The brief PSNR comes from: {study.environment.get("data", {}).get("description", "unknown images")}
 
@@ -75,7 +75,7 @@ def _further(study: StudyRecord, trial: TrialRecord) -> str:
     """A row for each objective of the study that the table does not have anyway."""
     shown = ("psnr_db", "latency_ms", "params", "macs_g")
     others = [each for each in study.traded if each.name not in shown]
-    return "".join(f"| {each.title} | {each.text(each.value(trial))} on {study.target} |\n" for each in others)
+    return "".join(f"\n| {each.title} | {each.text(each.value(trial))} on {study.target} |" for each in others)
 
 
 def _latency(latency: Latency | None) -> str:

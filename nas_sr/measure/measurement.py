@@ -99,11 +99,11 @@ class Measurement(BaseModel):
         if not blocks:
             return tuple(sample_ms / self.reference_latency_ms for sample_ms in self.samples_ms)
         places, means = list(blocks), [fmean(block) for block in blocks.values()]
-        found = []
-        for index, sample_ms in enumerate(self.samples_ms):
-            following = bisect_right(places, index)
-            found.append(sample_ms / fmean(means[max(0, following - 1) : following + 1]))
-        return tuple(found)
+        # Of the block before and the one after, by how many blocks are before.
+        between = [fmean(means[max(0, before - 1) : before + 1]) for before in range(len(means) + 1)]
+        return tuple(
+            sample_ms / between[bisect_right(places, index)] for index, sample_ms in enumerate(self.samples_ms)
+        )
 
     @property
     def corrected_ms(self) -> tuple[float, ...]:

@@ -20,6 +20,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
@@ -29,8 +30,8 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from nas_sr.config import StudyConfig
 from nas_sr.families.base import Spec
-from nas_sr.families.counts import counts
-from nas_sr.families.presets import preset_name
+from nas_sr.families.counts import Counts, counts
+from nas_sr.families.presets import PRESETS, preset_name
 from nas_sr.files import replacing, write_json
 from nas_sr.latency import Impossible, Latency, caveat, is_over, over_limit, told
 from nas_sr.measure.measurement import Measurement
@@ -107,7 +108,7 @@ def trial_record(trial: FrozenTrial, spec: Spec, folder: Path, place: Place) -> 
         params=dict(trial.params),
         spec=spec,
         counts=now.counts,
-        preset=preset_name(spec),
+        preset=_preset(spec, now.counts),
         psnr_db=now.psnr_db,
         full_validation=read_full_validation(folder),
         latency_ms=now.latency_ms,
@@ -119,6 +120,16 @@ def trial_record(trial: FrozenTrial, spec: Spec, folder: Path, place: Place) -> 
         seconds=trial.duration.total_seconds() if trial.duration else None,
         repeats=trial.user_attrs.get("repeats"),
     )
+
+
+def _preset(spec: Spec, found: Counts) -> str | None:
+    """The paper's name of a network. Its digest takes longer than all else here, so only a likely one is asked for."""
+    return preset_name(spec) if found in _counts_of_presets(spec.scale) else None
+
+
+@lru_cache
+def _counts_of_presets(scale: int) -> frozenset[Counts]:
+    return frozenset(counts(each.at_scale(scale)) for each in PRESETS.values())
 
 
 def _state_now(
@@ -255,10 +266,12 @@ def read_curve(folder: Path) -> tuple[CurvePoint, ...]:
     points = []
     try:
         with (folder / _CURVE).open(newline="") as file:
-            for row in csv.DictReader(file):
-                points.append(
-                    CurvePoint(int(row["step"]), float(row["loss"]), float(row["psnr_db"]), float(row["seconds"]))
-                )
-    except (OSError, ValueError, TypeError, KeyError):
+            rows = csv.reader(file)
+            heading = next(rows)
+            places = [heading.index(name) for name in CurvePoint._fields]
+            for row in rows:
+                step, *values = (row[place] for place in places)
+                points.append(CurvePoint(int(step), *map(float, values)))
+    except (OSError, ValueError, IndexError, StopIteration):
         pass
     return tuple(point for point in points if math.isfinite(point.psnr_db))
