@@ -138,5 +138,6 @@ def _reference_works(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     try:
         return work()
     except Failure as failure:
-        kind = "device" if failure.kind == "candidate" else failure.kind
-        raise Failure(kind, "the reference network: " + failure.text) from failure
+        if failure.kind != "candidate":
+            raise
+        raise Failure("device", "the reference network: " + failure.text) from failure

@@ -26,6 +26,7 @@ class Point(NamedTuple):
     unstable: bool
     preset: str | None
     on_front: bool
+    family: str = ""
 
 
 @dataclass(frozen=True)
@@ -138,4 +139,5 @@ def _point(study: StudyRecord, trial: TrialRecord) -> Point | None:
         unstable=is_unstable(latency),
         preset=trial.preset,
         on_front=trial.number in study.front,
+        family=trial.spec.family,
     )

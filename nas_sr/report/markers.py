@@ -6,9 +6,10 @@ its interval. No trace holds both.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from nas_sr.families.registry import NAMES, family
 from nas_sr.report import chart_style as style
 
 
@@ -38,6 +39,7 @@ class Spread(Protocol):
         """High end."""
 
 
+SYMBOLS = ("circle", "square", "triangle-up", "pentagon", "star", "hexagon")  # of families, where there are several
 FRONT = Look("circle", 10, style.FRONT, style.FRONT, style.BAND)
 DOMINATED = Look("circle", 8, style.DOMINATED, style.PALE, style.FAINT)
 UNTRAINED = Look("circle", 8, style.UNTRAINED, style.UNTRAINED, style.FAINT)
@@ -54,6 +56,38 @@ def marker(look: Look, kind: str) -> dict[str, Any]:
         "opacity": 1,
         "line": {"width": 2, "color": look.colour} if hollow else {"width": 1.2, "color": style.SURFACE},
     }
+
+
+def by_family(traces: list[dict[str, Any]], family_of: Mapping[int, str]) -> list[dict[str, Any]]:
+    """Gives points the symbol of their family, and each family a line of the legend; nothing where there is but one.
+
+    Args:
+        traces: those that hold trials, whose numbers are their `customdata`.
+        family_of: of every trial.
+    """
+    there = [name for name in NAMES if name in family_of.values()]
+    if len(there) < 2:
+        return traces
+    symbols = dict(zip(there, SYMBOLS, strict=False))
+    marked = [
+        trace | {"marker": trace["marker"] | {"symbol": [symbols[family_of[number]] for number in trace["customdata"]]}}
+        for trace in traces
+    ]
+    look = {"size": 9, "color": style.DOMINATED}
+    legend = [
+        {
+            "type": "scatter",
+            "name": family(name).title,
+            "x": [None],
+            "y": [None],
+            "mode": "markers",
+            "marker": {**look, "symbol": symbol},
+            "hoverinfo": "skip",
+            "legendrank": 6,
+        }
+        for name, symbol in symbols.items()
+    ]
+    return [*marked, *legend]
 
 
 def bars(look: Look, kind: str, spreads: Sequence[Spread]) -> dict[str, Any]:

@@ -38,6 +38,7 @@ def objective_chart(study: StudyRecord, info: FrontInfo, objective: Objective) -
         trace("Dominated", info.dominated, marker=markers.marker(markers.DOMINATED, "measured"), legendrank=3),
         trace("Pareto front", info.front, marker=markers.marker(markers.FRONT, "measured"), legendrank=1),
     ]
+    data = markers.by_family(data, {number: trial.spec.family for number, trial in trials.items()})
     if info.knee:
         ring = {"symbol": "diamond-open", "size": 20, "color": style.KNEE, "line": {"width": 2.4}}
         data.append(trace("Knee", [info.knee], marker=ring, legendrank=2) | {"name": "Knee", "hoverinfo": "skip"})

@@ -34,9 +34,9 @@ def pareto_chart(study: StudyRecord, info: FrontInfo) -> style.Chart:
     sides = _sides(anchors, info, seen)
     preset_sides = dict(zip([point.trial for point, _ in named], sides[len(knee) :], strict=False))
     hover = {trial.number: trial_hover(study, trial) for trial in study.trials}
+    families = {trial.number: trial.spec.family for trial in study.trials}
     data = [
-        *_dominated(info, hover),
-        *_front(info, hover),
+        *markers.by_family([*_dominated(info, hover), *_front(info, hover)], families),
         *_baselines(info, sides[len(knee) + len(named) :]),
         *_unstable(info),
         *([_presets(presets, preset_sides)] if presets else []),
@@ -89,7 +89,12 @@ def _front(info: FrontInfo, hover: dict[int, str]) -> list[dict[str, Any]]:
         firm = line | {"dash": "dot"} if "predicted" in kinds else line
         (whole,) = _by_kind("Pareto front", info.front, info, hover, markers.FRONT)
         return [whole | {"mode": "lines+markers", "line": firm, "legendrank": 1}]
-    path = _trace("Pareto front", info.front, hover) | {"mode": "lines", "line": line, "hoverinfo": "skip"}
+    path = _trace("Pareto front", info.front, hover) | {
+        "mode": "lines",
+        "line": line,
+        "hoverinfo": "skip",
+        "marker": {},
+    }
     traces = [path, *_by_kind("Front", info.front, info, hover, markers.FRONT)]
     return [trace | {"legendrank": 1} for trace in traces]
 

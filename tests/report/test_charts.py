@@ -3,6 +3,7 @@ import json
 import pytest
 from plotly import graph_objects
 
+from nas_sr.families.compact.spec import CompactSpec
 from nas_sr.families.presets import preset
 from nas_sr.report import chart_style
 from nas_sr.report.front_info import front_info
@@ -241,3 +242,15 @@ def test_curves_of_several_targets_appear_once_with_each_knee():
         assert target in names
         assert f"trial {number}" in names
     assert f"On a front ({len(front - set(knees.values()))})" in names
+
+
+def test_families_have_symbols_of_their_own_and_a_line_of_the_legend():
+    plain = trial(1, psnr_db=25.0, latency=5.0).model_copy(update={"spec": CompactSpec(width=16, depth=4)})
+    both = study([trial(0, psnr_db=26.0, latency=9.0), plain, trial(2, psnr_db=24.0, latency=9.5)])
+    data = pareto_chart(both, front_info(both))["data"]
+    front = next(trace for trace in data if trace["name"].startswith("Pareto front"))
+    assert dict(zip(front["customdata"], front["marker"]["symbol"], strict=True)) == {1: "square", 0: "circle"}
+    assert {trace["name"] for trace in data} >= {"IMDeception", "compact"}
+    alone = study([trial(0, psnr_db=26.0, latency=9.0)])
+    data = pareto_chart(alone, front_info(alone))["data"]
+    assert "IMDeception" not in {trace["name"] for trace in data}
