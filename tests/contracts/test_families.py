@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
 import random
@@ -110,7 +111,7 @@ def test_equal_digests_are_equal_networks(name: str) -> None:
         with torch.device("meta"):
             modules = [f"{place}: {module}" for place, module in empty(spec).named_modules() if place]
         layers.setdefault(spec.digest, set()).add("\n".join(modules))
-    assert len(layers) > 20
+    assert len(layers) > 10
     assert all(len(each) == 1 for each in layers.values())
 
 
@@ -215,6 +216,8 @@ def test_weights_come_back_from_our_file_and_from_a_bare_checkpoint(spec: Spec, 
     # The deployed form under the trained one's name, as a bundle has it.
     save_weights(network.deployed().state_dict(), spec, tmp_path / "deployed.safetensors")
     assert load_network(tmp_path / "deployed.safetensors").spec.digest == spec.deployed.digest
+    if not importlib.import_module(f"nas_sr.families.{spec.family}.foreign").NAMINGS:
+        return
     # As others keep weights: no spec inside, a prefix, a dictionary around.
     inside = {f"module.{key}": tensor for key, tensor in network.deployed().state_dict().items()}
     torch.save({"params_ema": inside}, tmp_path / "bare.pth")
