@@ -192,7 +192,7 @@ class StudyConfig(Config):
         "all", description="uncertain: only where the predicted interval touches the limit or the front"
     )
     training: Training = Training(phases=(Phase(steps=800),))
-    sampler: Literal["tpe", "nsga2", "random"] = "tpe"
+    sampler: str = Field("tpe", description="what proposes candidates: a name in nas_sr/search/samplers.py")
     seed: int = 0
 
     @field_validator("objectives")

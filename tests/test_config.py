@@ -58,7 +58,6 @@ def test_shortened_training_keeps_its_proportions() -> None:
         ("training: {phases: [{steps: 0}]}", ["training.phases.0.steps", "greater than or equal to 1", "0"]),
         ("training: {phases: [{steps: 3, stepz: 4}]}", ["training.phases.0.stepz"]),
         ("training: {phases: []}", ["training.phases", "at least 1"]),
-        ("sampler: best", ["sampler", "'tpe', 'nsga2' or 'random'", "best"]),
         ("val: here", ["val needs data"]),
         ("max_latency_ms: -1", ["max_latency_ms", "greater than 0"]),
         ("a: [", ["line", "YAML"]),

@@ -8,6 +8,7 @@ from typing import Any
 from nas_sr import shipped
 from nas_sr.config import StudyConfig, parse, read_yaml
 from nas_sr.names import new_study_folder
+from nas_sr.search.samplers import check_sampler
 from nas_sr.search.store import StudyStore
 
 
@@ -24,7 +25,7 @@ def study_to_search(
         steps: training steps of a candidate; None: the config's.
 
     Raises:
-        UsageError: no such config, or a value that it cannot have.
+        UsageError: no such config or sampler, or a value that cannot be.
     """
     base = read_yaml(shipped.find("studies", config or "default"), StudyConfig)
     changes = {key: value for key, value in given.items() if value is not None}
@@ -39,4 +40,6 @@ def study_to_search(
         values["training"]["seed"] = given["seed"]
     if steps is not None:
         values["training"] = base.training.shortened(steps).model_dump() | {"seed": values["training"]["seed"]}
-    return folder, parse(values, StudyConfig, "search")
+    resolved = parse(values, StudyConfig, "search")
+    check_sampler(resolved.sampler)
+    return folder, resolved

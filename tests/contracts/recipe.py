@@ -36,9 +36,9 @@ class Recipe(NamedTuple):
     steps: tuple[Step, ...]
 
     @property
-    def changed_lines(self) -> int:
-        """Lines written in files that were there before."""
-        return sum(len(step.lines.splitlines()) for step in self.steps if step.replaced is not None)
+    def changes(self) -> tuple[Step, ...]:
+        """Those in files that were there before."""
+        return tuple(step for step in self.steps if step.replaced is not None)
 
 
 def recipe(heading: str) -> Recipe:
