@@ -46,6 +46,7 @@ def test_shipped_files_are_in_the_wheel(installed: Path) -> None:
     assert calibrations
     shipped = installed / "nas_sr" / "shipped_files" / "hw_profiles"
     assert {path.name for path in shipped.glob("*.json")} == calibrations
+    assert (installed / "nas_sr" / "py.typed").is_file()  # its types are for whoever imports it
     # A study's own state never gets in.
     assert not [path for path in (installed / "nas_sr" / "shipped_files" / "studies").iterdir() if path.is_dir()]
 

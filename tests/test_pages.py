@@ -1,0 +1,143 @@
+"""The pages: README's length, links that lead somewhere, and commands that the real command line takes."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import re
+import shlex
+from collections.abc import Iterator
+from contextlib import redirect_stderr
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from typer.main import get_command
+
+from nas_sr import __version__
+from nas_sr.cli import reference
+from nas_sr.cli.main import app
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted(
+    path.relative_to(ROOT)
+    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("studies/*.md"), *ROOT.glob("reports/*.md")]
+)
+_WRITTEN_WITH_WHAT_THEY_DESCRIBE = {ROOT / "docs/runtimes.md", ROOT / "docs/objectives.md"}
+_NOT_OURS = {"make", "sudo", "ssh", "ssh-keygen", "ssh-copy-id", "export", "python3", ".venv/bin/pytest", "pytest"}
+_NOT_OURS |= {".venv/bin/ruff", "git"}
+
+
+class Line(NamedTuple):
+    """A command of a page."""
+
+    page: Path
+    text: str
+
+    @property
+    def words(self) -> list[str]:
+        """As a shell would split it, without what follows `&&` or a comment."""
+        return shlex.split(self.text.split(" && ")[0], comments=True)
+
+
+def _lines(page: Path) -> Iterator[Line]:
+    for block in re.findall(r"^ *```sh\n(.*?)^ *```", (ROOT / page).read_text(), re.M | re.S):
+        for text in block.splitlines():
+            if text.strip() and not text.strip().startswith("#"):
+                yield Line(page, text.strip())
+
+
+LINES = [line for page in PAGES for line in _lines(page)]
+OURS = [line for line in LINES if line.words[0] == "nas-sr"]
+
+
+def test_readme_is_one_page() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+def test_the_pages_have_commands() -> None:
+    assert len(OURS) > 40
+    assert {line.page.name for line in OURS} >= {"README.md", "targets.md", "CONTRIBUTING.md", "command_line.md"}
+
+
+@pytest.mark.parametrize("line", OURS, ids=lambda line: f"{line.page.name}: {line.text[:60]}")
+def test_command_is_one_that_the_command_line_takes(line: Line) -> None:
+    """Verb, arguments and options, with their kinds; the work itself is tested where the verbs are."""
+    _parse(line.words[1:])
+
+
+@pytest.mark.parametrize("line", [line for line in LINES if line not in OURS], ids=lambda line: line.text[:60])
+def test_other_command_is_there(line: Line) -> None:
+    words = line.words
+    if words[0] == "python":
+        assert words[1] == "-m"
+        assert importlib.util.find_spec(words[2]), words[2]
+    elif words[0] == "make":
+        targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M)
+        assert words[1] in targets
+    else:
+        assert words[0] in _NOT_OURS
+    for word in words[1:]:
+        if word.startswith("tests/"):
+            assert (ROOT / word).exists(), word
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_links_lead_somewhere(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", (ROOT / page).read_text(), flags=re.S)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if target.startswith("https://"):
+            continue
+        path, _, anchor = target.partition("#")
+        found = ((ROOT / page).parent / path).resolve() if path else ROOT / page
+        if found in _WRITTEN_WITH_WHAT_THEY_DESCRIBE and not found.exists():
+            continue
+        assert found.exists(), f"{page}: {target}"
+        if anchor:
+            assert anchor in _anchors(found), f"{page}: {target}"
+
+
+def test_command_line_page_is_current() -> None:
+    assert (ROOT / reference.PAGE).read_text() == reference.page(), f"out of date; run: {reference.COMMAND}"
+
+
+def test_every_module_that_a_page_names_is_there() -> None:
+    for page in PAGES:
+        if page.name in ("CHANGELOG.md", "CONTRIBUTING.md"):  # the one names what was, the other what may be
+            continue
+        for named in re.findall(r"`(nas_sr/[a-z_/.]+)`", (ROOT / page).read_text()):
+            assert (ROOT / named).exists(), f"{page}: {named}"
+
+
+def test_contributing_says_where_twelve_things_are() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    rows = re.findall(r"^\| (?!I look|---)[^|]+\| ([^|]+) \|$", text, re.M)
+    assert len(rows) == 12
+    for row in rows:
+        first = re.findall(r"`(nas_sr/[a-zA-Z_/.]+)`", row)[0]
+        parts = re.split(r"/?[A-Z]+", first)[0]  # up to what stands for a name
+        assert (ROOT / parts).exists(), first
+
+
+def test_changelog_has_this_version() -> None:
+    headings = re.findall(r"^## \[([^\]]+)\]", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    assert headings[0] == "Unreleased"
+    assert headings[1] == __version__
+
+
+def _anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def _parse(words: list[str]) -> None:
+    """Raises what the command line raises for a verb or an option that is not there, or a value of another kind."""
+    command: Any = get_command(app)
+    context = command.make_context("nas-sr", list(words[:1]), resilient_parsing=True)
+    names = list(words)
+    with redirect_stderr(io.StringIO()):
+        while hasattr(command, "commands"):
+            name = names.pop(0)
+            assert name in command.commands, f"no verb '{name}'"
+            command = command.commands[name]
+        command.make_context(command.name, names, parent=context)
