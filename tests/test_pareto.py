@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nas_sr.pareto import hypervolume, knee, pareto_front
+from nas_sr.pareto import beaten, front_order, hypervolume, hypervolumes, knee, pareto_front
 
 # A coarse grid, so that ties and duplicates come up often.
 coarse = st.tuples(st.integers(0, 8).map(float), st.integers(0, 8).map(float))
@@ -114,3 +114,81 @@ def test_knee_is_the_fastest_where_nothing_bulges(front):
 def test_no_points_have_no_knee():
     with pytest.raises(ValueError, match="no knee"):
         knee([])
+
+
+# Any number of objectives, each to make large or small.
+sizes = st.integers(2, 4)
+senses = sizes.flatmap(lambda size: st.tuples(*[st.booleans()] * size))
+studies = senses.flatmap(
+    lambda maximise: st.tuples(
+        st.just(maximise), st.lists(st.tuples(*[st.integers(0, 5).map(float)] * len(maximise)), max_size=12)
+    )
+)
+
+
+def gains(point, maximise):
+    return tuple(value if more else -value for value, more in zip(point, maximise, strict=True))
+
+
+def better(a, b, maximise):
+    pairs = list(zip(gains(a, maximise), gains(b, maximise), strict=True))
+    return all(x >= y for x, y in pairs) and any(x > y for x, y in pairs)
+
+
+@given(studies)
+def test_front_of_any_objectives_is_the_set_of_points_nothing_beats(study):
+    maximise, points = study
+    expected = [
+        index
+        for index, point in enumerate(points)
+        if not any(better(other, point, maximise) for other in points) and point not in points[:index]
+    ]
+    found = pareto_front(points, maximise)
+    assert sorted(found) == expected
+    assert [front_order(points[index], maximise) for index in found] == sorted(
+        front_order(points[index], maximise) for index in expected
+    )
+    assert all(beaten(point, points, maximise) == (point not in [points[i] for i in found]) for point in points)
+
+
+@given(studies)
+def test_hypervolume_of_any_objectives_is_the_number_of_dominated_unit_cells(study):
+    maximise, points = study
+    reference = tuple(0.0 if more else 5.0 for more in maximise)
+    cells = 0
+    for corner in itertools.product(range(5), repeat=len(maximise)):  # of each cell, in gains over the reference
+        far = [start + 1 for start in corner]
+        reached = [
+            [abs(value - low) for value, low in zip(point, reference, strict=True)]  # 0..5 away on the good side
+            for point in points
+        ]
+        cells += any(all(have >= need for have, need in zip(each, far, strict=True)) for each in reached)
+    assert hypervolume(points, reference, maximise) == pytest.approx(cells)
+    history = [hypervolume(points[:count], reference, maximise) for count in range(1, len(points) + 1)]
+    assert hypervolumes(points, reference, maximise) == pytest.approx(history)
+
+
+def test_points_that_are_not_finite_add_nothing_to_a_history():
+    assert hypervolumes([(math.nan, 1.0), (26.0, 9.0), (27.0, math.inf)], (25.0, 10.0)) == [0.0, 1.0, 1.0]
+
+
+def test_knee_of_three_objectives_gives_up_least_in_all():
+    maximise = (True, False, False)
+    ends = [(30.0, 9.0, 9.0), (20.0, 1.0, 9.0), (20.0, 9.0, 1.0)]
+    assert knee([*ends, (27.0, 3.0, 4.0), (22.0, 2.0, 7.0)], maximise) == 3
+    assert knee(ends, maximise) == 1  # all the same: the first in the front's order
+
+
+@given(senses.flatmap(lambda s: st.tuples(st.just(s), st.lists(st.tuples(*[st.floats(1, 99)] * len(s)), min_size=1))))
+def test_knee_has_the_largest_sum_of_gains(study):
+    maximise, points = study
+    front = [points[index] for index in pareto_front(points, maximise)]
+    columns = list(zip(*front, strict=True))
+
+    def total(point):
+        return sum(
+            ((value - min(column)) if more else (max(column) - value)) / ((max(column) - min(column)) or 1.0)
+            for value, column, more in zip(point, columns, maximise, strict=True)
+        )
+
+    assert total(front[knee(front, maximise)]) == pytest.approx(max(map(total, front)), abs=1e-9)

@@ -178,9 +178,11 @@ def _infeasible(evaluation: Evaluation, targets: Sequence[Target], found: Sequen
     return Outcome("infeasible", None, _latencies_ms(found), reason, excesses=excesses)
 
 
-def _excesses(evaluation: Evaluation, targets: Sequence[Target], found: Sequence[Figures]) -> dict[str, float]:
+def _excesses(
+    evaluation: Evaluation, targets: Sequence[Target], found: Sequence[Figures]
+) -> tuple[tuple[str, float], ...]:
     """By which share of each limit but the latency's the candidate exceeds it, as far as its values are known."""
-    excesses = {}
+    excesses: dict[str, float] = {}
     for name, limit in evaluation.limits.items():
         objective = named(name)
         for each, figures in zip(targets, found, strict=True):
@@ -188,7 +190,7 @@ def _excesses(evaluation: Evaluation, targets: Sequence[Target], found: Sequence
             if value is not None:
                 where = f"{name} on {each.profile.name}" if objective.per_target else name
                 excesses[where] = objective.excess(value, limit) / limit
-    return excesses
+    return tuple(excesses.items())
 
 
 def _values(evaluation: Evaluation, found: Sequence[Figures]) -> tuple[float, ...]:

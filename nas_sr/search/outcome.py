@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 
@@ -22,8 +21,8 @@ class Outcome(NamedTuple):
     Interrupted: the device is gone and nothing can be said; the candidate is to be proposed again.
     `reason` says why it is not complete or, when it is, what a reader must know of its figures.
     `values` holds what the sampler is told of a complete one, in the order of `objectives.columns`; empty stands for
-    PSNR and the latencies. `excesses` says by which share each limit but the latency's is exceeded, 0 or less where it
-    is not.
+    PSNR and the latencies. `excesses` has each limit but the latency's and by which share of it it is exceeded, 0 or
+    less where it is not.
     """
 
     state: Literal["complete", "infeasible", "failed", "interrupted"]
@@ -31,7 +30,7 @@ class Outcome(NamedTuple):
     latencies_ms: tuple[float, ...] = ()
     reason: str = ""
     values: tuple[float, ...] = ()
-    excesses: Mapping[str, float] = {}
+    excesses: tuple[tuple[str, float], ...] = ()
 
     @property
     def told(self) -> tuple[float, ...]:

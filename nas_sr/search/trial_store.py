@@ -17,12 +17,12 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -65,10 +65,10 @@ def tell(study: optuna.Study, trial: Trial, outcome: Outcome, config: StudyConfi
     for name, limit_ms, latency_ms in zip(config.hw, config.limits_ms, outcome.latencies_ms, strict=False):
         if limit_ms is not None:
             trial.set_constraint(f"latency_ms on {name}", latency_ms - limit_ms)
-    for name, excess in outcome.excesses.items():
+    for name, excess in outcome.excesses:
         trial.set_constraint(name, excess)
     if outcome.excesses:
-        trial.set_user_attr("excesses", dict(outcome.excesses))
+        trial.set_user_attr("excesses", outcome.excesses)
     if outcome.reason:
         trial.set_user_attr("reason", outcome.reason)
     if outcome.state == "complete":
@@ -211,7 +211,7 @@ def read_outcome(folder: Path) -> Outcome | None:
     try:
         value = json.loads((folder / _OUTCOME).read_text())
         tuples = {name: tuple(value[name]) for name in ("latencies_ms", "values") if name in value}
-        return Outcome(**{**value, **tuples})
+        return Outcome(**{**value, **tuples, "excesses": _pairs(value.get("excesses", ()))})
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
@@ -227,7 +227,7 @@ def write_curve(folder: Path, curve: Sequence[CurvePoint]) -> None:
 def told_outcome(trial: FrozenTrial) -> Outcome | None:
     """What the journal says became of a trial; None where nothing has yet, or nothing can be said."""
     state, attributes = _state(trial), trial.user_attrs
-    reason, excesses = attributes.get("reason", ""), attributes.get("excesses", {})
+    reason, excesses = attributes.get("reason", ""), _pairs(attributes.get("excesses", ()))
     if state == "complete":
         values = tuple(trial.values)
         if "latencies_ms" in attributes:
@@ -236,6 +236,11 @@ def told_outcome(trial: FrozenTrial) -> Outcome | None:
     if state in ("infeasible", "failed"):
         return Outcome(state, None, tuple(attributes.get("latencies_ms", ())), reason, (), excesses)
     return None
+
+
+def _pairs(plain: Iterable[Sequence[Any]]) -> tuple[tuple[str, float], ...]:
+    """Names with numbers, as JSON gives them back."""
+    return tuple((str(name), float(value)) for name, value in plain)
 
 
 def _state(trial: FrozenTrial) -> State:

@@ -8,7 +8,8 @@ from nas_sr.families.imdeception import FAMILY as IMDECEPTION
 from nas_sr.families.imdeception.spec import ImdeceptionSpec
 from nas_sr.families.presets import preset_name
 from nas_sr.measure.measurement import Measurement, Repeat
-from nas_sr.pareto import hypervolume, pareto_front
+from nas_sr.objectives import all_named, maximised, point
+from nas_sr.pareto import hypervolume, hypervolumes, pareto_front
 from nas_sr.predict.prediction import Grounds, Prediction
 from nas_sr.records import Baseline, CurvePoint, StudyRecord, TrialRecord
 
@@ -289,3 +290,32 @@ def example_study(size=30, *, name="mobile-x4", seed=3):
         "latency_ms": {"core": 0.52, "groups": 0.03, "gidbs": 0.2, "depth": 0.14, "nla": 0.07, "split": 0.04},
     }
     return study(trials, name=name, importances=shares)
+
+
+def trading(record, names, limits=None):
+    """The same study as if it had been searched over these objectives; memory and power are made up by a formula."""
+    objectives = all_named(names)
+
+    def known(one):
+        figures = {"memory_mb": 0.2 * one.spec.core * one.spec.gidbs, "weights_mb": one.counts.params * 4e-6}
+        latency = one.latency
+        if latency is not None and latency.kind == "measured":
+            latency = latency.model_copy(update={"conditions": {"gpu_power_w": 5.0 + one.spec.groups}})
+        return one.model_copy(update={"figures": figures, "latency": latency})
+
+    trials = tuple(map(known, record.trials))
+    complete = [one for one in trials if one.state == "complete"]
+    points = [point(one, objectives) for one in complete]
+    reference = (REFERENCE[0], *(2 * max(column) for column in list(zip(*points, strict=True))[1:]))
+    volumes = hypervolumes(points, reference, maximised(objectives))
+    return record.model_copy(
+        update={
+            "trials": trials,
+            "objectives": tuple(names),
+            "limits": limits or {},
+            "front": tuple(complete[index].number for index in pareto_front(points, maximised(objectives))),
+            "hypervolume_reference": reference,
+            "hypervolume_history": tuple(zip([one.number for one in complete], volumes, strict=True)),
+            "importances": {name: {"core": 0.6, "groups": 0.3, "depth": 0.1} for name in names},
+        }
+    )

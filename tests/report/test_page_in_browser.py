@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from nas_sr.report.write import write_report
-from tests.report.study_records import baseline, board_ms, example_study, on_board, prediction, study, trial
+from tests.report.study_records import baseline, board_ms, example_study, on_board, prediction, study, trading, trial
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt-get install chromium")
@@ -244,3 +244,55 @@ def test_two_targets_without_a_trial_make_no_error(tmp_path):
     seen, messages = browse(on_board(study([]), None), tmp_path)
     assert messages == []
     assert seen["count"] == "0 of 0 shown"
+
+
+# What a reader of several objectives does: chooses another axis and selects a trial.
+AXIS = """
+<script>
+(async () => {
+  const seen = { requests: [], steps: [] };
+  document.addEventListener("securitypolicyviolation", (event) => seen.requests.push(event.blockedURI));
+  const wait = (ms) => new Promise((done) => setTimeout(done, ms));
+  await wait(500);
+  const visible = (selector) => [...document.querySelectorAll(selector)].filter((one) => one.offsetParent !== null);
+  const row = visible(".trials tbody tr").find((row) => row.dataset.front);
+  seen.chosen = Number(row.dataset.trial);
+  row.cells[2].dispatchEvent(new MouseEvent("click", { bubbles: true }));
+  const choice = document.querySelector("select.axis");
+  for (const axis of ["memory_mb", "params", "latency_ms"]) {
+    choice.value = axis;
+    choice.dispatchEvent(new Event("change", { bubbles: true }));
+    await wait(300);
+    const [chart] = visible(".chart.pareto");
+    const width = chart.querySelector(".main-svg").getBoundingClientRect().width;
+    seen.steps.push({
+      charts: visible(".chart.pareto").map((one) => one.id), ring: chart.data.at(-1).x[0],
+      width: width / chart.getBoundingClientRect().width,
+    });
+  }
+  const result = document.createElement("pre");
+  result.id = "seen";
+  result.textContent = JSON.stringify(seen);
+  document.body.append(result);
+})();
+</script>
+</body>
+"""
+
+
+def test_choosing_another_axis(tmp_path):
+    record = trading(example_study(30), ("psnr_db", "latency_ms", "memory_mb", "params"))
+    seen, messages = browse([record], tmp_path, AXIS)
+    assert messages == []
+    assert seen["requests"] == []
+    chosen = record.trial(seen["chosen"])
+    memory, params, latency = seen["steps"]
+    assert [step["charts"] for step in seen["steps"]] == [
+        ["pareto-cpu-memory_mb"],
+        ["pareto-cpu-params"],
+        ["pareto-cpu"],
+    ]
+    assert memory["ring"] == chosen.figures["memory_mb"]
+    assert params["ring"] == chosen.counts.params
+    assert latency["ring"] == pytest.approx(chosen.latency_ms)
+    assert all(0.9 < step["width"] <= 1.01 for step in seen["steps"])
