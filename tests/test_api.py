@@ -15,7 +15,7 @@ from nas_sr import api
 from nas_sr.config import FullTraining, Phase, Training, write_yaml
 from nas_sr.data.images import read_rgb, write_png
 from nas_sr.errors import UsageError, WorkError
-from nas_sr.families.imdeception.network import build
+from nas_sr.families.network import build
 from nas_sr.families.presets import preset
 from nas_sr.families.weights import save_weights
 from nas_sr.files import write_json

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from nas_sr.errors import WorkError
 from nas_sr.families.counts import counts
-from nas_sr.families.imdeception.spec import ArchSpec
+from nas_sr.families.imdeception.spec import ImdeceptionSpec
 from nas_sr.measure.onnx_export import export_untrained
 from nas_sr.onnx_memory import Graph, peak_activation_bytes, weight_bytes
 
@@ -91,7 +91,7 @@ def test_graph_of_open_size_is_refused() -> None:
 
 
 def test_memory_of_a_real_network_lies_between_its_largest_tensor_and_all_of_them(tmp_path: Path) -> None:
-    spec = ArchSpec(core=8, nla_after=(2,))
+    spec = ImdeceptionSpec(core=8, nla_after=(2,))
     export_untrained(spec, tmp_path / "n.onnx", (32, 48))
     model = onnx.load(tmp_path / "n.onnx")
     whole, half = (peak_activation_bytes(Graph(model, size)) for size in (4, 2))

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import yaml
+from nas_sr.cli.names import arch, model_path
 from optuna.study import StudyDirection
 
-from nas_sr.cli.names import arch, model_path
 from nas_sr.config import StudyConfig
 from nas_sr.errors import UsageError
 from nas_sr.export.choose import above_psnr, at_knee, by_number, within_latency, within_limits
