@@ -12,8 +12,9 @@ from nas_sr.report.front_info import front_info
 from nas_sr.report.hover import trial_hover
 from nas_sr.report.page import charts, page
 from nas_sr.report.sentences import hypervolume_sentence, importance_sentence
-from nas_sr.report.table import COLUMNS, pareto_frame, trials_frame
-from nas_sr.report.trial_table import cells, shown_columns, table_html
+from nas_sr.report.table import columns, pareto_frame, trials_frame
+from nas_sr.report.trial_table import cells, table_html
+from nas_sr.report.trial_table import columns as shown_columns
 from tests.report.study_records import baseline, board_ms, example_study, measurement, on_board, study, trading, trial
 from tests.report.test_charts import painted
 
@@ -76,10 +77,9 @@ def test_hover_table_card_and_headline_show_them(record):
     text = trial_hover(record, shown)
     assert f"Memory <b>{named('memory_mb').text(shown.figures['memory_mb'])}</b>" in text
     assert "Energy <b>" in text
-    further = info.further(record)
-    columns = [column.name for column in shown_columns(further)]
+    columns = [column.name for column in shown_columns(record)]
     assert columns[columns.index("MACs") + 1 : columns.index("Preset")] == ["Memory", "Energy"]
-    found = dict(zip(columns, cells(shown, "front", further), strict=True))
+    found = dict(zip(columns, cells(record, shown, "front"), strict=True))
     assert found["Memory"].number == shown.figures["memory_mb"]
     assert found["Energy"].number == pytest.approx(shown.latency.energy_mj)
     assert "Memory" not in table_html(example_study(30))
@@ -108,7 +108,7 @@ def test_sentences_say_what_the_volume_is(record):
 
 
 def test_csv_has_a_column_for_every_objective(record):
-    assert set(OBJECTIVES) <= set(COLUMNS)
+    assert set(OBJECTIVES) <= set(columns([record]))
     frame = pareto_frame([record])
     assert list(frame["trial"]) == list(record.front)
     assert list(frame["memory_mb"]) == [record.trial(number).figures["memory_mb"] for number in record.front]

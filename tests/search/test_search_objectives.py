@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import yaml
-from nas_sr.cli.names import arch, model_path
 from optuna.study import StudyDirection
 
 from nas_sr.config import StudyConfig
@@ -18,6 +17,7 @@ from nas_sr.export.choose import above_psnr, at_knee, by_number, within_latency,
 from nas_sr.families.counts import counts
 from nas_sr.measure.measurement_error import MeasurementFailed
 from nas_sr.measure.profile import profile
+from nas_sr.names import arch, model_path
 from nas_sr.objectives import OBJECTIVES, Figures, Objective, point
 from nas_sr.records import StudyRecord
 from nas_sr.report.table import trials_frame
