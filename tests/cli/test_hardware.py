@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from nas_sr import shipped
 from nas_sr.cli.main import run
+from nas_sr.measure import all_runtimes
 from nas_sr.measure.ahead_of_time import PACKAGE
+from tests.measure.conftest import CREDULOUS
 
 
 def _json(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict:
@@ -72,11 +73,13 @@ def test_all_runtimes_of_a_device_are_rows_of_one_object(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NAS_SR_CACHE", str(tmp_path / "cache"))
-    values = yaml.safe_load(shipped.find("hw_profiles", "cpu").read_text())
-    brief = {"warmup_s": 0.01, "warmup_iterations": 1, "seconds": 0.05, "iterations": 8, "retries": 0}
-    values |= {"lr_height": 16, "lr_width": 24, "threads": 1, "protocol": {**values["protocol"], **brief}}
+    values = {"extends": "cpu", "name": "cpu", "lr_height": 16, "lr_width": 24, "threads": 1}
+    values["protocol"] = CREDULOUS.model_dump(mode="json")
     (tmp_path / "quick.yaml").write_text(yaml.safe_dump(values))
     command = ["measure", "imdeception-c4-nla", "--hw", str(tmp_path / "quick.yaml"), "--all-runtimes"]
+    rows_of = all_runtimes.by_all_runtimes
+    taken: list[all_runtimes.RuntimeRow] = []
+    monkeypatch.setattr(all_runtimes, "by_all_runtimes", lambda *given: taken or taken.extend(rows_of(*given)) or taken)
     said = _json(capsys, *command)
     assert (said["network"], said["hw"]) == ("imdeception-c4-nla", "cpu")
     rows = {(row["backend"], row["precision"]): row for row in said["rows"]}
