@@ -125,7 +125,7 @@ def _pareto(study: StudyRecord, reports: Path) -> str:
     chart = parts.axis_choice(axes) + parts.of_axes(axes, slot) if front.front else ""
     return "".join(
         [
-            parts.heading("Quality against latency", study),
+            parts.heading("Quality against latency" if len(axes) == 1 else "Quality against each objective", study),
             parts.unmeasured_note(unmeasured(study, reports), study.target),
             parts.note(*sentences.pareto_sentences(study, front)),
             parts.caution(sentences.caution_sentence(study)),
