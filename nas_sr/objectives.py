@@ -1,6 +1,6 @@
 """What a search can trade: name, unit, direction and source of each objective. A new one is an entry and a function.
 
-`value` reads a trial: a `TrialRecord` on one of its targets, or a candidate as far as it has got. An objective that
+`value` reads a trial: a `TrialRecord` on one of its targets, or a candidate as far as it got. An objective that
 follows from the deployed graph also has `graph`: a search exports the network once, calls it, and keeps the figure in
 the trial under the objective's name, where `value` finds it. Limits hold for any objective; one that the network alone
 decides (`known` is "network") is checked before anything is measured or trained.
@@ -18,13 +18,20 @@ from nas_sr.errors import UsageError, unknown_name
 
 if TYPE_CHECKING:
     from nas_sr.families.counts import Counts
-    from nas_sr.latency import Latency
     from nas_sr.measure.profile import HardwareProfile
     from nas_sr.onnx_memory import Graph
 
 
 Stage = Literal["network", "measurement", "training"]  # of a candidate, in their order
 STAGES: tuple[Stage, ...] = get_args(Stage)
+
+
+class Timed(Protocol):
+    """A latency, measured or predicted, as far as objectives read it."""
+
+    @property
+    def energy_mj(self) -> float | None:
+        """For one frame; None where nothing read the power."""
 
 
 class Evaluated(Protocol):
@@ -43,22 +50,12 @@ class Evaluated(Protocol):
         """Measured or predicted; None before either."""
 
     @property
-    def latency(self) -> Latency | None:
+    def latency(self) -> Timed | None:
         """Where that comes from."""
 
     @property
     def figures(self) -> Mapping[str, float]:
         """What follows from the deployed graph, by objective."""
-
-
-class Figures(NamedTuple):
-    """An `Evaluated` of a candidate that is not a record yet."""
-
-    counts: Counts
-    psnr_db: float | None = None
-    latency_ms: float | None = None
-    latency: Latency | None = None
-    figures: Mapping[str, float] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +102,7 @@ def _kept(name: str) -> Callable[[Evaluated], float | None]:
 
 
 def _energy_mj(trial: Evaluated) -> float | None:
-    return trial.latency.energy_mj if trial.latency is not None and trial.latency.kind == "measured" else None
+    return None if trial.latency is None else trial.latency.energy_mj
 
 
 def _no_power_sensor(profile: HardwareProfile) -> str | None:

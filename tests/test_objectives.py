@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from nas_sr.config import StudyConfig, parse
@@ -115,6 +118,11 @@ def test_latency_has_one_limit_however_it_is_given() -> None:
     assert both.limits_ms == (30.0, 30.0)
     assert both.other_limits == {"params": 1e5}
     assert StudyConfig(max_latency_ms=(30.0,)).limits_ms == (30.0,)
+
+
+def test_page_on_objectives_describes_every_one() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "objectives.md").read_text()
+    assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == set(OBJECTIVES)
 
 
 def test_psnr_is_first_whatever_the_order() -> None:

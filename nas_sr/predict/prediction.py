@@ -62,6 +62,11 @@ class Prediction(BaseModel):
         """In what the network is unlike all that the calibration measured; None where it is like them."""
         return next((label for label in self.labels if label.startswith(OUTSIDE)), None)
 
+    @property
+    def energy_mj(self) -> float | None:
+        """Nobody predicts it."""
+        return None
+
     def summary(self) -> dict[str, Any]:
         """The figures a reader needs; the keys of a measurement's that make sense here."""
         return {

@@ -94,7 +94,8 @@ def picks(study: StudyRecord) -> tuple[Pick, ...]:
         return ()
     roles: dict[int, list[str]] = {}
     chosen = [("knee", knee_of(study)), ("fastest", _first(front, LATENCY)), ("best", _first(front, PSNR))]
-    for role, trial in (*chosen, *((each.name, _first(front, each)) for each in further(study))):
+    traded = [each for each in study.traded if each not in DEFAULT]
+    for role, trial in (*chosen, *((each.name, _first(front, each)) for each in traded)):
         roles.setdefault(trial.number, []).append(role)
     return tuple(
         Pick(tuple(names), study.trial(number), export_command(study, None if "knee" in names else number))

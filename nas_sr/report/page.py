@@ -127,7 +127,7 @@ def _pareto(study: StudyRecord, reports: Path) -> str:
     chart = pieces.axis_choice(axes) + pieces.of_axes(axes, slot) if front.front else ""
     return "".join(
         [
-            pieces.heading("Quality against latency", study),
+            pieces.heading("Quality against latency" if len(axes) == 1 else "Quality against each objective", study),
             pieces.unmeasured_note(unmeasured(study, reports), study.target),
             pieces.note(*sentences.pareto_sentences(study, front)),
             pieces.caution(sentences.caution_sentence(study)),

@@ -24,13 +24,13 @@ from nas_sr.latency import Latency, caveat, is_over, over_limit
 from nas_sr.measure.device_lock import SharedDevice
 from nas_sr.measure.measurement import Measurement
 from nas_sr.measure.measurement_error import MeasurementFailed
-from nas_sr.objectives import DEFAULT, LATENCY, Figures, all_named, columns, exceeded, maximised, named, point
+from nas_sr.objectives import DEFAULT, LATENCY, all_named, columns, exceeded, maximised, named, point
 from nas_sr.pareto import beaten
 from nas_sr.predict.prediction import Prediction
 from nas_sr.records import CurvePoint
 from nas_sr.search.failures import of_environment
 from nas_sr.search.graph_figures import graph_figures
-from nas_sr.search.outcome import Outcome, Reached
+from nas_sr.search.outcome import Figures, Outcome, Reached
 from nas_sr.search.targets import Target, target
 from nas_sr.search.trial_store import (
     figures_file,

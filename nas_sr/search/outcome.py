@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Literal, NamedTuple
+
+from nas_sr.families.counts import Counts
+from nas_sr.latency import Latency
 
 
 class Reached(NamedTuple):
@@ -13,6 +18,16 @@ class Reached(NamedTuple):
     steps: int = 0
     psnr_db: float | None = None
     latencies_ms: tuple[float, ...] = ()
+
+
+class Figures(NamedTuple):
+    """What is known of a candidate on one target so far: what its objectives are read from."""
+
+    counts: Counts
+    psnr_db: float | None = None
+    latency_ms: float | None = None
+    latency: Latency | None = None
+    figures: Mapping[str, float] = MappingProxyType({})
 
 
 class Outcome(NamedTuple):

@@ -56,6 +56,9 @@ def retarget(folder: Path, hw: str, console: Console, new_epoch: bool = False) -
         wanted = [trial for trial in store.trials(name) if trial.repeats is None and trial.psnr_db is not None]
         missing = [trial for trial in wanted if trial.latency is None and trial.state != "failed"]
         for done, trial in enumerate(missing, len(wanted) - len(missing) + 1):
+            figures = graph_figures(trial.spec, to, store.config.objectives)
+            if figures:
+                write_figures(store.figures_path(trial.number, name), figures)
             found: Latency | Impossible
             try:
                 found = new.latency(trial.spec)
@@ -65,9 +68,6 @@ def retarget(folder: Path, hw: str, console: Console, new_epoch: bool = False) -
                     raise
                 found, text = Impossible(target=name, reason=failure.text), failure.text
             write_latency(store.latency_path(trial.number, name), found)
-            figures = graph_figures(trial.spec, to, store.config.objectives)
-            if figures:
-                write_figures(store.figures_path(trial.number, name), figures)
             console.print(f"[{done}/{len(wanted)}] trial {trial.number}  {text}", markup=False, soft_wrap=True)
         finalise(store, new, "all", tell)
         return store.record(name)

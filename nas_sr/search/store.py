@@ -21,14 +21,14 @@ from nas_sr.families.registry import parse_spec
 from nas_sr.files import held_alone, replacing, writable_folder, write_json
 from nas_sr.latency import Impossible, is_over
 from nas_sr.measure.profile import HardwareProfile
-from nas_sr.objectives import LATENCY, Figures, all_named, columns, exceeded, maximised, named, point
+from nas_sr.objectives import LATENCY, all_named, columns, exceeded, maximised, named, point
 from nas_sr.pareto import pareto_front
 from nas_sr.records import Baseline, StudyRecord, TrialRecord
 from nas_sr.search.hypervolume import Growth
 from nas_sr.search.importances import importances
 from nas_sr.search.journal import open_journal
 from nas_sr.search.latency_epochs import current_epoch
-from nas_sr.search.outcome import Outcome
+from nas_sr.search.outcome import Figures, Outcome
 from nas_sr.search.samplers import sampler
 from nas_sr.search.trial_store import Place, figures_file, latency_file, read_latency, told_outcome, trial_record
 

@@ -35,10 +35,10 @@ from nas_sr.families.presets import PRESETS, preset_name
 from nas_sr.files import replacing, write_json
 from nas_sr.latency import Impossible, Latency, caveat, is_over, over_limit, told
 from nas_sr.measure.measurement import Measurement
-from nas_sr.objectives import Figures, exceeded, named
+from nas_sr.objectives import exceeded, named
 from nas_sr.predict.prediction import Prediction
 from nas_sr.records import CurvePoint, FullValidation, State, TrialRecord
-from nas_sr.search.outcome import Outcome
+from nas_sr.search.outcome import Figures, Outcome
 
 FULL_VALIDATION = "full_validation.json"
 _OUTCOME, _CURVE = "result.json", "curve.csv"

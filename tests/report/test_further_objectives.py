@@ -87,7 +87,7 @@ def test_hover_table_card_and_headline_show_them(record):
     assert "Least memory" in html
     assert "energy 400 mJ" in html
     roles = [role for pick in info.picks(record) for role in pick.roles]
-    assert sorted(roles) == sorted(["knee", "fastest", "best", "memory_mb", "params", "energy_mj"])
+    assert sorted(roles) == sorted(["knee", "fastest", "best", "memory_mb", "params"])
     least = next(pick.trial for pick in info.picks(record) if "memory_mb" in pick.roles)
     assert least.figures["memory_mb"] == min(record.trial(one).figures["memory_mb"] for one in record.front)
 

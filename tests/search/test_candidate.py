@@ -11,11 +11,10 @@ from nas_sr.config import Phase, Training
 from nas_sr.families.counts import counts
 from nas_sr.families.imdeception.spec import ImdeceptionSpec
 from nas_sr.latency import Latency
-from nas_sr.objectives import Figures
 from nas_sr.predict.prediction import Prediction
 from nas_sr.search import candidate
 from nas_sr.search.candidate import Evaluation, evaluate_candidate
-from nas_sr.search.outcome import Outcome, Reached
+from nas_sr.search.outcome import Figures, Outcome, Reached
 from nas_sr.search.trial_store import write_latency, write_outcome
 from nas_sr.train.execution import Execution
 from tests.report.study_records import measurement, prediction

@@ -18,12 +18,12 @@ from nas_sr.families.counts import counts
 from nas_sr.measure.measurement_error import MeasurementFailed
 from nas_sr.measure.profile import profile
 from nas_sr.names import arch, model_path
-from nas_sr.objectives import OBJECTIVES, Figures, Objective, point
+from nas_sr.objectives import OBJECTIVES, Objective, point
 from nas_sr.records import StudyRecord
 from nas_sr.report.table import trials_frame
 from nas_sr.search import candidate
 from nas_sr.search import store as study_store
-from nas_sr.search.outcome import Outcome
+from nas_sr.search.outcome import Figures, Outcome
 from nas_sr.search.proposals import Proposals
 from nas_sr.search.store import StudyStore
 from nas_sr.search.trial_store import (
@@ -127,6 +127,31 @@ def test_search_trades_three_objectives_within_a_limit(tmp_path: Path, monkeypat
     again, _ = searched([*command, "--budget", "7"])
     assert again["complete"] + again["infeasible"] >= 7
     answered([*command[:1], *command[1:-2], "--limit", "params=12000", "--budget", "8"], status=2)
+
+
+def test_each_target_has_its_own_memory_also_one_that_is_added(tmp_path: Path) -> None:
+    options = write_configs(tmp_path)
+    for name, base, size in (("larger", "quick-cpu", 48), ("third", "larger", 32)):
+        text = {"extends": f"{base}.yaml", "name": name, "lr_height": size, "precision": "fp32"}
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(text))
+    targets = ["--hw", str(tmp_path / "quick-cpu.yaml"), "--hw", str(tmp_path / "larger.yaml")]
+    traded = ["--objective", "psnr_db", "--objective", "memory_mb", "--objective", "latency_ms"]
+    searched([*options, *targets, *traded, "--budget", "2"])
+    store = StudyStore.open(tmp_path / "studies" / "quick")
+    small, large = store.records()
+    for trial in store.study.get_trials():
+        psnr_db, *rest = trial.values
+        one, other = small.trial(trial.number), large.trial(trial.number)
+        assert psnr_db == one.psnr_db
+        memories = [one.figures["memory_mb"], other.figures["memory_mb"]]
+        assert rest[:2] == memories
+        assert memories[1] == pytest.approx(2 * memories[0])  # of twice the pixels
+        assert len(rest) == 4
+    folder = ["--studies", str(tmp_path / "studies"), "--reports", str(tmp_path / "reports"), "--json"]
+    answered(["retarget", "quick", "--hw", str(tmp_path / "third.yaml"), *folder])
+    record = store.record("third")
+    assert record.front
+    assert all(trial.figures["memory_mb"] > 0 for trial in record.trials)
 
 
 def test_energy_on_a_cpu_is_refused_before_anything_is_made(tmp_path: Path) -> None:
