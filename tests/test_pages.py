@@ -17,6 +17,8 @@ from typer.main import get_command
 from nas_sr import __version__
 from nas_sr.cli import reference
 from nas_sr.cli.main import app
+from tests.search.made_study import made_study
+from tests.search.quick import answered, searched, write_configs
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
@@ -99,6 +101,32 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_command_line_page_is_current() -> None:
     assert (ROOT / reference.PAGE).read_text() == reference.page(), f"out of date; run: {reference.COMMAND}"
+
+
+def test_documented_keys_are_those_of_the_answers(tmp_path: Path) -> None:
+    """Of the verbs that answer at once, and of a search; those of the others are held by the tests of the verbs."""
+    table = re.search(r"^## Answers.*", (ROOT / "docs/file_formats.md").read_text(), re.M | re.S)
+    assert table
+    keys = {
+        verb: re.sub(r" \(.*?\)", "", text) for verb, text in re.findall(r"^\| `([^`]+)` \| (.*) \|$", table[0], re.M)
+    }
+    made_study(tmp_path / "studies" / "made")
+    studies = ["--studies", str(tmp_path / "studies")]
+    write_configs(tmp_path)
+    for arguments in (
+        ["describe", "imdeception-c4"],
+        ["report", "made", *studies, "--reports", str(tmp_path / "reports")],
+        ["export", "made", "--knee", *studies, "--out", str(tmp_path / "bundle")],
+        ["measure", "made:0", *studies, "--hw", str(tmp_path / "quick-cpu.yaml")],
+        ["space", "show", "imdeception_x4_quick"],
+        ["hw", "list"],
+    ):
+        answer, _ = answered([*arguments, "--json"])
+        verb = " ".join(arguments[:2]) if arguments[0] in ("space", "hw") else arguments[0]
+        assert set(keys.pop(verb).split(", ")) <= answer.keys(), verb
+    search = ["search", "--config", str(tmp_path / "study.yaml"), *studies, "--reports", str(tmp_path / "reports")]
+    answer, _ = searched([*search, "--budget", "1", "--json"])
+    assert set(keys.pop("search").split(", ")) <= answer.keys()
 
 
 def test_every_module_that_a_page_names_is_there() -> None:
