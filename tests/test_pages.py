@@ -11,12 +11,19 @@ from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
+import yaml
 from typer.main import get_command
 
-from nas_sr import __version__
+from nas_sr import __version__, shipped
 from nas_sr.cli import reference
-from nas_sr.cli.main import app
+from nas_sr.cli.main import app, run
+from nas_sr.data.images import read_rgb, write_png
+from nas_sr.yaml_file import load_yaml
+from tests.search.made_study import made_study
+from tests.search.quick import SPACE, answered, quick_cpu, searched, write_configs
+from tests.search.without_ray import without_ray
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
@@ -97,8 +104,62 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert anchor in _anchors(found), f"{page}: {target}"
 
 
+def test_readme_leads_from_nothing_to_an_exported_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its commands one after another as they are written; only networks, images and trainings are small."""
+    write_configs(tmp_path)
+    study = load_yaml(tmp_path / "study.yaml") | {"space": "imdeception_x4_quick", "hw": "cpu"}
+    for kind, name, value in (
+        ("search_spaces", "imdeception_x4_quick", SPACE),
+        ("hw_profiles", "cpu", {**quick_cpu(), "name": "cpu"}),
+        ("studies", "default", study),
+    ):
+        (tmp_path / kind).mkdir()
+        (tmp_path / kind / f"{name}.yaml").write_text(yaml.safe_dump(value))
+    monkeypatch.setattr(shipped, "folder", lambda kind: tmp_path / kind)
+    place = tmp_path / "work"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    write_png(place / "photo.png", np.full((16, 24, 3), 90, np.uint8))
+    text = (ROOT / "README.md").read_text()
+    (block,) = re.findall(r"^## From nothing.*?^```sh\n(.*?)^```", text, re.M | re.S)
+    commands = [Line(Path("README.md"), line).words for line in block.splitlines() if line.startswith("nas-sr ")]
+    assert [words[1] for words in commands] == ["doctor", "search", "report", "export", "upscale"]
+    with without_ray():
+        for words in commands:
+            assert run(words[1:]) == 0, words
+    assert read_rgb(place / "large.png").shape == (64, 96, 3)
+    assert (place / "reports" / "first" / "index.html").is_file()
+    assert {path.name for path in (place / "bundles" / "first").iterdir()} >= {"spec.json", "model.onnx", "train.yaml"}
+
+
 def test_command_line_page_is_current() -> None:
     assert (ROOT / reference.PAGE).read_text() == reference.page(), f"out of date; run: {reference.COMMAND}"
+
+
+def test_documented_keys_are_those_of_the_answers(tmp_path: Path) -> None:
+    """Of the verbs that answer at once, and of a search; those of the others are held by the tests of the verbs."""
+    table = re.search(r"^## Answers.*", (ROOT / "docs/file_formats.md").read_text(), re.M | re.S)
+    assert table
+    keys = {
+        verb: re.sub(r" \(.*?\)", "", text) for verb, text in re.findall(r"^\| `([^`]+)` \| (.*) \|$", table[0], re.M)
+    }
+    made_study(tmp_path / "studies" / "made")
+    studies = ["--studies", str(tmp_path / "studies")]
+    write_configs(tmp_path)
+    for arguments in (
+        ["describe", "imdeception-c4"],
+        ["report", "made", *studies, "--reports", str(tmp_path / "reports")],
+        ["export", "made", "--knee", *studies, "--out", str(tmp_path / "bundle")],
+        ["measure", "made:0", *studies, "--hw", str(tmp_path / "quick-cpu.yaml")],
+        ["space", "show", "imdeception_x4_quick"],
+        ["hw", "list"],
+    ):
+        answer, _ = answered([*arguments, "--json"])
+        verb = " ".join(arguments[:2]) if arguments[0] in ("space", "hw") else arguments[0]
+        assert set(keys.pop(verb).split(", ")) <= answer.keys(), verb
+    search = ["search", "--config", str(tmp_path / "study.yaml"), *studies, "--reports", str(tmp_path / "reports")]
+    answer, _ = searched([*search, "--budget", "1", "--json"])
+    assert set(keys.pop("search").split(", ")) <= answer.keys()
 
 
 def test_every_module_that_a_page_names_is_there() -> None:
