@@ -310,7 +310,9 @@ class StudyStore:
         write_json(self.folder / BASELINES / name, baseline.model_dump(mode="json"))
 
     def _baselines(self, target: str) -> tuple[Baseline, ...]:
-        found = [Baseline.model_validate_json(path.read_bytes()) for path in (self.folder / BASELINES).glob("*.json")]
+        folders = (self.folder / BASELINES, self.folder / "competitors")  # the latter as version 0.1 called it
+        files = [path for folder in folders for path in folder.glob("*.json")]
+        found = [Baseline.model_validate_json(path.read_bytes()) for path in files]
         return tuple(sorted((each for each in found if each.latency.target == target), key=lambda each: each.name))
 
 
