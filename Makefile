@@ -9,6 +9,9 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: install search test lint tests test-gpu clean
 
+# What tests read exported files with. Without spandrel's torchvision, whose usual build needs a CUDA build of PyTorch.
+READERS := spandrel einops
+
 install: $(VENV)/installed
 
 # What a search needs, without the tools and packages of the tests.
@@ -21,6 +24,7 @@ $(VENV)/installed $(VENV)/installed-for-use: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "nas-sr needs Python 3.11 or newer; try: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --no-compile -c constraints.txt -e '$(NEEDED)'
+	$(if $(findstring dev,$(NEEDED)),$(BIN)/python -m pip install --quiet --no-deps --no-compile -c constraints.txt $(READERS))
 	$(BIN)/python -c 'import nas_sr.search.search, nas_sr.report.write'
 	@touch $(VENV)/installed-for-use $@
 

@@ -15,6 +15,7 @@ from nas_sr.families.compact.network import Network
 from nas_sr.families.compact.spec import CompactSpec
 from nas_sr.families.network import FamilyNetwork, build
 from nas_sr.families.weights import load_network, save_weights
+from tests.families.compact.spandrels_reader import spandrel
 
 SPECS = st.builds(
     CompactSpec,
@@ -76,10 +77,10 @@ def test_branches_start_as_the_plain_chain_and_all_of_them_learn(branches: str) 
     ids=CompactSpec.label,
 )
 def test_spandrel_loads_an_export_without_an_adapter(spec: CompactSpec, tmp_path: Path) -> None:
-    spandrel = pytest.importorskip("spandrel", reason="needs spandrel: pip install 'nas-sr[spandrel]'")
+    loader = spandrel().ModelLoader()
     network = trained(spec)
     save_weights(network.deployed().state_dict(), spec, tmp_path / "weights.safetensors")
-    loaded = spandrel.ModelLoader().load_from_file(tmp_path / "weights.safetensors")
+    loaded = loader.load_from_file(tmp_path / "weights.safetensors")
     assert loaded.architecture.name == "RealESRGAN Compact"
     assert loaded.scale == spec.scale
     image = torch.rand(1, 3, 17, 22)
