@@ -21,8 +21,6 @@ from nas_sr.search.targets import Target, first_contact
 from tests.measure.conftest import measured
 from tests.waiting import until
 
-CPU_BACKENDS = [name for name, runtime in RUNTIMES.items() if runtime.device == "cpu"]
-
 
 @pytest.mark.parametrize("name", shipped.names("hw_profiles"))
 def test_shipped_profile_occupies_the_device_of_its_backends(name: str) -> None:
@@ -31,7 +29,7 @@ def test_shipped_profile_occupies_the_device_of_its_backends(name: str) -> None:
     assert found.on_this_cpu == (found.device == "cpu") == name.startswith("cpu")
 
 
-@pytest.mark.parametrize("name", CPU_BACKENDS)
+@pytest.mark.parametrize("name", ["onnxruntime", "openvino", "ncnn"])
 def test_two_runtimes_of_one_processor_wait_for_each_other(name, quick, relu_onnx) -> None:
     pytest.importorskip(RUNTIMES[name].package)
     heard, taken = [], []
@@ -47,15 +45,17 @@ def test_two_runtimes_of_one_processor_wait_for_each_other(name, quick, relu_onn
 
 @pytest.mark.parametrize("name", ["cpu", "cpu-openvino", "cpu-ncnn"])
 def test_training_on_the_processor_steps_aside_for_each_of_its_runtimes(name: str) -> None:
-    had = threading.Event()
+    waits, had = threading.Event(), threading.Event()
 
     def measure() -> None:
-        with measuring(profile(name).device):
+        with measuring(profile(name).device, when_waiting=waits.set):
             had.set()
 
     with SharedDevice("cpu") as training:
         work = threading.Thread(target=measure)
         work.start()
+        until(waits.is_set)
+        assert not had.is_set()
         until(lambda: training.step_boundary() or had.is_set())
         work.join(10)
 

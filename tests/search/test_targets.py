@@ -65,6 +65,22 @@ def test_two_targets_share_one_training_and_retarget_adds_a_third_front(tmp_path
     assert "larger-cpu" in said
 
 
+def test_two_runtimes_of_one_processor_have_a_front_each_from_the_same_trainings(tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    options = write_configs(tmp_path)
+    path = tmp_path / "other-runtime.yaml"
+    values = {"extends": "quick-cpu.yaml", "name": "quick-openvino", "title": "other runtime", "backends": ["openvino"]}
+    path.write_text(yaml.safe_dump(values))
+    result, _ = searched([*options, "--hw", str(tmp_path / "quick-cpu.yaml"), "--hw", str(path), "--budget", "2"])
+    assert set(result["fronts"]) == {"quick-cpu", "quick-openvino"}
+    store = StudyStore.open(tmp_path / "studies" / "quick")
+    for number in range(2):
+        one, other = (store.record(name).trial(number) for name in ("quick-cpu", "quick-openvino"))
+        assert one.psnr_db == other.psnr_db
+        backends = [(each.latency.backend, each.latency.precision) for each in (one, other)]  # type: ignore[union-attr]
+        assert backends == [("onnxruntime", "fp32"), ("openvino", "fp32")]
+
+
 def test_the_front_is_measured_in_fresh_processes_before_it_is_shown(tmp_path: Path) -> None:
     options = write_configs(tmp_path)
     hardware = yaml.safe_load((tmp_path / "quick-cpu.yaml").read_text())
