@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import pairwise
 from statistics import fmean, median, pstdev
 from typing import Any, Literal
 
@@ -99,11 +99,12 @@ class Measurement(BaseModel):
         if not blocks:
             return tuple(sample_ms / self.reference_latency_ms for sample_ms in self.samples_ms)
         places, means = list(blocks), [fmean(block) for block in blocks.values()]
-        # Of the block before and the one after, by how many blocks are before.
-        between = [fmean(means[max(0, before - 1) : before + 1]) for before in range(len(means) + 1)]
-        return tuple(
-            sample_ms / between[bisect_right(places, index)] for index, sample_ms in enumerate(self.samples_ms)
-        )
+        # Of the block before and the one after; one of the two where there is only that.
+        around = [means[0], *((before + after) / 2 for before, after in pairwise(means)), means[-1]]
+        found: list[float] = []
+        for mean_ms, (begin, end) in zip(around, pairwise([0, *places, len(self.samples_ms)]), strict=True):
+            found += [sample_ms / mean_ms for sample_ms in self.samples_ms[begin:end]]
+        return tuple(found)
 
     @property
     def corrected_ms(self) -> tuple[float, ...]:
