@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from nas_sr import shipped
 from nas_sr.device_program.backends import RUNTIMES
-from nas_sr.device_program.backends.base import CPU
+from nas_sr.device_program.backends.base import CPU, Runtime
 from nas_sr.measure.ahead_of_time import PACKAGE as RTX_PACKAGE
 from nas_sr.measure.profile import profile
 
@@ -56,8 +56,7 @@ class _Loading(NamedTuple):
 def _measuring(name: str, there: Mapping[str, Any], loading: _Loading | None) -> Check:
     runtime, used = RUNTIMES[name], _use(name)
     if "versions" in there:
-        computes = f" in {', '.join(runtime.precisions)} where the processor can" if runtime.device == CPU else ""
-        return Check(runtime.title, "ok", f"{there['versions'][name]}{computes}; {used}")
+        return Check(runtime.title, "ok", f"{there['versions'][name]}{_computes(runtime)}; {used}")
     lacks = str(there["lacks"])
     missing = "broken" if name in profile(DEFAULT_TARGET).backends else "missing"
     if loading is not None and loading.error:
@@ -69,6 +68,14 @@ def _measuring(name: str, there: Mapping[str, Any], loading: _Loading | None) ->
         )
     found = "not installed" if loading is not None else lacks.split("; ")[0]
     return Check(runtime.title, missing, f"{found}; {used}", runtime.install)
+
+
+def _computes(runtime: Runtime) -> str:
+    """In which precisions; nothing of a GPU's, whose profiles say it."""
+    first, *others = runtime.precisions
+    if runtime.device != CPU:
+        return ""
+    return f" in {first}" + (f", and {' and '.join(others)} where the processor can" if others else "")
 
 
 def _use(backend: str) -> str:
