@@ -40,6 +40,13 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _denormal_numbers_as_they_are() -> Iterator[None]:
+    """A runtime that a test calls in this process may leave the processor flushing them to zero."""
+    yield
+    torch.set_flush_denormal(False)
+
+
 @pytest.fixture(scope="session")
 def python38(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Python 3.8 with ONNX Runtime."""

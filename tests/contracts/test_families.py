@@ -45,10 +45,11 @@ def space(name: str) -> Space:
 
 
 def members(name: str, count: int, seed: int = 0) -> list[Spec]:
-    """Random networks of the family's space, and one at each other scale."""
+    """The cheaper half of some random networks of the family's space, and one at each other scale."""
     opened = space(name)
-    drawn = random.Random(seed).sample(sorted(opened.architectures), count)
+    drawn = random.Random(seed).sample(sorted(opened.architectures), 2 * count)
     specs = [opened.spec(opened.architectures[digest]) for digest in drawn]
+    specs = sorted(specs, key=lambda spec: counts(spec).macs_g)[:count]
     return [*specs, specs[0].at_scale(2), specs[-1].at_scale(3)]
 
 

@@ -148,7 +148,7 @@ def test_bundle_holds_one_network_in_three_forms(studies: Path) -> None:
             expected = network(torch.from_numpy(image)).numpy()
         assert np.abs(session.run(None, {"input": image})[0] - expected).max() < 1e-4
     text = (bundle / "README.md").read_text()
-    assert "12.25 ms (measured, onnxruntime on cpu" in text
+    assert "12.25 ms (measured, onnxruntime in fp32 on cpu" in text
     assert "9 runs of 3 builds, runs of one build differ by up to 0.4%, builds differ by up to 1.1%" in text
     assert "predicted" not in text
     assert "--hw cpu" in text
@@ -178,7 +178,7 @@ def test_bundle_of_an_unstable_network_says_why(tmp_path: Path) -> None:
     chosen = trial(0, latency=latency)
     training = FullTraining(training=StudyConfig().training)
     text = card(study([chosen]), chosen, training, tmp_path)
-    assert "(measured, UNSTABLE, onnxruntime on cpu" in text
+    assert "(measured, UNSTABLE, onnxruntime in fp32 on cpu" in text
     assert "; samples vary by 9%)" in text
 
 

@@ -23,7 +23,7 @@ def test_network_is_placed_on_the_device_only_while_it_is_shared(
     free = []
 
     def placed(*arguments: object) -> None:
-        for device in ("cpu", "cuda"):
+        for device in ("cpu", "cuda:0"):
             with device_lock._opened(device, "device") as file:
                 free.append(device_lock._taken_at_once(file, device_lock.fcntl.LOCK_EX))
         raise RuntimeError("far enough")
