@@ -2,8 +2,8 @@
 
     python tests/benchmarks/prediction_on_this_cpu.py --points 20 --held-out 40
 
-Calibrates as `nas-sr hw calibrate cpu` does, then measures networks of the space drawn at random that are not among the
-probes, and compares. On a machine whose speed wanders a median taken minutes later is no fair judge, so that measured
+Calibrates as `nas-sr hw calibrate cpu` does, then measures networks of the space drawn at random that are not among
+those points, and compares. On a machine whose speed wanders a median taken minutes later is no fair judge, so that measured
 means the ratio to the interleaved reference network, times what that took during the calibration; the errors against
 the plain medians stand beside it. Stable measurements are kept in the cache and not taken again.
 """
@@ -21,15 +21,19 @@ import numpy as np
 from scipy.stats import kendalltau, spearmanr
 
 from nas_sr.errors import WorkError
+from nas_sr.families.base import Spec
 from nas_sr.families.counts import counts
-from nas_sr.families.imdeception.spec import ImdeceptionSpec
 from nas_sr.measure.latency_cache import cached_or_measured
 from nas_sr.measure.measurement import Measurement
 from nas_sr.measure.profile import profile
 from nas_sr.predict.calibrate import calibrate
 from nas_sr.predict.calibration import fit
 from nas_sr.predict.calibration_record import Calibration, latencies
+from nas_sr.predict.predictor import Predictor
+from nas_sr.predict.roofline import Roofline
 from nas_sr.space import Space, read_space
+
+SPLITS = 100
 
 
 def main() -> None:
@@ -43,13 +47,13 @@ def main() -> None:
     arguments = parser.parse_args()
     hardware, space = profile(arguments.hw), read_space(arguments.space)
 
-    def measure(spec: ImdeceptionSpec) -> Measurement:
+    def measure(spec: Spec) -> Measurement:
         return cached_or_measured(spec, hardware)
 
     begin = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{hardware.name}.calibration.json"
-        calibration = calibrate(hardware, space, arguments.probes, measure=measure, progress=print, path=path)
+        calibration = calibrate(hardware, space, arguments.points, measure=measure, progress=print, path=path)
     predictor = fit(calibration)
     print(f"calibrated in {time.monotonic() - begin:.0f} s; {predictor.grounds}; channels padded to {predictor.tile}\n")
     begin = time.monotonic()
@@ -74,9 +78,38 @@ def main() -> None:
     seconds = time.monotonic() - begin
     print(f"\nmeasured in {seconds:.0f} s; {len(stable)} of {len(measured)} stable, and only those count below\n")
     table([others[i] for i in stable], [measured[i] for i in stable], calibration)
+    specs = [*(point.spec for point in calibration.points), *(others[i] for i in stable)]
+    found = [*latencies(calibration.points).milliseconds, *(corrected_ms(measured[i], calibration) for i in stable)]
+    bound_coverage(calibration, specs, found)
 
 
-def held_out(space: Space, calibration: Calibration, n: int, seed: int) -> list[ImdeceptionSpec]:
+def bound_coverage(calibration: Calibration, specs: Sequence[Spec], measured_ms: Sequence[float]) -> None:
+    """Prints how many of the networks that a fit had not seen are at least as slow as its one-sided bound says, which
+    is what lets a search rule a candidate out unmeasured. Points are drawn anew from all that was measured."""
+    roofline = Roofline(calibration.lr_height, calibration.lr_width, calibration.precision or "fp32", calibration.facts)
+    print(
+        f"\n{'points fitted':>14}{'judged':>8}{'not under their bound':>23}{'worst split':>13}   ({SPLITS} splits each)"
+    )
+    for fitted in (5, 8, 12, 20):
+        if fitted > len(specs) - 5:
+            continue
+        shares = []
+        for split in range(SPLITS):
+            order = random.Random(split).sample(range(len(specs)), len(specs))
+            known, unseen = order[:fitted], order[fitted:]
+            predictor = Predictor(
+                target=calibration.target,
+                source=calibration.source,
+                digest="",
+                specs=[specs[index] for index in known],
+                latencies_ms=[measured_ms[index] for index in known],
+                roofline=roofline,
+            )
+            shares.append(np.mean([measured_ms[i] >= predictor.predict(specs[i]).bound_ms for i in unseen]))
+        print(f"{fitted:14}{len(specs) - fitted:8}{np.mean(shares):23.1%}{min(shares):13.1%}")
+
+
+def held_out(space: Space, calibration: Calibration, n: int, seed: int) -> list[Spec]:
     """Networks of the space at random, none of which the calibration was to measure."""
     probes = {each.spec.digest for each in (*calibration.points, *calibration.omitted)}
     rest = sorted(digest for digest in space.architectures if digest not in probes)
@@ -89,7 +122,7 @@ def corrected_ms(taken: Measurement, calibration: Calibration) -> float:
     return taken.relative_latency * reference_ms if reference_ms else taken.latency_ms
 
 
-def table(specs: Sequence[ImdeceptionSpec], measured: Sequence[Measurement], calibration: Calibration) -> None:
+def table(specs: Sequence[Spec], measured: Sequence[Measurement], calibration: Calibration) -> None:
     """Prints the errors of the predictor and of multiply-accumulates alone, calibrated with the same points."""
     known = [point.spec for point in calibration.points]
     known_ms = np.array(latencies(calibration.points).milliseconds)
@@ -114,10 +147,8 @@ def table(specs: Sequence[ImdeceptionSpec], measured: Sequence[Measurement], cal
     print(f"\n{inside:.0%} of {len(specs)} lie inside their 80 % interval, which is ±{half:.1%} wide in the mean")
 
 
-def _by_macs(
-    known: Sequence[ImdeceptionSpec], known_ms: np.ndarray, specs: Sequence[ImdeceptionSpec], *, constant: bool
-) -> np.ndarray:
-    def rows(networks: Sequence[ImdeceptionSpec]) -> np.ndarray:
+def _by_macs(known: Sequence[Spec], known_ms: np.ndarray, specs: Sequence[Spec], *, constant: bool) -> np.ndarray:
+    def rows(networks: Sequence[Spec]) -> np.ndarray:
         macs = [counts(spec).macs_g for spec in networks]
         return np.array([[each, 1.0] if constant else [each] for each in macs])
 
