@@ -3,9 +3,9 @@
     python tests/benchmarks/prediction_on_this_cpu.py --points 20 --held-out 40
 
 Calibrates as `nas-sr hw calibrate cpu` does, then measures networks of the space drawn at random that are not among
-those points, and compares. On a machine whose speed wanders a median taken minutes later is no fair judge, so that measured
-means the ratio to the interleaved reference network, times what that took during the calibration; the errors against
-the plain medians stand beside it. Stable measurements are kept in the cache and not taken again.
+those points, and compares. On a machine whose speed wanders a median taken minutes later is no fair judge, so that
+measured means the ratio to the interleaved reference network, times what that took during the calibration; the errors
+against the plain medians stand beside it. Stable measurements are kept in the cache and not taken again.
 """
 
 from __future__ import annotations
