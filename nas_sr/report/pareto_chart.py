@@ -165,9 +165,9 @@ def _unstable(info: FrontInfo) -> list[dict[str, Any]]:
 
 
 def _presets(points: Sequence[Point], sides: dict[int, str]) -> dict[str, Any]:
-    """Squares around the paper's networks, named on the given sides; one without a side is named elsewhere."""
+    """Squares around known networks, named on the given sides; one without a side is named elsewhere."""
     names = [escape(without_prefix(point.preset or "")) if point.trial in sides else "" for point in points]
-    return _trace("The paper's networks", points, {point.trial: "" for point in points}) | {
+    return _trace("Known networks", points, {point.trial: "" for point in points}) | {
         "mode": "markers+text",
         "text": names,
         "textposition": [sides.get(point.trial, "top center") for point in points],

@@ -152,7 +152,7 @@ def test_knee_that_is_a_preset_has_one_label():
     record = study([trial(0, preset("imdeception-c8"), latency=10.0)])
     found = traces(record)
     assert found["Knee"]["text"] == ["<b>knee, c8</b>"]
-    assert found["The paper's networks (1)"]["text"] == [""]
+    assert found["Known networks (1)"]["text"] == [""]
 
 
 def test_infeasible_trials_are_ticks_on_an_axis_of_their_own():

@@ -87,7 +87,7 @@ class Network(FamilyNetwork):
         """The chain with each sum of branches folded into one convolution."""
         if self.spec.branches == "none":
             return self
-        network = Network(self.spec.deployed).to(_weight(self.body[0]).device)
+        network = Network(self.spec.deployed).to(_weight(self.body[0]))
         for place, (own, theirs) in enumerate(zip(self.body, network.body, strict=True)):
             if place % 2:
                 theirs.load_state_dict(own.state_dict())
@@ -99,7 +99,7 @@ class Network(FamilyNetwork):
     @torch.no_grad()
     def load_deployed(self, state: Mapping[str, Tensor]) -> Self:
         """Takes over a folded chain: the plain branch of each sum is set such that the sum computes the same."""
-        chain = Network(self.spec.deployed)
+        chain = Network(self.spec.deployed).to(_weight(self.body[0]))
         chain.load_state_dict(dict(state))
         for place, (own, theirs) in enumerate(zip(self.body, chain.body, strict=True)):
             if place % 2:
