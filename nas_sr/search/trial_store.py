@@ -123,7 +123,7 @@ def trial_record(trial: FrozenTrial, spec: Spec, folder: Path, place: Place) -> 
 
 
 def _preset(spec: Spec, found: Counts) -> str | None:
-    """The name that a network is known by. Its digest takes longer than all else here, so only a likely one is asked for."""
+    """The name that a network is known by. Its digest takes longest here, so only that of a likely one is asked for."""
     return preset_name(spec) if found in _counts_of_presets(spec.scale) else None
 
 
