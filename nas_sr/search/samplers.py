@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import warnings
 from collections.abc import Callable
 
+from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
 
 from nas_sr.config import StudyConfig
@@ -16,7 +18,9 @@ def _tpe(config: StudyConfig, seed: int) -> BaseSampler:
 
     Of several families, each family's parameters are a group of their own.
     """
-    return TPESampler(seed=seed, multivariate=True, group=len(config.space) > 1, n_startup_trials=10)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)  # of `group` alone: nothing that a user could do about it
+        return TPESampler(seed=seed, multivariate=True, group=len(config.space) > 1, n_startup_trials=10)
 
 
 def _nsga2(config: StudyConfig, seed: int) -> BaseSampler:

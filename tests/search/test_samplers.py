@@ -27,3 +27,9 @@ def test_unknown_sampler_lists_the_known_ones(capsys: pytest.CaptureFixture[str]
     assert not (tmp_path / "studies").exists()
     with pytest.raises(UsageError, match=r"unknown sampler 'tp'; known: tpe"):
         sampler(StudyConfig(sampler="tp"), 0)
+
+
+def test_search_over_several_families_warns_of_nothing() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        sampler(StudyConfig(space=("imdeception_x4", "compact_x4")), 0)
