@@ -1,5 +1,6 @@
 """Samplers have names; one that is not there is refused before anything is measured or written."""
 
+import warnings
 from pathlib import Path
 
 import pytest
