@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -10,7 +11,8 @@ from nas_sr.families.counts import Counts
 from nas_sr.families.registry import SpecField
 from nas_sr.latency import Latency
 from nas_sr.measure.measurement import Measurement
-from nas_sr.objectives import DEFAULT, Objective, all_named
+from nas_sr.objectives import DEFAULT, Objective, all_named, maximised, point
+from nas_sr.pareto import knee
 from nas_sr.predict.prediction import Prediction
 
 State = Literal["complete", "infeasible", "pruned", "failed", "running", "interrupted"]
@@ -117,6 +119,10 @@ class StudyRecord(BaseModel):
     def traded(self) -> tuple[Objective, ...]:
         """The objectives that the front trades."""
         return all_named(self.objectives)
+
+    def at_knee(self, front: Sequence[TrialRecord]) -> TrialRecord:
+        """Of some members of the front the one of best trade: see `pareto.knee`."""
+        return front[knee([point(trial, self.traded) for trial in front], maximised(self.traded))]
 
     def trial(self, number: int) -> TrialRecord:
         """The trial of that number; KeyError if there is none."""

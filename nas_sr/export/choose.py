@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from nas_sr.errors import UsageError
-from nas_sr.objectives import Objective, exceeded, maximised, named, point
-from nas_sr.pareto import knee
+from nas_sr.objectives import Objective, exceeded, named
 from nas_sr.records import StudyRecord, TrialRecord
 
 NO_LIMITS: Mapping[str, float] = MappingProxyType({})
@@ -26,8 +25,7 @@ def by_number(study: StudyRecord, number: int) -> TrialRecord:
 
 def at_knee(study: StudyRecord, limits: Mapping[str, float] = NO_LIMITS) -> TrialRecord:
     """The front's point of best trade, see `pareto.knee`; with limits, of those members that are within them."""
-    front = _front(study, limits)
-    return front[knee([point(trial, study.traded) for trial in front], maximised(study.traded))]
+    return study.at_knee(_front(study, limits))
 
 
 def within_latency(study: StudyRecord, max_latency_ms: float, limits: Mapping[str, float] = NO_LIMITS) -> TrialRecord:

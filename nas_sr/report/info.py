@@ -10,8 +10,7 @@ from typing import Any, NamedTuple, get_args
 
 from nas_sr.command_line import Value, command, studies_option
 from nas_sr.families.registry import NAMES
-from nas_sr.objectives import DEFAULT, LATENCY, PSNR, Objective, maximised, named, point
-from nas_sr.pareto import knee
+from nas_sr.objectives import DEFAULT, LATENCY, PSNR, Objective, named
 from nas_sr.records import State, StudyRecord, TrialRecord
 from nas_sr.report.latencies import measurements
 
@@ -116,8 +115,7 @@ def further(study: StudyRecord) -> tuple[Objective, ...]:
 
 def knee_of(study: StudyRecord) -> TrialRecord:
     """The trial at the knee of a front that is not empty."""
-    front = [study.trial(number) for number in study.front]
-    return front[knee([point(trial, study.traded) for trial in front], maximised(study.traded))]
+    return study.at_knee([study.trial(number) for number in study.front])
 
 
 def export_command(study: StudyRecord, trial: int | None) -> str:
