@@ -72,6 +72,9 @@ class WarmupConstantDecay(Config):
 
     kind: Literal["warmup_constant_decay"] = "warmup_constant_decay"
     warmup: Share = Field(0.05, description="share of the phase spent warming up")
+    warmup_steps: Positive | None = Field(
+        None, description="steps spent warming up, in place of a share: the same whatever the phase's length"
+    )
     decay: Share = Field(0.5, description="share of the phase spent decaying")
     final: Share = Field(0.0, description="last learning rate, as a share of the maximum")
 

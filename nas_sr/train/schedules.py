@@ -9,7 +9,13 @@ from nas_sr.config import Cosine, Knee, OneCycle, Phase, Schedule, WarmupConstan
 
 def learning_rate(phase: Phase, step: int) -> float:
     """Learning rate of step `step` (0-based) of `phase`; the last step has the schedule's last rate."""
-    return phase.learning_rate * share_of_maximum(phase.schedule, (step + 1) / phase.steps)
+    schedule = phase.schedule
+    if isinstance(schedule, WarmupConstantDecay) and schedule.warmup_steps is not None:
+        # Not by way of a share of the phase: phases of different lengths must warm up alike, to the bit.
+        if step < schedule.warmup_steps:
+            return phase.learning_rate * ((step + 1) / schedule.warmup_steps)
+        schedule = schedule.model_copy(update={"warmup": 0.0})
+    return phase.learning_rate * share_of_maximum(schedule, (step + 1) / phase.steps)
 
 
 def share_of_maximum(schedule: Schedule, done: float) -> float:
