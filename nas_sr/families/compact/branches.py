@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from nas_sr.families.base import ConvPlan
 from nas_sr.families.network import bias, conv
 
-_SMALL = 0.05  # standard deviation of a new branch's weights, relative to He's
+SMALL = 0.05  # standard deviation of a new branch's weights, relative to He's
 
 
 class BranchedConv(nn.Module):
@@ -49,7 +49,7 @@ class SumConv(BranchedConv):
         super().__init__(plan)
         self.conv1x1 = nn.Conv2d(plan.inputs, plan.outputs, 1, bias=False)
         self.same = plan.inputs == plan.outputs
-        nn.init.normal_(self.conv1x1.weight, std=_SMALL * (2 / plan.inputs) ** 0.5)
+        nn.init.normal_(self.conv1x1.weight, std=SMALL * (2 / plan.inputs) ** 0.5)
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, inputs, h, w) -> (n, outputs, h, w)."""

@@ -15,7 +15,7 @@ from nas_sr.families.compact.spec import CompactSpec
 from nas_sr.families.network import FamilyNetwork, bias, conv, interpolation_kernels
 
 LEAK = 0.1  # of a LeakyReLU, as Real-ESRGAN has it
-_BIAS = 1e-3  # not zero: ONNX files share equal tensors, and an untrained network's file must be like a trained one's
+BIAS = 1e-3  # not zero: ONNX files share equal tensors, and an untrained network's file must be like a trained one's
 
 
 class FixedSlope(nn.Module):
@@ -70,7 +70,7 @@ class Network(FamilyNetwork):
             shape = _weight(layer).shape
             weight, offset = torch.empty(shape), torch.empty(shape[0])
             nn.init.kaiming_normal_(weight, nonlinearity="relu")
-            nn.init.normal_(offset, std=_BIAS)
+            nn.init.normal_(offset, std=BIAS)
             weight[:3], offset[:3] = 0, 0
             nn.init.dirac_(weight[:3, :3])
             _set(layer, weight, offset)

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from nas_sr.families.imdeception.blocks import Gidb
     from nas_sr.families.imdeception.network import Network
 
-_MEAN_GREY = 0.45  # of photographs, in [0, 1]
-_BIAS = 1e-3  # not zero: ONNX files share equal tensors, and an untrained network's file must be like a trained one's
-_NEW_SHARE = 0.3  # of what a GIDB's Gblocks add to the deep path, and the tail to the head's features
+MEAN_GREY = 0.45  # of photographs, in [0, 1]
+BIAS = 1e-3  # not zero: ONNX files share equal tensors, and an untrained network's file must be like a trained one's
+NEW_SHARE = 0.3  # of what a GIDB's Gblocks add to the deep path, and the tail to the head's features
 
 
 @torch.no_grad()
@@ -40,11 +40,11 @@ def initialise(network: Network) -> None:
         if isinstance(layer, nn.Conv2d) and not name.startswith("nlas."):
             activated = name.endswith((".grouped", ".mix")) or name in ("tail_fuse", "tail_expand")
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu" if activated else "linear")
-            nn.init.normal_(bias(layer), std=_BIAS)
+            nn.init.normal_(bias(layer), std=BIAS)
     for gidb in list(network.gidbs)[:-1]:
         _hand_on(cast("Gidb", gidb))
-    network.tail_expand.weight *= _NEW_SHARE
-    bias(network.head)[:] = -_MEAN_GREY * network.head.weight.sum(dim=(1, 2, 3))
+    network.tail_expand.weight *= NEW_SHARE
+    bias(network.head)[:] = -MEAN_GREY * network.head.weight.sum(dim=(1, 2, 3))
     interpolate(network)
 
 
@@ -52,7 +52,7 @@ def _hand_on(gidb: Gidb) -> None:
     """The fusion reads what the Gblocks kept, then the GIDB's input; it writes shallow outputs, then deep ones."""
     deep = gidb.fuse.weight[gidb.shallow :]
     kept = gidb.shallow * len(gidb.gblocks)
-    deep[:, :kept] *= _NEW_SHARE
+    deep[:, :kept] *= NEW_SHARE
     same = min(len(deep), deep.shape[1] - kept)
     deep[:same, kept:] = 0
     nn.init.dirac_(deep[:same, kept : kept + same])
