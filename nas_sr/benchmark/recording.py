@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -52,14 +53,19 @@ class _Setting(NamedTuple):
 
 
 def tasks(protocol: Protocol) -> list[Task]:
-    """All trainings: from the first seed those of every network, then the long ones; then likewise from the next."""
+    """All trainings: from the first seed those of every network, then the long ones; then likewise from the next.
+
+    Networks are in a random order, so that a table that is not complete yet is not one of cheap networks.
+    """
     found = []
+    order = random.Random(0)
+    drawn, drawn_long = (order.sample(each, len(each)) for each in (members(protocol), long_members(protocol)))
     for seed in dict.fromkeys((*protocol.seeds, *protocol.long_seeds)):
         if seed in protocol.seeds:
-            found += [Task(spec, seed, protocol.steps) for spec in members(protocol)]
+            found += [Task(spec, seed, protocol.steps) for spec in drawn]
         if seed in protocol.long_seeds:
             lengths = (*protocol.steps, *protocol.long_steps)
-            found += [Task(spec, seed, lengths) for spec in long_members(protocol)]
+            found += [Task(spec, seed, lengths) for spec in drawn_long]
     return found
 
 
