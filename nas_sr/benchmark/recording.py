@@ -159,7 +159,7 @@ def _record_missing(
 
 
 def _refuse_other(path: Path, there: Table, protocol: Protocol, content: dict[str, object]) -> None:
-    was = {"protocol": there.about.protocol.model_dump(mode="json"), "images": there.about.content}
+    was = {"protocol": there.about.protocol.model_dump(mode="json"), "content": there.about.content}
     now = {"protocol": protocol.model_dump(mode="json"), "content": content}
     if changed := differences(was, now):
         raise UsageError(f"{path}: recorded otherwise: {'; '.join(changed)}; record into another file")
