@@ -161,6 +161,22 @@ class FullTraining(Config):
     training: Training
 
 
+class Racing(Config):
+    """Candidates of which it is open whether they are on the front are trained longer, and from further seeds."""
+
+    rungs: Annotated[tuple[Positive, ...], Field(min_length=2)] = Field(
+        (800, 2400, 8000),
+        description="steps; the first is every candidate's training, and the front is that of the last, as far as known",
+    )
+    seeds: Positive = Field(3, description="most seeds that one candidate is trained from")
+
+    @model_validator(mode="after")
+    def _grow(self) -> Racing:
+        if list(self.rungs) != sorted(set(self.rungs)):
+            raise ValueError(f"rungs must grow, but got {', '.join(map(str, self.rungs))}")
+        return self
+
+
 class StudyConfig(Config):
     """Everything that decides a study's results. The budget is not here: a study may always be given more."""
 
@@ -195,6 +211,7 @@ class StudyConfig(Config):
         "all", description="uncertain: only where the predicted interval touches the limit or the front"
     )
     training: Training = Training(phases=(Phase(steps=800),))
+    racing: Racing | None = Field(None, description="none: every candidate is trained once, for one length")
     sampler: str = Field("tpe", description="what proposes candidates: a name in nas_sr/search/samplers.py")
     seed: int = 0
 
@@ -236,6 +253,19 @@ class StudyConfig(Config):
         if self.training.compile == "on":
             raise ValueError(
                 "training.compile is for full training: compiling a candidate takes longer than training it"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _rungs_begin_with_the_training(self) -> StudyConfig:
+        if self.racing is None:
+            return self
+        if len(self.training.phases) != 1 or self.training.phases[0].schedule.kind != "warmup_constant_decay":
+            raise ValueError("racing needs a training of one phase whose schedule is warmup_constant_decay")
+        if self.racing.rungs[0] != self.training.steps:
+            raise ValueError(
+                f"racing.rungs must begin with the training's length, {self.training.steps},"
+                f" but got {', '.join(map(str, self.racing.rungs))}"
             )
         return self
 

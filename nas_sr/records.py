@@ -27,6 +27,29 @@ class CurvePoint(NamedTuple):
     seconds: float
 
 
+class Score(BaseModel):
+    """What one training of a candidate came to."""
+
+    model_config = ConfigDict(frozen=True)
+
+    seed: int  # 0 is the study's, 1 the next
+    steps: int
+    psnr_db: float | None  # on the study's validation pixels; None: it failed
+    reason: str = ""  # why it failed
+    note: str = ""  # what a reader must know, such as a state that was gone
+
+
+class LongEstimate(BaseModel):
+    """What a candidate's PSNR after the longest rung is, as far as all trainings of its study tell: see fidelity.py."""
+
+    model_config = ConfigDict(frozen=True)
+
+    steps: int  # of the longest rung
+    mean_db: float
+    sd_db: float  # of its difference to the study's other candidates
+    front_probability: float  # of being on the true front of this target
+
+
 class FullValidation(BaseModel):
     """A trained network on all validation images, whole, where its search looked at a part of them."""
 
@@ -52,7 +75,9 @@ class TrialRecord(BaseModel):
     spec: SpecField
     counts: Counts  # at a 256x256 LR input
     preset: str | None = None  # the name that this network is known by
-    psnr_db: float | None = None  # on the study's validation pixels
+    psnr_db: float | None = None  # on the study's validation pixels; with racing the mean of `estimate`
+    scores: tuple[Score, ...] = ()  # of every training, where there is racing
+    estimate: LongEstimate | None = None  # likewise
     full_validation: FullValidation | None = None  # of the front; it decides nothing
     latency_ms: float | None = None  # measured or predicted: see `latency.kind`
     latency: Latency | None = Field(None, discriminator="kind")  # None where its file is lost

@@ -95,17 +95,26 @@ class Sharing(ABC, Generic[AnySpec, Extent]):
 
 
 @functools.cache
+def shares(name: str) -> bool:
+    """Whether networks of the family of that name share weights."""
+    return importlib.util.find_spec(_module(name)) is not None
+
+
+@functools.cache
 def sharing(name: str) -> Sharing[Any, Any]:
     """The rules of the family of that name.
 
     Raises:
         UsageError: its networks do not share weights.
     """
-    module = f"nas_sr.families.{name}.supernet"
-    if importlib.util.find_spec(module) is None:
-        raise UsageError(f"family '{name}' has no supernet: {module.replace('.', '/')}.py is missing")
-    found: Sharing[Any, Any] = importlib.import_module(module).SHARING
+    if not shares(name):
+        raise UsageError(f"family '{name}' has no supernet: {_module(name).replace('.', '/')}.py is missing")
+    found: Sharing[Any, Any] = importlib.import_module(_module(name)).SHARING
     return found
+
+
+def _module(name: str) -> str:
+    return f"nas_sr.families.{name}.supernet"
 
 
 def strided(count: int, of: int, pinned: Sequence[int] = ()) -> Channels:

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
-from torch import nn
-
-from nas_sr.config import Config, Training
-from nas_sr.data.pack import Pack
-from nas_sr.evaluate.validation import bounded, validation_psnr_rgb
 from nas_sr.families.base import Spec
 from nas_sr.families.counts import counts
-from nas_sr.families.network import build
 from nas_sr.families.weights import save_weights
 from nas_sr.files import write_json
 from nas_sr.latency import Latency, caveat, is_over, over_limit
-from nas_sr.measure.device_lock import SharedDevice
 from nas_sr.measure.measurement import Measurement
 from nas_sr.measure.measurement_error import MeasurementFailed
 from nas_sr.objectives import DEFAULT, LATENCY, all_named, columns, exceeded, maximised, named, point
 from nas_sr.pareto import beaten
 from nas_sr.predict.prediction import Prediction
 from nas_sr.records import CurvePoint
+from nas_sr.search.candidate_training import CandidateTraining
+from nas_sr.search.evaluation import Evaluation
 from nas_sr.search.failures import of_environment
 from nas_sr.search.graph_figures import graph_figures
 from nas_sr.search.outcome import Figures, Outcome, Reached
@@ -42,27 +35,8 @@ from nas_sr.search.trial_store import (
     write_latency,
     write_outcome,
 )
-from nas_sr.stages import recording, stage
-from nas_sr.train.execution import Execution
-from nas_sr.train.loop import Diverged, train
-from nas_sr.train.state import TrainingState
-
-
-class Evaluation(Config):
-    """Everything a worker needs to evaluate any candidate of a study."""
-
-    study_dir: str
-    hw: tuple[str, ...]
-    train_pack: str
-    val_pack: str
-    validation_megapixels: float
-    training: Training
-    execution: Execution
-    limits_ms: tuple[float | None, ...]
-    limits: dict[str, float] = Field(default_factory=dict)  # of everything else that is limited
-    objectives: tuple[str, ...] = tuple(each.name for each in DEFAULT)
-    measure: Literal["all", "uncertain"] = "all"
-    threads: int = 1
+from nas_sr.stages import recording
+from nas_sr.train.loop import Diverged
 
 
 def evaluate_candidate(evaluation: Evaluation, number: int, spec: Spec) -> Iterator[Reached | Outcome]:
@@ -133,15 +107,13 @@ def _stages(evaluation: Evaluation, folder: Path, spec: Spec) -> Iterator[Reache
         _refuse_unknown(evaluation, each, found[index])
     latencies_ms = _latencies_ms(found)
     yield Reached("training", 0, evaluation.training.steps, latencies_ms=latencies_ms)
-    with SharedDevice("cpu", evaluation.execution.device):  # a GPU's context and first memory disturb measurements too
-        state = TrainingState(build(spec, evaluation.training.seed), evaluation.training, evaluation.execution)
+    training = CandidateTraining(evaluation, folder, spec, 0, evaluation.training.steps)
     curve: list[CurvePoint] = []
-    for validated in _train(evaluation, state):
+    for validated in training.run():
         curve.append(validated)
         write_curve(folder, curve)
-        if not math.isfinite(validated.psnr_db):
-            raise Diverged(f"validation PSNR became {validated.psnr_db} at step {validated.step}")
         yield Reached("training", validated.step, evaluation.training.steps, validated.psnr_db, latencies_ms)
+    state = training.state
     save_weights(state.best, spec, folder / "weights.safetensors")
     found = [each._replace(psnr_db=state.best_psnr_db) for each in found]
     if evaluation.measure == "uncertain":
@@ -252,16 +224,3 @@ def _latencies_ms(found: Sequence[Figures]) -> tuple[float, ...]:
 def _target(hw: str, study_dir: str) -> Target:
     """One for each worker process: it remembers that a device is silent."""
     return target(hw, Path(study_dir))
-
-
-def _train(evaluation: Evaluation, state: TrainingState) -> Iterator[CurvePoint]:
-    """The training, holding its device only between two yields, and not while a measurement wants it."""
-    images = Pack(Path(evaluation.train_pack))
-    looked_at = bounded(Pack(Path(evaluation.val_pack)), evaluation.validation_megapixels)
-    with SharedDevice("cpu", evaluation.execution.device) as device, stage("training"):
-
-        @stage("validation")
-        def validate(network: nn.Module) -> float:
-            return validation_psnr_rgb(network, looked_at, device.step_boundary)
-
-        yield from train(state, images, validate, between_steps=device.step_boundary)

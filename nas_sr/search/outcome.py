@@ -20,6 +20,20 @@ class Reached(NamedTuple):
     latencies_ms: tuple[float, ...] = ()
 
 
+class Trained(NamedTuple):
+    """What a longer training of a candidate, or one from a further seed, came to.
+
+    Interrupted: nothing can be said; it is trained again. `note` says what a reader must know of a score.
+    """
+
+    state: Literal["trained", "failed", "interrupted"]
+    seed: int
+    steps: int
+    psnr_db: float | None = None
+    reason: str = ""
+    note: str = ""
+
+
 class Figures(NamedTuple):
     """What is known of a candidate on one target so far: what its objectives are read from."""
 

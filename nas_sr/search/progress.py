@@ -15,6 +15,7 @@ from nas_sr.families.base import Spec
 from nas_sr.families.presets import preset_name
 from nas_sr.objectives import DEFAULT, Column, columns, maximised
 from nas_sr.pareto import pareto_front
+from nas_sr.records import Score
 from nas_sr.search.outcome import Outcome, Reached
 
 _FRONT_ROWS = 8
@@ -78,6 +79,14 @@ class SearchProgress:
             Text(f"[{len(self._outcomes)}/{self._budget}] trial {number}  {name}  {text}  {self._left()}"),
             soft_wrap=True,
         )
+
+    def trained(self, number: int, score: Score) -> None:
+        """A candidate has been trained longer, or from a further seed."""
+        self._running.pop(number, None)
+        result = score.reason if score.psnr_db is None else f"{score.psnr_db:.3f} dB"
+        note = f"  ({score.note})" if score.note else ""
+        text = f"trial {number}  {self._name(number)}  {score.steps} steps, seed {score.seed}: {result}{note}"
+        self._console.print(Text(text), soft_wrap=True)
 
     def tries_again(self, number: int, why: str) -> None:
         """A candidate that is begun anew."""

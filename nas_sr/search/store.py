@@ -23,7 +23,8 @@ from nas_sr.latency import Impossible, is_over
 from nas_sr.measure.profile import HardwareProfile
 from nas_sr.objectives import LATENCY, all_named, columns, exceeded, maximised, named, point
 from nas_sr.pareto import pareto_front
-from nas_sr.records import Baseline, StudyRecord, TrialRecord
+from nas_sr.records import Baseline, Score, StudyRecord, TrialRecord
+from nas_sr.search.estimates import with_estimates
 from nas_sr.search.hypervolume import Growth
 from nas_sr.search.importances import importances
 from nas_sr.search.journal import open_journal
@@ -35,6 +36,7 @@ from nas_sr.search.trial_store import Place, figures_file, latency_file, read_la
 CONFIG, JOURNAL, ENVIRONMENT, TRIALS = "study.yaml", "journal.log", "environment.json", "trials"
 TARGETS, BASELINES = "targets", "baselines"  # what was added after the search
 RETRIES = "retries"  # attribute of a trial: the number of a failed one whose network it tries again
+_SCORE = "score"  # begins the name of an attribute of the study: a further training's score
 _NAME = "search"  # inside the journal, whatever the folder is called: it may be renamed
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -125,6 +127,24 @@ class StudyStore:
     def trial_folder(self, number: int) -> Path:
         """Where a trial keeps spec.json, latency.json, curve.csv, stages.json, result.json and weights.safetensors."""
         return self.folder / TRIALS / str(number)
+
+    def tell_score(self, number: int, score: Score) -> None:
+        """Writes what a longer training of a trial, or one from a further seed, came to into the journal."""
+        self.study.set_user_attr(f"{_SCORE} {number} {score.seed} {score.steps}", score.model_dump(mode="json"))
+
+    def scores(self) -> dict[int, tuple[Score, ...]]:
+        """What every training of each complete trial came to, by seed and length; that of the search itself first."""
+        first = self.config.training.steps
+        found = {
+            trial.number: [Score(seed=0, steps=first, psnr_db=trial.values[0])]
+            for trial in self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+            if "repeats" not in trial.user_attrs
+        }
+        for name, value in self.study.user_attrs.items():
+            kind, _, rest = name.partition(" ")
+            if kind == _SCORE and (number := int(rest.split()[0])) in found:
+                found[number].append(Score.model_validate(value))
+        return {n: tuple(sorted(each, key=lambda score: (score.seed, score.steps))) for n, each in found.items()}
 
     def finished(self) -> dict[int, Outcome]:
         """What became of every candidate that has an outcome, repeats left out, as the sampler was told."""
@@ -267,6 +287,8 @@ class StudyStore:
         limit_ms = dict(enumerate(self.config.limits_ms)).get(index)
         limits = self._limits(index < len(self.config.hw))
         trials = self._trials(name, frozen)
+        if self.config.racing is not None:
+            trials = with_estimates(trials, self.scores(), self.config.racing, all_named(self.config.objectives))
         environment = self.environment()
         for trial in trials:
             if trial.state == "complete" and trial.latency is None:

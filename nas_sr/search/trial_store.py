@@ -8,7 +8,8 @@ or is taken again: latencies, figures of the deployed graph, curve, weights, the
   journal was told. The journal's figure shows only where nothing else does: a complete trial whose file is lost is an
   error of the study.
 - State: the journal, as long as it agrees with the latency that is there now and with the limits (see `_state_now`).
-- `result.json` only decides what becomes of a trial that the journal says is running: the search was killed between
+- Longer trainings and those from further seeds (`runs/`): the journal has their scores, the folder states and weights.
+- `result.json`, and `runs/SEED-STEPS.json` of a longer training, only decide what becomes of a trial that the journal says is running: the search was killed between
   the two. A folder that the journal does not know is nothing.
 """
 
@@ -18,6 +19,7 @@ import csv
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC
 from functools import lru_cache
@@ -37,10 +39,11 @@ from nas_sr.latency import Impossible, Latency, caveat, is_over, over_limit, tol
 from nas_sr.measure.measurement import Measurement
 from nas_sr.objectives import exceeded, named
 from nas_sr.predict.prediction import Prediction
-from nas_sr.records import CurvePoint, FullValidation, State, TrialRecord
+from nas_sr.records import CurvePoint, FullValidation, Score, State, TrialRecord
 from nas_sr.search.outcome import Figures, Outcome
 
 FULL_VALIDATION = "full_validation.json"
+RUNS = "runs"  # longer trainings, and those from further seeds
 _OUTCOME, _CURVE = "result.json", "curve.csv"
 _LATENCY: TypeAdapter[Latency | Impossible] = TypeAdapter(
     Annotated[Measurement | Prediction | Impossible, Field(discriminator="kind")]
@@ -199,6 +202,30 @@ def read_figures(path: Path) -> dict[str, float]:
         return _FIGURES.validate_json(path.read_bytes())
     except (OSError, ValidationError):
         return {}
+
+
+def kept_state(folder: Path, seed: int) -> Path:
+    """Where the state before the last decay of a candidate's training from a seed is."""
+    return folder / RUNS / f"{seed}.ckpt"
+
+
+def run_weights(folder: Path, seed: int, steps: int) -> Path:
+    """Where the weights of a longer training, or one from a further seed, are."""
+    return folder / RUNS / f"{seed}-{steps}.safetensors"
+
+
+def write_score(folder: Path, score: Score) -> None:
+    """Keeps what a longer training came to, so that a search killed before telling the study does not lose it."""
+    write_json(folder / RUNS / f"{score.seed}-{score.steps}.json", score.model_dump(mode="json"))
+
+
+def read_scores(folder: Path) -> list[Score]:
+    """What the longer trainings of a trial came to; a broken file is left out."""
+    found = []
+    for path in sorted((folder / RUNS).glob("*.json")):
+        with suppress(OSError, ValidationError):
+            found.append(Score.model_validate_json(path.read_bytes()))
+    return found
 
 
 def write_outcome(folder: Path, outcome: Outcome) -> None:

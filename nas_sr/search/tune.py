@@ -27,17 +27,20 @@ from nas_sr.errors import WorkError
 from nas_sr.families.base import Spec
 from nas_sr.families.registry import parse_spec
 from nas_sr.ray_cluster import ray_cluster, refuse_too_large
-from nas_sr.search.candidate import Evaluation
-from nas_sr.search.outcome import Outcome, Reached
+from nas_sr.records import Score
+from nas_sr.search.candidate_training import train_longer
+from nas_sr.search.evaluation import Evaluation
+from nas_sr.search.outcome import Outcome, Reached, Trained
 from nas_sr.search.progress import SearchProgress
 from nas_sr.search.proposals import Proposals
+from nas_sr.search.race import Race, Run
 
 _DIED = "its worker process died (out of memory or killed)"
 
 Evaluate = Callable[[Evaluation, int, Spec], Iterator[Reached | Outcome]]
 
 
-Event = TypeVar("Event", Reached, Outcome)
+Event = TypeVar("Event", Reached, Outcome, Trained)
 
 
 class Resources(NamedTuple):
@@ -59,14 +62,19 @@ class Candidate(tune.Trainable):
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Takes the next candidate."""
-        self._events = self._evaluate(self._evaluation, new_config["number"], parse_spec(new_config["spec"]))
+        """Takes the next candidate, or the next training of an earlier one."""
+        number, spec = new_config["number"], parse_spec(new_config["spec"])
+        self._events: Iterator[Reached | Outcome | Trained]
+        if "steps" in new_config:
+            self._events = train_longer(self._evaluation, number, spec, new_config["seed"], new_config["steps"])
+        else:
+            self._events = self._evaluate(self._evaluation, number, spec)
         return True
 
     def step(self) -> dict[str, Any]:
         """Runs until the next event: a stage begun, a validation, or the outcome."""
         event = next(self._events)
-        return {**event._asdict(), "done": isinstance(event, Outcome)}
+        return {**event._asdict(), "done": isinstance(event, (Outcome, Trained))}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Nothing: what a candidate leaves is in its trial's folder."""
@@ -81,23 +89,33 @@ class JournalSearcher(Searcher):
     Tune's own record of the experiment is neither read nor restored.
     """
 
-    def __init__(self, proposals: Proposals, budget: int, progress: SearchProgress) -> None:
+    def __init__(self, proposals: Proposals, budget: int, progress: SearchProgress, race: Race | None = None) -> None:
         super().__init__()
         self.at_once = 1  # candidates evaluated at a time; one more is given out, so that no worker waits for it
-        self._proposals, self._budget, self._progress = proposals, budget, progress
+        self._proposals, self._budget, self._progress, self._race = proposals, budget, progress, race
         self._numbers: dict[str, int] = {}
+        self._runs: dict[str, Run] = {}
         self.exhausted = False
         self.gone = ""  # what gave way, so that nothing can be said of candidates any more
         self.not_written: WorkError | None = None  # of the journal
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        """The next candidate; FINISHED once the budget is given out, the space is empty or nothing works."""
-        if self._proposals.running > self.at_once:
+        """The next candidate, or a further training of one; FINISHED once both budgets are given out, the space is empty
+        and nothing is open, or nothing works."""
+        racing = self._race.running if self._race else 0
+        if self._proposals.running + racing > self.at_once:
             return None  # asked again when one has ended
-        if self._proposals.evaluated + self._proposals.running >= self._budget:
-            return Searcher.FINISHED
         if self._proposals.failures.hopeless or self.gone or self.not_written:
             return Searcher.FINISHED
+        given_out = self._proposals.evaluated + self._proposals.running
+        more = given_out < self._budget and not self.exhausted
+        if self._race and (not more or self._race.due(given_out)) and (run := self._race.next()):
+            self._runs[trial_id] = run
+            self._progress.began(run.number, run.spec)
+            return {"number": run.number, "spec": run.spec.to_json(), "seed": run.seed, "steps": run.steps}
+        if not more:
+            # What still runs may open a question.
+            return None if self._race and self._proposals.running + racing else Searcher.FINISHED
         try:
             proposal = self._proposals.ask()
         except WorkError as error:
@@ -105,7 +123,7 @@ class JournalSearcher(Searcher):
             return Searcher.FINISHED
         if proposal is None:
             self.exhausted = True
-            return Searcher.FINISHED
+            return self.suggest(trial_id) if self._race else Searcher.FINISHED
         self._numbers[trial_id] = proposal.number
         self._progress.began(proposal.number, proposal.spec)
         return {"number": proposal.number, "spec": proposal.spec.to_json()}
@@ -113,14 +131,20 @@ class JournalSearcher(Searcher):
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Shows how far a candidate is."""
         if not result["done"]:
-            self._progress.reached(self._numbers[trial_id], _event(Reached, result))
+            self._progress.reached(self._number(trial_id), _event(Reached, result))
 
     def on_trial_retried(self, trial_id: str) -> None:
         """A candidate's worker died, and another one begins it anew."""
-        self._progress.tries_again(self._numbers[trial_id], _DIED)
+        self._progress.tries_again(self._number(trial_id), _DIED)
+
+    def _number(self, trial_id: str) -> int:
+        return self._runs[trial_id].number if trial_id in self._runs else self._numbers[trial_id]
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Tells the study. Of a worker that died it hears once its candidate was tried once more."""
+        if trial_id in self._runs:
+            self._tell_run(self._runs.pop(trial_id), result if not error else None)
+            return
         number = self._numbers.pop(trial_id)
         try:
             if not error and result and result.get("state") == "interrupted":
@@ -135,6 +159,25 @@ class JournalSearcher(Searcher):
             self._proposals.tell(number, outcome)
             self._progress.ended(number, outcome)
         except WorkError as failure:  # what it came to is in its folder, and told when the search goes on
+            self.not_written = failure
+
+    def _tell_run(self, run: Run, result: dict[str, Any] | None) -> None:
+        assert self._race is not None
+        if result and result.get("state") == "interrupted":
+            self.gone = self.gone or result["reason"]
+            self._race.give_back(run.number, run.seed, run.steps)
+            self._progress.gave_back(run.number, result["reason"])
+            return
+        score = Score(seed=run.seed, steps=run.steps, psnr_db=None, reason=f"{_DIED}, twice")
+        if result and "state" in result:
+            trained = _event(Trained, result)
+            score = score.model_copy(
+                update={"psnr_db": trained.psnr_db, "reason": trained.reason, "note": trained.note}
+            )
+        try:
+            self._race.tell(run.number, score)
+            self._progress.trained(run.number, score)
+        except WorkError as failure:  # it is in the trial's folder, and told when the search goes on
             self.not_written = failure
 
     def let_go(self) -> None:

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from nas_sr.families.base import Spec
-from nas_sr.families.network import FamilyNetwork, empty
-from nas_sr.families.sharing import Normal, sharing
+from nas_sr.families.network import FamilyNetwork, build, empty
+from nas_sr.families.sharing import Normal, shares, sharing
 from nas_sr.supernet.slicing import Slice
 
 
@@ -24,11 +24,11 @@ def initial_network(spec: Spec, seed: int) -> FamilyNetwork:
 
     Channels and layers that it has in common with another network of its family start equal, but for the factor that
     the fan-in asks for. It is cut from tensors of the family's usual size, whatever the search space; a network that is
-    larger in some respect, from larger ones. torch's random state is neither used nor touched.
-
-    Raises:
-        UsageError: the family's networks do not share weights.
+    larger in some respect, from larger ones. torch's random state is neither used nor touched. A family whose networks
+    do not share weights has its own initialisation.
     """
+    if not shares(spec.family):
+        return build(spec, seed)
     rules = sharing(spec.family)
     extent = rules.usual_extent(spec)
     shared = _start(spec.family, extent, seed)

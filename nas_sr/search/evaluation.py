@@ -1,0 +1,29 @@
+"""Everything a worker needs to evaluate any candidate of a study."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from nas_sr.config import Config, Training
+from nas_sr.objectives import DEFAULT
+from nas_sr.train.execution import Execution
+
+
+class Evaluation(Config):
+    """What is the same for all candidates of a study."""
+
+    study_dir: str
+    hw: tuple[str, ...]
+    train_pack: str
+    val_pack: str
+    validation_megapixels: float
+    training: Training
+    execution: Execution
+    limits_ms: tuple[float | None, ...]
+    limits: dict[str, float] = Field(default_factory=dict)  # of everything else that is limited
+    objectives: tuple[str, ...] = tuple(each.name for each in DEFAULT)
+    measure: Literal["all", "uncertain"] = "all"
+    threads: int = 1
+    racing: bool = False  # whether a candidate's training may be made longer later
