@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from nas_sr.families.counts import Counts
+from nas_sr.families.counts import Counts, counts
+from nas_sr.families.presets import preset_name
 from nas_sr.families.registry import SpecField
 from nas_sr.latency import Latency
 from nas_sr.measure.measurement import Measurement
@@ -50,8 +52,6 @@ class TrialRecord(BaseModel):
     state: State
     params: dict[str, Any]  # the sampler's parameters, by name
     spec: SpecField
-    counts: Counts  # at a 256x256 LR input
-    preset: str | None = None  # the name that this network is known by
     psnr_db: float | None = None  # on the study's validation pixels
     full_validation: FullValidation | None = None  # of the front; it decides nothing
     latency_ms: float | None = None  # measured or predicted: see `latency.kind`
@@ -62,6 +62,16 @@ class TrialRecord(BaseModel):
     started: str | None = None  # ISO 8601, UTC
     seconds: float | None = None
     repeats: int | None = None  # number of the trial whose network this one has: it cost nothing
+
+    @cached_property
+    def counts(self) -> Counts:
+        """At a 256x256 LR input."""
+        return counts(self.spec)
+
+    @cached_property
+    def preset(self) -> str | None:
+        """The name that this network is known by."""
+        return preset_name(self.spec)
 
     @model_validator(mode="before")
     @classmethod

@@ -16,7 +16,6 @@ from nas_sr.config import Config, Training
 from nas_sr.data.pack import Pack
 from nas_sr.evaluate.validation import bounded, validation_psnr_rgb
 from nas_sr.families.base import Spec
-from nas_sr.families.counts import counts
 from nas_sr.families.network import build
 from nas_sr.families.weights import save_weights
 from nas_sr.files import write_json
@@ -111,7 +110,7 @@ def _stages(evaluation: Evaluation, folder: Path, spec: Spec) -> Iterator[Reache
     write_json(folder / "spec.json", spec.to_json())
     yield Reached("latency")
     targets = [_target(name, evaluation.study_dir) for name in evaluation.hw]
-    found = [Figures(counts(spec)) for _ in targets]
+    found = [Figures(spec) for _ in targets]
     for index, each in enumerate(targets):
         figures = graph_figures(spec, each.profile, (*evaluation.objectives, *evaluation.limits))
         if figures:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import gc
 import json
 import os
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,6 @@ from optuna.trial import FrozenTrial, TrialState
 from nas_sr.config import StudyConfig, read_yaml, write_yaml
 from nas_sr.errors import UsageError, unknown_name
 from nas_sr.families.base import Spec
-from nas_sr.families.counts import counts
 from nas_sr.families.registry import parse_spec
 from nas_sr.files import held_alone, replacing, writable_folder, write_json
 from nas_sr.latency import Impossible, is_over
@@ -38,6 +39,18 @@ RETRIES = "retries"  # attribute of a trial: the number of a failed one whose ne
 _NAME = "search"  # inside the journal, whatever the folder is called: it may be renamed
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without Python's garbage collector: what is read all stays, and of 2,000 trials it takes as long as reading."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class StudyStore:
@@ -92,6 +105,7 @@ class StudyStore:
         return cls._existing(folder)
 
     @classmethod
+    @_uncollected()
     def _existing(cls, folder: Path) -> StudyStore:
         if not (folder / CONFIG).is_file():
             raise UsageError(f"{folder}: no study there ({CONFIG} is missing){_studies_beside(folder)}")
@@ -169,7 +183,7 @@ class StudyStore:
             if kept.kind == "measured" and kept.epoch != epoch:
                 return True
             spec = self.spec(self.study.get_trials(deepcopy=False)[number])
-            if exceeded(Figures(counts(spec), latency_ms=kept.latency_ms, latency=kept), limits):
+            if exceeded(Figures(spec, latency_ms=kept.latency_ms, latency=kept), limits):
                 return True
         return not known  # then what was told stands
 
@@ -222,6 +236,7 @@ class StudyStore:
         """Every trial that was begun, by number, with its latency on one target (the study's first)."""
         return self._trials(target or self.targets[0], self._frozen_trials())
 
+    @_uncollected()
     def records(self) -> list[StudyRecord]:
         """The study on each of its targets, all as of one moment."""
         frozen = self._frozen_trials()
@@ -231,6 +246,7 @@ class StudyStore:
         """The same, each with how much every parameter matters: only a report shows that."""
         return [record.model_copy(update={"importances": importances(self.study, record)}) for record in self.records()]
 
+    @_uncollected()
     def record(self, target: str | None = None) -> StudyRecord:
         """The study as its report sees it, on one target (its first).
 

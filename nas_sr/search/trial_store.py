@@ -20,7 +20,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
-from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,8 +29,6 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from nas_sr.config import StudyConfig
 from nas_sr.families.base import Spec
-from nas_sr.families.counts import Counts, counts
-from nas_sr.families.presets import PRESETS, preset_name
 from nas_sr.files import replacing, write_json
 from nas_sr.latency import Impossible, Latency, caveat, is_over, over_limit, told
 from nas_sr.measure.measurement import Measurement
@@ -95,7 +92,7 @@ def trial_record(trial: FrozenTrial, spec: Spec, folder: Path, place: Place) -> 
     outcome = told_outcome(trial)
     told_ms = outcome.latencies_ms[place.index : place.index + 1] if outcome else ()
     now = Figures(
-        counts(spec),
+        spec,
         trial.values[0] if trial.state == TrialState.COMPLETE else None,
         latency.latency_ms if latency else next(iter(told_ms), None),
         latency,
@@ -107,8 +104,6 @@ def trial_record(trial: FrozenTrial, spec: Spec, folder: Path, place: Place) -> 
         state=state,
         params=dict(trial.params),
         spec=spec,
-        counts=now.counts,
-        preset=_preset(spec, now.counts),
         psnr_db=now.psnr_db,
         full_validation=read_full_validation(folder),
         latency_ms=now.latency_ms,
@@ -120,16 +115,6 @@ def trial_record(trial: FrozenTrial, spec: Spec, folder: Path, place: Place) -> 
         seconds=trial.duration.total_seconds() if trial.duration else None,
         repeats=trial.user_attrs.get("repeats"),
     )
-
-
-def _preset(spec: Spec, found: Counts) -> str | None:
-    """The name that a network is known by. Its digest takes longest here, so only that of a likely one is asked for."""
-    return preset_name(spec) if found in _counts_of_presets(spec.scale) else None
-
-
-@lru_cache
-def _counts_of_presets(scale: int) -> frozenset[Counts]:
-    return frozenset(counts(each.at_scale(scale)) for each in PRESETS.values())
 
 
 def _state_now(
