@@ -43,6 +43,45 @@ class FullValidation(BaseModel):
         return f"{self.psnr_db:.3f} dB on all {self.images} validation images (bicubic {self.bicubic_psnr_db:.3f})"
 
 
+# A runtime's PSNR counts where it differs from PyTorch's by more: two seeds of one network are 0.03 dB apart.
+SHOWN_DB = 0.005
+
+
+class RuntimePsnr(BaseModel):
+    """A trained network as a target's runtime computes it, and as PyTorch does in fp32, on the same validation crops.
+
+    Where the two differ by more than SHOWN_DB, the PSNR of the trial on that target is PyTorch's on the study's
+    validation pixels plus this difference.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    backend: str
+    precision: str
+    psnr_db: float
+    pytorch_psnr_db: float
+    largest_difference: float  # of any output value, where white is 1
+    crops: int
+
+    @property
+    def difference_db(self) -> float:
+        """What the runtime adds; negative where it is worse."""
+        return self.psnr_db - self.pytorch_psnr_db
+
+    @property
+    def decides(self) -> bool:
+        """Whether the difference is large enough to count."""
+        return abs(self.difference_db) > SHOWN_DB
+
+    def __str__(self) -> str:
+        kept = "counts" if self.decides else f"not counted: at most {SHOWN_DB:g} dB"
+        return (
+            f"{self.backend} in {self.precision} gives {self.difference_db:+.4f} dB to PyTorch's"
+            f" {self.pytorch_psnr_db:.3f} on {self.crops} crops, values differ by {self.largest_difference:.1g}"
+            f" at most ({kept})"
+        )
+
+
 class TrialRecord(BaseModel):
     """One candidate of a study."""
 
@@ -52,7 +91,8 @@ class TrialRecord(BaseModel):
     state: State
     params: dict[str, Any]  # the sampler's parameters, by name
     spec: SpecField
-    psnr_db: float | None = None  # on the study's validation pixels
+    psnr_db: float | None = None  # on the study's validation pixels; as the runtime computes it, where that shows
+    runtime_psnr: RuntimePsnr | None = None  # on this target, of its front; None where that computes in plain fp32
     full_validation: FullValidation | None = None  # of the front; it decides nothing
     latency_ms: float | None = None  # measured or predicted: see `latency.kind`
     latency: Latency | None = Field(None, discriminator="kind")  # None where its file is lost
@@ -72,6 +112,13 @@ class TrialRecord(BaseModel):
     def preset(self) -> str | None:
         """The name that this network is known by."""
         return preset_name(self.spec)
+
+    @property
+    def pytorch_psnr_db(self) -> float | None:
+        """As PyTorch computes it in fp32: what the sampler was told."""
+        if self.psnr_db is None or self.runtime_psnr is None or not self.runtime_psnr.decides:
+            return self.psnr_db
+        return self.psnr_db - self.runtime_psnr.difference_db
 
     @model_validator(mode="before")
     @classmethod

@@ -31,7 +31,15 @@ from nas_sr.search.journal import open_journal
 from nas_sr.search.latency_epochs import current_epoch
 from nas_sr.search.outcome import Figures, Outcome
 from nas_sr.search.samplers import sampler
-from nas_sr.search.trial_store import Place, figures_file, latency_file, read_latency, told_outcome, trial_record
+from nas_sr.search.trial_store import (
+    Place,
+    figures_file,
+    latency_file,
+    read_latency,
+    runtime_psnr_file,
+    told_outcome,
+    trial_record,
+)
 
 CONFIG, JOURNAL, ENVIRONMENT, TRIALS = "study.yaml", "journal.log", "environment.json", "trials"
 TARGETS, BASELINES = "targets", "baselines"  # what was added after the search
@@ -226,6 +234,10 @@ class StudyStore:
     def figures_path(self, trial: int, target: str) -> Path:
         """Where the figures of a trial's graph on a target are."""
         return figures_file(self.trial_folder(trial), self.targets.index(target), target)
+
+    def runtime_psnr_path(self, trial: int, target: str) -> Path:
+        """Where a trial's output in a target's runtime is compared with PyTorch's."""
+        return runtime_psnr_file(self.trial_folder(trial), self.targets.index(target), target)
 
     def epoch(self, target: str) -> str:
         """The epoch of the latencies on a target that count; "" before the first."""

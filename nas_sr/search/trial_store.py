@@ -4,6 +4,8 @@ The journal says which trials there are, their networks, and what the sampler wa
 or is taken again: latencies, figures of the deployed graph, curve, weights, the validation on all images.
 
 - Parameters, network, PSNR: the journal. A sampler's values never change, or a continued search would learn otherwise.
+- PSNR on a target whose runtime does not compute as PyTorch does: the journal's, plus the difference in the file, where
+  that counts (see records.RuntimePsnr).
 - Latency and what is measured with it: the file, because finalists, unstable and outdated ones are measured after the
   journal was told. The journal's figure shows only where nothing else does: a complete trial whose file is lost is an
   error of the study.
@@ -34,7 +36,7 @@ from nas_sr.latency import Impossible, Latency, caveat, is_over, over_limit, tol
 from nas_sr.measure.measurement import Measurement
 from nas_sr.objectives import exceeded, named
 from nas_sr.predict.prediction import Prediction
-from nas_sr.records import CurvePoint, FullValidation, State, TrialRecord
+from nas_sr.records import CurvePoint, FullValidation, RuntimePsnr, State, TrialRecord
 from nas_sr.search.outcome import Figures, Outcome
 
 FULL_VALIDATION = "full_validation.json"
@@ -91,9 +93,13 @@ def trial_record(trial: FrozenTrial, spec: Spec, folder: Path, place: Place) -> 
     latency = None if isinstance(kept, Impossible) else kept
     outcome = told_outcome(trial)
     told_ms = outcome.latencies_ms[place.index : place.index + 1] if outcome else ()
+    psnr_db = trial.values[0] if trial.state == TrialState.COMPLETE else None
+    in_runtime = read_runtime_psnr(runtime_psnr_file(folder, place.index, place.target))
+    if psnr_db is not None and in_runtime is not None and in_runtime.decides:
+        psnr_db += in_runtime.difference_db
     now = Figures(
         spec,
-        trial.values[0] if trial.state == TrialState.COMPLETE else None,
+        psnr_db,
         latency.latency_ms if latency else next(iter(told_ms), None),
         latency,
         read_figures(figures_file(folder, place.index, place.target)),
@@ -105,6 +111,7 @@ def trial_record(trial: FrozenTrial, spec: Spec, folder: Path, place: Place) -> 
         params=dict(trial.params),
         spec=spec,
         psnr_db=now.psnr_db,
+        runtime_psnr=in_runtime,
         full_validation=read_full_validation(folder),
         latency_ms=now.latency_ms,
         latency=latency,
@@ -160,6 +167,11 @@ def figures_file(trial_folder: Path, index: int, target: str) -> Path:
     return trial_folder / ("figures.json" if index == 0 else f"figures-{target}.json")
 
 
+def runtime_psnr_file(trial_folder: Path, index: int, target: str) -> Path:
+    """Where the comparison of a trial's output in the target's runtime with PyTorch's is, likewise."""
+    return trial_folder / ("runtime_psnr.json" if index == 0 else f"runtime_psnr-{target}.json")
+
+
 def write_latency(path: Path, latency: Latency | Impossible) -> None:
     """Keeps a latency; what was there is replaced whole."""
     write_json(path, latency.model_dump(mode="json"))
@@ -184,6 +196,19 @@ def read_figures(path: Path) -> dict[str, float]:
         return _FIGURES.validate_json(path.read_bytes())
     except (OSError, ValidationError):
         return {}
+
+
+def write_runtime_psnr(path: Path, found: RuntimePsnr) -> None:
+    """Keeps how a network's output in a runtime compares with PyTorch's."""
+    write_json(path, found.model_dump(mode="json"))
+
+
+def read_runtime_psnr(path: Path) -> RuntimePsnr | None:
+    """The comparison in a file; None where there is none or the file is broken."""
+    try:
+        return RuntimePsnr.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
 
 
 def write_outcome(folder: Path, outcome: Outcome) -> None:
