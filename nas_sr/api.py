@@ -48,6 +48,8 @@ def search(
     limits: Mapping[str, float] | None = None,
     measure: str | None = None,
     steps: int | None = None,
+    rungs: Sequence[int] = (),
+    budget_steps: int | None = None,
     seed: int | None = None,
     config: Name | None = None,
     cpus_per_trial: float = 1,
@@ -76,6 +78,8 @@ def search(
         limits: of any objective, by name, such as `memory_mb`.
         measure: `all`, or `uncertain`: only where a prediction cannot decide.
         steps: training steps of each candidate.
+        rungs: lengths to which candidates that may be on the front are trained further; the first is `steps`.
+        budget_steps: with rungs, training steps in all; None: twice what the candidates take.
         seed: of the sampler and of the training.
         config: a study config's name or path; None: `default`.
         cpus_per_trial: cores that a candidate occupies.
@@ -93,6 +97,7 @@ def search(
     from functools import partial
 
     from nas_sr.console import counted, error_console
+    from nas_sr.errors import UsageError
     from nas_sr.names import absolute
     from nas_sr.search.named_study import study_to_search
     from nas_sr.search.search import search as run_search
@@ -110,11 +115,15 @@ def search(
         "measure": measure,
         "seed": seed,
     }
-    folder, resolved = study_to_search(name, Path(studies), _text(config), given, steps)
+    folder, resolved = study_to_search(name, Path(studies), _text(config), given, steps, tuple(rungs))
+    if budget_steps is not None and resolved.racing is None:
+        raise UsageError("budget_steps is for a study with rungs, but this one has none")
     resources = Resources(cpus_per_trial, _gpus(gpus_per_trial))
     packing = partial(counted, "packing images", quiet)
     with recording(folder / "stages.json"):
-        return run_search(folder, resolved, budget, resources, error_console(quiet), packing, new_epoch, retry_failed)
+        return run_search(
+            folder, resolved, budget, resources, error_console(quiet), packing, new_epoch, retry_failed, budget_steps
+        )
 
 
 def load_study(study: Name, target: str | None = None, *, studies: Name = DEFAULT_STUDIES) -> StudyRecord:

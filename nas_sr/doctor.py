@@ -8,12 +8,13 @@ import shutil
 
 from nas_sr.cache import cache_folder
 from nas_sr.data.demo import demonstration
+from nas_sr.device_program.cores import cpuinfo
 from nas_sr.environment import machine, versions
 from nas_sr.errors import UsageError
 from nas_sr.measure.inspection import inspect_target
 from nas_sr.measure.measurement_error import MeasurementFailed
 from nas_sr.measure.profile import profile
-from nas_sr.runtimes import Check, runtime_checks
+from nas_sr.runtimes import Check, processor_precisions, runtime_checks
 
 
 def checks() -> list[Check]:
@@ -21,10 +22,11 @@ def checks() -> list[Check]:
     here = machine()
     packages = ", ".join(f"{name} {version}" for name, version in versions().items() if name != "python")
     cores = f"{here['processor']}, {here['physical_cores']} cores, {here['memory_gb']} GB"
+    precisions = processor_precisions(next(iter(cpuinfo()), {}))
     return [
         Check("python", "ok", platform.python_version()),
         Check("packages", "ok", packages),
-        Check("processor", "ok", f"{cores}: a target (--hw cpu), and trains"),
+        Check("processor", "ok", f"{cores}; {precisions}: a target (--hw cpu), and trains"),
         *_devices(here["gpus"]),
         _demonstration(),
         _cache(),

@@ -94,8 +94,7 @@ def model_path(text: str, root: Path) -> Path:
     found = study_trial(text, root)
     if found:
         study, trial = found
-        number = trial.number if trial.repeats is None else trial.repeats
-        return Path(study.study_dir) / "trials" / str(number) / "weights.safetensors"
+        return study.weights(trial)
     path = Path(text)
     if not path.exists():
         raise UsageError(

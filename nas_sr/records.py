@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from nas_sr.families.counts import Counts
+from nas_sr.families.counts import Counts, counts
+from nas_sr.families.presets import preset_name
 from nas_sr.families.registry import SpecField
 from nas_sr.latency import Latency
 from nas_sr.measure.measurement import Measurement
@@ -16,6 +19,10 @@ from nas_sr.pareto import knee
 from nas_sr.predict.prediction import Prediction
 
 State = Literal["complete", "infeasible", "pruned", "failed", "running", "interrupted"]
+
+
+WEIGHTS = "weights.safetensors"  # in a trial's folder
+RUNS = "runs"  # likewise: longer trainings, and those from further seeds
 
 
 class CurvePoint(NamedTuple):
@@ -48,6 +55,10 @@ class LongEstimate(BaseModel):
     mean_db: float
     sd_db: float  # of its difference to the study's other candidates
     front_probability: float  # of being on the true front of this target
+    ties: tuple[int, ...] = ()  # members of the front, this one being another: which of the two has more PSNR is open
+
+    def __str__(self) -> str:
+        return f"{self.mean_db:.3f} +- {self.sd_db:.3f} dB after {self.steps} steps, estimated"
 
 
 class FullValidation(BaseModel):
@@ -59,9 +70,49 @@ class FullValidation(BaseModel):
     bicubic_psnr_db: float
     images: int
     megapixels: float
+    weights: str = WEIGHTS  # of which training: see TrialRecord.weights
 
     def __str__(self) -> str:
         return f"{self.psnr_db:.3f} dB on all {self.images} validation images (bicubic {self.bicubic_psnr_db:.3f})"
+
+
+# A runtime's PSNR counts where it differs from PyTorch's by more: two seeds of one network are 0.03 dB apart.
+SHOWN_DB = 0.005
+
+
+class RuntimePsnr(BaseModel):
+    """A trained network as a target's runtime computes it, and as PyTorch does in fp32, on the same validation crops.
+
+    Where the two differ by more than SHOWN_DB, the PSNR of the trial on that target is PyTorch's on the study's
+    validation pixels plus this difference.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    backend: str
+    precision: str
+    psnr_db: float
+    pytorch_psnr_db: float
+    largest_difference: float  # of any output value, where white is 1
+    crops: int
+
+    @property
+    def difference_db(self) -> float:
+        """What the runtime adds; negative where it is worse."""
+        return self.psnr_db - self.pytorch_psnr_db
+
+    @property
+    def decides(self) -> bool:
+        """Whether the difference is large enough to count."""
+        return abs(self.difference_db) > SHOWN_DB
+
+    def __str__(self) -> str:
+        kept = "counts" if self.decides else f"not counted: at most {SHOWN_DB:g} dB"
+        return (
+            f"{self.backend} in {self.precision} gives {self.difference_db:+.4f} dB to PyTorch's"
+            f" {self.pytorch_psnr_db:.3f} on {self.crops} crops, values differ by {self.largest_difference:.1g}"
+            f" at most ({kept})"
+        )
 
 
 class TrialRecord(BaseModel):
@@ -73,9 +124,9 @@ class TrialRecord(BaseModel):
     state: State
     params: dict[str, Any]  # the sampler's parameters, by name
     spec: SpecField
-    counts: Counts  # at a 256x256 LR input
-    preset: str | None = None  # the name that this network is known by
-    psnr_db: float | None = None  # on the study's validation pixels; with racing the mean of `estimate`
+    # On the study's validation pixels; as the runtime computes it, where that shows; with racing `estimate`'s mean.
+    psnr_db: float | None = None
+    runtime_psnr: RuntimePsnr | None = None  # on this target, of its front; None where that computes in plain fp32
     scores: tuple[Score, ...] = ()  # of every training, where there is racing
     estimate: LongEstimate | None = None  # likewise
     full_validation: FullValidation | None = None  # of the front; it decides nothing
@@ -87,6 +138,33 @@ class TrialRecord(BaseModel):
     started: str | None = None  # ISO 8601, UTC
     seconds: float | None = None
     repeats: int | None = None  # number of the trial whose network this one has: it cost nothing
+
+    @cached_property
+    def counts(self) -> Counts:
+        """At a 256x256 LR input."""
+        return counts(self.spec)
+
+    @cached_property
+    def preset(self) -> str | None:
+        """The name that this network is known by."""
+        return preset_name(self.spec)
+
+    @property
+    def weights(self) -> str:
+        """The file of its trained weights in its trial's folder: those of the longest training."""
+        trained = [score for score in self.scores if score.psnr_db is not None]
+        if not trained:
+            return WEIGHTS
+        longest = max(trained, key=lambda score: (score.steps, -score.seed))
+        is_first = (longest.seed, longest.steps) == (0, min(score.steps for score in trained if score.seed == 0))
+        return WEIGHTS if is_first else f"{RUNS}/{longest.seed}-{longest.steps}.safetensors"
+
+    @property
+    def pytorch_psnr_db(self) -> float | None:
+        """As PyTorch computes it in fp32: what the sampler was told."""
+        if self.psnr_db is None or self.runtime_psnr is None or not self.runtime_psnr.decides:
+            return self.psnr_db
+        return self.psnr_db - self.runtime_psnr.difference_db
 
     @model_validator(mode="before")
     @classmethod
@@ -148,6 +226,11 @@ class StudyRecord(BaseModel):
     def at_knee(self, front: Sequence[TrialRecord]) -> TrialRecord:
         """Of some members of the front the one of best trade: see `pareto.knee`."""
         return front[knee([point(trial, self.traded) for trial in front], maximised(self.traded))]
+
+    def weights(self, trial: TrialRecord) -> Path:
+        """The file of a trial's trained weights."""
+        number = trial.number if trial.repeats is None else trial.repeats
+        return Path(self.study_dir) / "trials" / str(number) / trial.weights
 
     def trial(self, number: int) -> TrialRecord:
         """The trial of that number; KeyError if there is none."""

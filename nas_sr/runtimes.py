@@ -34,7 +34,7 @@ def runtime_checks(backends: Mapping[str, Mapping[str, Any]]) -> list[Check]:
     """A check for each runtime.
 
     Args:
-        backends: as a probe of this machine gives them: the versions of each, or what it lacks.
+        backends: as a probe of this machine gives them: versions and precisions of each, or what it lacks.
     """
     checks = []
     for name, runtime in RUNTIMES.items():
@@ -56,7 +56,7 @@ class _Loading(NamedTuple):
 def _measuring(name: str, there: Mapping[str, Any], loading: _Loading | None) -> Check:
     runtime, used = RUNTIMES[name], _use(name)
     if "versions" in there:
-        return Check(runtime.title, "ok", f"{there['versions'][name]}{_computes(runtime)}; {used}")
+        return Check(runtime.title, "ok", f"{there['versions'][name]}{_computes(runtime, there)}; {used}")
     lacks = str(there["lacks"])
     missing = "broken" if name in profile(DEFAULT_TARGET).backends else "missing"
     if loading is not None and loading.error:
@@ -70,12 +70,34 @@ def _measuring(name: str, there: Mapping[str, Any], loading: _Loading | None) ->
     return Check(runtime.title, missing, f"{found}; {used}", runtime.install)
 
 
-def _computes(runtime: Runtime) -> str:
-    """In which precisions; nothing of a GPU's, whose profiles say it."""
-    first, *others = runtime.precisions
+def _computes(runtime: Runtime, there: Mapping[str, Any]) -> str:
+    """In which precisions here, and which this processor lacks; nothing of a GPU's, whose profiles say it."""
     if runtime.device != CPU:
         return ""
-    return f" in {first}" + (f", and {' and '.join(others)} where the processor can" if others else "")
+    has = there["precisions"]
+    lacks = [each for each in runtime.precisions if each not in has]
+    return f" in {' and '.join(has)}" + (f" (not in {' or '.join(lacks)}: the processor cannot)" if lacks else "")
+
+
+# How /proc/cpuinfo marks a processor that computes in a precision, and what its makers call that.
+_PROCESSOR_MARKS = {
+    "bf16": {"avx512_bf16": "AVX512-BF16", "amx_bf16": "AMX-BF16", "bf16": "ARMv8.6"},
+    "fp16": {"avx512_fp16": "AVX512-FP16", "amx_fp16": "AMX-FP16", "asimdhp": "ARMv8.2"},
+}
+
+
+def processor_precisions(cpu: Mapping[str, str]) -> str:
+    """In which precisions a processor computes, and by what; whether a runtime uses that is another question.
+
+    Args:
+        cpu: what the kernel says of it, by its own keys (see device_program.cores.cpuinfo).
+    """
+    flags = (cpu.get("flags") or cpu.get("Features") or "").split()
+    texts = ["computes in fp32"]
+    for precision, marks in _PROCESSOR_MARKS.items():
+        by = [name for mark, name in marks.items() if mark in flags]
+        texts.append(f"in {precision} by {' and '.join(by)}" if by else f"not in {precision}")
+    return ", ".join(texts)
 
 
 def _use(backend: str) -> str:

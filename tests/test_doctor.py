@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 from nas_sr import doctor, runtimes, shipped
 from nas_sr.device_program.backends import RUNTIMES
+from nas_sr.measure.inspection import inspect_target
+from nas_sr.measure.measurement_error import MeasurementFailed
+from nas_sr.measure.outputs import runtime_output
+from nas_sr.measure.profile import profile
 from nas_sr.runtimes import Check, runtime_checks
+from tests.onnx_files import enlarger, saved
 
 NO_DRIVER = "cuda-python finds no GPU to use: no NVIDIA driver on this machine"
 
 
 def _backends(**more: object) -> dict[str, dict]:
     lacking = {name: {"lacks": f"{name} cannot be used here"} for name in RUNTIMES if name != "onnxruntime"}
-    return {"onnxruntime": {"versions": {"onnxruntime": "1.30"}}, **lacking, **more}  # type: ignore[dict-item]
+    return {"onnxruntime": {"versions": {"onnxruntime": "1.30"}, "precisions": ["fp32"]}, **lacking, **more}  # type: ignore[dict-item]
 
 
 @pytest.fixture
@@ -124,3 +130,39 @@ def test_gpu_that_only_the_driver_sees_is_not_ok(monkeypatch: pytest.MonkeyPatch
     assert doctor._devices(["NVIDIA A100"])[0].status == "ok"
     monkeypatch.setattr(doctor, "inspect_target", lambda profile: {**there, "gpu": None})
     assert doctor._devices([])[0].remedy
+
+
+def test_cpu_runtime_says_in_which_precisions_it_computes_on_this_processor(modules) -> None:
+    here = {"versions": {"openvino": "2026.4"}, "precisions": ["fp32", "bf16"]}
+    found = _by_name(runtime_checks(_backends(openvino=here)))
+    assert found["OpenVINO"].found.startswith("2026.4 in fp32 and bf16 (not in fp16: the processor cannot); for ")
+    assert found["ONNX Runtime"].found.startswith("1.30 in fp32; for ")
+
+
+@pytest.mark.parametrize(
+    ("cpu", "text"),
+    [
+        ({"flags": "fpu avx2 f16c"}, "computes in fp32, not in bf16, not in fp16"),
+        ({"flags": "avx512_bf16 amx_bf16"}, "computes in fp32, in bf16 by AVX512-BF16 and AMX-BF16, not in fp16"),
+        ({"flags": "avx512_fp16"}, "computes in fp32, not in bf16, in fp16 by AVX512-FP16"),
+        ({"Features": "asimd asimdhp bf16"}, "computes in fp32, in bf16 by ARMv8.6, in fp16 by ARMv8.2"),
+        ({}, "computes in fp32, not in bf16, not in fp16"),
+    ],
+)
+def test_precisions_of_a_processor_are_those_that_its_flags_say(cpu: dict[str, str], text: str) -> None:
+    assert runtimes.processor_precisions(cpu) == text
+
+
+def test_precisions_of_an_inspection_are_those_that_a_build_does_not_refuse(tmp_path: Path) -> None:
+    there = inspect_target(profile("cpu"))["backends"]
+    for name in ("openvino", "ncnn"):
+        pytest.importorskip(name)
+        for precision in RUNTIMES[name].precisions:
+            if precision in there[name]["precisions"]:
+                continue
+            with pytest.raises(MeasurementFailed, match=f"cannot compute in {precision}") as caught:
+                runtime_output(
+                    saved(enlarger(), tmp_path / "n.onnx"), np.zeros((1, 3, 5, 7), np.float32), name, precision
+                )
+            assert caught.value.kind == "device"
+        assert "fp32" in there[name]["precisions"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,17 +24,18 @@ def measure_by_all(
     from rich.markup import escape
 
     from nas_sr.measure.all_runtimes import by_all_runtimes
-    from nas_sr.measure.latency_cache import cached_or_measured, cached_or_measured_file
+    from nas_sr.measure.latency_cache import Exported, cached_or_measured, cached_or_measured_file
 
-    spec = None if network.endswith(".onnx") else arch(network, studies)
-    with error_console().status(f"{target.name}: measuring") as shown:  # on a terminal only
+    with ExitStack() as stack:
+        own = None if network.endswith(".onnx") else stack.enter_context(Exported(arch(network, studies)))
+        shown = stack.enter_context(error_console().status(f"{target.name}: measuring"))  # on a terminal only
 
         def measured(profile: HardwareProfile) -> Measurement:
             def progress(text: str) -> None:
                 shown.update(f"{profile.backends[0]} in {profile.precision}: {escape(text)}")
 
-            if spec is not None:
-                return cached_or_measured(spec, profile, final=final, progress=progress)
+            if own is not None:
+                return cached_or_measured(own, profile, final=final, progress=progress)
             return cached_or_measured_file(Path(network), profile, layout=layout, final=final, progress=progress)
 
         rows = by_all_runtimes(target, measured)

@@ -15,6 +15,8 @@ def front_rows(study: StudyRecord) -> list[dict[str, Any]]:
         {
             "trial": trial.number,
             "psnr_db": trial.psnr_db,
+            "pytorch_psnr_db": trial.pytorch_psnr_db,
+            "runtime_psnr": trial.runtime_psnr.model_dump() if trial.runtime_psnr else None,
             "full_psnr_db": trial.full_validation.psnr_db if trial.full_validation else None,
             "latency_ms": trial.latency_ms,
             **_measured(trial.latency),
@@ -53,6 +55,7 @@ def print_front(study: StudyRecord) -> None:
             f"{trial.number:>5}  {trial.psnr_db:>7.3f} dB  {trial.latency_ms:>9.2f} ms  {figures}"
             f"{name}{trial.spec.label()}  ({_kind(trial)})"
             + (f"  {trial.full_validation}" if trial.full_validation else "")
+            + (f"  {trial.runtime_psnr}" if trial.runtime_psnr else "")
         )
     predicted = [str(trial.number) for trial in front if trial.latency and trial.latency.kind == "predicted"]
     if predicted:

@@ -1,4 +1,4 @@
-"""Runs one network once on one image, in a process of its own, and keeps the output.
+"""Runs one network on images of one size, one after the other, in a process of its own, and keeps the outputs.
 
 It is told which by JSON on standard input: `python -m nas_sr.device_program.infer`.
 """
@@ -27,8 +27,9 @@ def main() -> None:
         backend = backends.backend(asked["backend"])
         backends.check_precision(asked["backend"], settings.precision)
         facts = backend.build(files, engine, settings)
-        output = backend.infer(engine, numpy.load(asked["image"]), settings)
-        numpy.save(asked["output"], output)
+        images = numpy.load(asked["image"])
+        outputs = [backend.infer(engine, images[index : index + 1], settings) for index in range(len(images))]
+        numpy.save(asked["output"], numpy.concatenate(outputs))
         send(inferred={**facts, "versions": backend.versions()})
     except Exception as error:  # the border: whatever went wrong is an answer too
         failure = failure_of(error, "infer")

@@ -50,11 +50,12 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def inspect(job: Job, number: int) -> dict[str, Any]:
-    """What is there: the machine, its GPU, each backend's versions or what it lacks, free disk, and the clock."""
+    """What is there: the machine, its GPU, each backend's versions and precisions or its lack, free disk, the clock."""
     found = {}
     for name in backends.RUNTIMES:
         try:
-            found[name] = {"versions": backends.backend(name).versions()}
+            module = backends.backend(name)
+            found[name] = {"versions": module.versions(), "precisions": backends.precisions_here(name, module)}
         except Failure as failure:
             found[name] = {"lacks": failure.text}
     source = _cudas_gpu()

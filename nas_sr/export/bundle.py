@@ -50,7 +50,7 @@ def write_bundle(
 
 
 def _written(study: StudyRecord, trial: TrialRecord, training: FullTraining, folder: Path) -> list[Path]:
-    weights = Path(study.study_dir) / "trials" / str(trial.number) / "weights.safetensors"
+    weights = study.weights(trial)
     if not weights.is_file():
         raise UsageError(f"{weights}: the weights of trial {trial.number} are missing")
     place = folder.resolve()
@@ -149,7 +149,8 @@ def _origin(study: StudyRecord, trial: TrialRecord) -> dict[str, object]:
         "trial": trial.number,
         "digest": trial.spec.digest,
         "preset": trial.preset,
-        "brief_training": {"psnr_db": trial.psnr_db, "steps": trial.curve[-1].step if trial.curve else None},
+        "runtime_psnr": trial.runtime_psnr.model_dump() if trial.runtime_psnr else None,
+        "brief_training": {"psnr_db": trial.pytorch_psnr_db, "steps": trial.curve[-1].step if trial.curve else None},
         "counts_at_256x256": trial.counts._asdict(),
         "objectives": {each.name: each.value(trial) for each in study.traded},
         "latency": trial.latency.summary() if trial.latency else None,

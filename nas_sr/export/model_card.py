@@ -22,8 +22,9 @@ def card(study: StudyRecord, trial: TrialRecord, training: FullTraining, folder:
         for number, phase in enumerate(training.training.phases, start=1)
     )
     full = f"\n| on the whole validation set | {trial.full_validation} |" if trial.full_validation else ""
+    deployed = f"\n| PSNR on {study.target} | {trial.runtime_psnr} |" if trial.runtime_psnr else ""
     further = _further(study, trial)
-    brief = f"{trial.psnr_db:.3f} dB (RGB, {steps} steps; compare only inside its study)"
+    brief = f"{trial.pytorch_psnr_db:.3f} dB (RGB, {steps} steps; compare only inside its study)"
     return f"""# {name}, x{spec.scale}
 
 Trial {trial.number} of study `{study.name}`, network `{spec.digest}`.
@@ -34,7 +35,7 @@ Trial {trial.number} of study `{study.name}`, network `{spec.digest}`.
 | parameters | {trial.counts.params:,} |
 | multiply-accumulates | {trial.counts.macs_g:.3f} G at a 256x256 LR input |
 | latency | {_latency(trial.latency)} |{further}
-| PSNR after brief training | {brief} |{full}
+| PSNR after brief training | {brief} |{deployed}{full}
 
 The brief PSNR comes from: {study.environment.get("data", {}).get("description", "unknown images")}
 

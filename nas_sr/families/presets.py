@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from nas_sr.errors import UsageError, unknown_name
 from nas_sr.families.base import Spec
+from nas_sr.families.counts import Counts, counts
 from nas_sr.families.registry import NAMES, family, read_spec
 
 PRESETS: dict[str, Spec] = {name: spec for each in NAMES for name, spec in family(each).presets.items()}
@@ -24,7 +26,14 @@ def preset(name: str) -> Spec:
 
 def preset_name(spec: Spec) -> str | None:
     """The name that this network is known by, if it has one."""
-    return next((name for name, known in family(spec.family).presets.items() if known.digest == spec.digest), None)
+    own = counts(spec)  # digests take longer, so only those of a likely one are compared
+    likely = (name for name in family(spec.family).presets if _counts_of(name) == own)
+    return next((name for name in likely if PRESETS[name].digest == spec.digest), None)
+
+
+@cache
+def _counts_of(name: str) -> Counts:
+    return counts(PRESETS[name])
 
 
 def spec_from(text: str) -> Spec:

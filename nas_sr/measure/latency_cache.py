@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack
 from functools import lru_cache
 from pathlib import Path
 from statistics import median
@@ -38,18 +39,42 @@ from nas_sr.onnx_input import image_input
 FEWEST_FOR_USUAL, MOST_FOR_USUAL = 3, 20
 
 
+class Exported(AbstractContextManager["Exported"]):
+    """The file of an untrained network that is timed, exported when it is first asked for, for all targets of one
+    size."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self._folder = tempfile.TemporaryDirectory(prefix="nas-sr-export-")
+
+    def __exit__(self, *_: object) -> None:
+        self._folder.cleanup()
+
+    def file(self, lr_height: int, lr_width: int) -> Path:
+        """The file for one size.
+
+        Raises:
+            ExportError: the network cannot be exported.
+        """
+        path = Path(self._folder.name) / f"{lr_height}x{lr_width}.onnx"
+        if not path.is_file():
+            with SharedDevice("cpu"):  # exporting is work too, and another candidate may be being measured
+                export_untrained(self.spec, path, (lr_height, lr_width))
+        return path
+
+
 def cached_or_measured(
-    spec: Spec,
+    network: Spec | Exported,
     profile: HardwareProfile,
     *,
     final: bool = False,
     per_layer: bool = False,
     progress: Tell | None = None,
 ) -> Measurement:
-    """The latency of a spec's network on a target; taken now unless a stable one is known.
+    """The latency of a network on a target; taken now unless a stable one is known.
 
     Args:
-        spec: the network; its weights do not matter.
+        network: its weights do not matter. Whoever measures it on several targets exports it once.
         profile: the target.
         final: with the protocol's fresh builds and processes.
         per_layer: with the time of each layer; then it is always taken now.
@@ -58,14 +83,15 @@ def cached_or_measured(
     Raises:
         MeasurementFailed, ExportError: no figure.
     """
-    known = None if per_layer else cached(spec.digest, profile, final=final)
+    if isinstance(network, Spec):
+        with Exported(network) as exported:
+            return cached_or_measured(exported, profile, final=final, per_layer=per_layer, progress=progress)
+    key = network.spec.digest
+    known = None if per_layer else cached(key, profile, final=final)
     if known:
         return known
-    with tempfile.TemporaryDirectory(prefix="nas-sr-export-") as folder:
-        path = Path(folder) / "network.onnx"
-        with SharedDevice("cpu"):  # exporting is work too, and another candidate may be being measured
-            export_untrained(spec, path, (profile.lr_height, profile.lr_width))
-        return _measured_and_kept(spec.digest, path, profile, progress, final=final, per_layer=per_layer)
+    path = network.file(profile.lr_height, profile.lr_width)
+    return _measured_and_kept(key, path, profile, progress, final=final, per_layer=per_layer)
 
 
 def measured_together(
@@ -76,11 +102,9 @@ def measured_together(
     Raises:
         MeasurementFailed, ExportError: one of them cannot be measured.
     """
-    with tempfile.TemporaryDirectory(prefix="nas-sr-export-") as folder:
-        networks = [Network(spec.digest, Path(folder) / f"{spec.digest}.onnx") for spec in specs]
-        for spec, network in zip(specs, networks, strict=True):
-            with SharedDevice("cpu"):
-                export_untrained(spec, network.onnx, (profile.lr_height, profile.lr_width))
+    with ExitStack() as stack:
+        exported = [stack.enter_context(Exported(spec)) for spec in specs]
+        networks = [Network(each.spec.digest, each.file(profile.lr_height, profile.lr_width)) for each in exported]
         usual = usual_reference_ms(profile)
         taken = measure(networks, profile, final=True, usual_reference_ms=usual, progress=progress)
     for each in taken:

@@ -26,13 +26,13 @@ def runtime_output(
 
     Args:
         onnx_path: takes one fp32 image with channels first, of this image's size or of any.
-        image: (1, 3, h, w), fp32, in the network's own values.
+        image: (n, 3, h, w), fp32, in the network's own values; several are run one after the other.
         backend: name of the runtime.
         precision: of weights and arithmetic.
         threads: of a CPU.
 
     Returns:
-        (1, 3, scale * h, scale * w), fp32.
+        (n, 3, scale * h, scale * w), fp32.
 
     Raises:
         UsageError: no such backend or image, or the file does not take it.
@@ -41,8 +41,8 @@ def runtime_output(
     """
     if backend not in RUNTIMES:
         raise unknown_name("backend", backend, RUNTIMES)
-    if image.ndim != 4 or image.shape[:2] != (1, 3) or image.dtype != np.float32:
-        raise UsageError(f"the image must be fp32 of shape (1, 3, h, w), but is {image.dtype} of {image.shape}")
+    if image.ndim != 4 or image.shape[1] != 3 or not len(image) or image.dtype != np.float32:
+        raise UsageError(f"the image must be fp32 of shape (n, 3, h, w), but is {image.dtype} of {image.shape}")
     height, width = image.shape[2:]
     settings = Settings(lr_height=height, lr_width=width, precision=precision, threads=threads)
     with tempfile.TemporaryDirectory(prefix="nas-sr-output-") as name:

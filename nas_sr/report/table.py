@@ -1,12 +1,13 @@
 """Trials as data frames: the CSV files of a report. A column's name carries its unit.
 
 One row a trial and target, target by target: rows of one trial share everything but `target`, `state`, `on_front`,
-`knee`, `reason` and what begins with `latency_`, `reference_`, `target_` and `calibration_`. `latency_low_ms` and
-`latency_high_ms` are p5 and p95 of a measured latency's samples and the ends of a predicted one's interval; the columns
-that only one kind has are empty for the other. `latency_ms` of a measured one is `latency_relative` times
-`target_reference_ms`; `latency_raw_ms` and `reference_latency_ms` are what the clock said. `psnr_db` is on the
-study's validation pixels, `full_psnr_db` on all validation images, where those are more: it is known of trials that
-were on the front, and decides nothing. Every objective that a search can trade has a column of its name.
+`knee`, `psnr_db`, `reason` and what begins with `latency_`, `reference_`, `target_` and `calibration_`.
+`latency_low_ms` and `latency_high_ms` are p5 and p95 of a measured latency's samples and the ends of a predicted one's
+interval; the columns that only one kind has are empty for the other. `latency_ms` of a measured one is
+`latency_relative` times `target_reference_ms`; `latency_raw_ms` and `reference_latency_ms` are what the clock said.
+`psnr_db` is on the study's validation pixels, as the target's runtime computes it where that shows (`pytorch_psnr_db`:
+as PyTorch does in fp32), `full_psnr_db` on all validation images, where those are more: it is known of trials that were
+on the front, and decides nothing. Every objective that a search can trade has a column of its name.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ TYPES = {
     "params": "int64",
     "convs": "int64",
     "psnr_db": "Float64",
+    "pytorch_psnr_db": "Float64",
     "full_psnr_db": "Float64",
     "full_bicubic_psnr_db": "Float64",
     "latency_ms": "Float64",
@@ -85,7 +87,7 @@ def _frame(rows: list[dict[str, Any]], studies: Sequence[StudyRecord]) -> pd.Dat
 BEFORE_FIELDS = ["trial", "target", "state", "on_front", "knee", "preset", "family", "architecture"]
 AFTER_FIELDS = [
     *["params", "macs_g", "ntire_flops_g", "activations_m", "convs", "psnr_db"],
-    *["full_psnr_db", "full_bicubic_psnr_db"],
+    *["pytorch_psnr_db", "full_psnr_db", "full_bicubic_psnr_db"],
     *["latency_ms", "latency_kind", "latency_low_ms", "latency_high_ms", "latency_labels"],
     # measured
     *["latency_stable", "latency_p5_ms", "latency_p95_ms", "latency_iqr_ms", "latency_runs"],
@@ -123,6 +125,7 @@ def _row(trial: TrialRecord, on_front: bool, knee: bool) -> dict[str, Any]:
         **{field: _field(spec, field) for field in family(spec.family).table_fields},
         **trial.counts._asdict(),
         "psnr_db": trial.psnr_db,
+        "pytorch_psnr_db": trial.pytorch_psnr_db,
         "full_psnr_db": full.psnr_db if full else None,
         "full_bicubic_psnr_db": full.bicubic_psnr_db if full else None,
         **_latency(trial),

@@ -6,10 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
 
 from nas_sr.families.base import Spec
-from nas_sr.families.counts import counts
 from nas_sr.families.weights import save_weights
 from nas_sr.files import write_json
 from nas_sr.latency import Latency, caveat, is_over, over_limit
@@ -85,7 +83,7 @@ def _stages(evaluation: Evaluation, folder: Path, spec: Spec) -> Iterator[Reache
     write_json(folder / "spec.json", spec.to_json())
     yield Reached("latency")
     targets = [_target(name, evaluation.study_dir) for name in evaluation.hw]
-    found = [Figures(counts(spec)) for _ in targets]
+    found = [Figures(spec) for _ in targets]
     for index, each in enumerate(targets):
         figures = graph_figures(spec, each.profile, (*evaluation.objectives, *evaluation.limits))
         if figures:

@@ -14,10 +14,11 @@ from nas_sr.config import Racing
 from nas_sr.families.base import Spec
 from nas_sr.latency import Latency
 from nas_sr.objectives import PSNR, Objective
+from nas_sr.pareto import pareto_front
 from nas_sr.records import LongEstimate, Score, TrialRecord
 from nas_sr.search import fidelity
 from nas_sr.search.fidelity import FidelityModel
-from nas_sr.search.racing import Costs, front_probability
+from nas_sr.search.racing import Costs, front_probability, ties
 
 # Of a measured figure, which is the median of many samples; their spread is ten times that.
 _MEASURED_SD, _SHARE_OF_SPREAD = 0.005, 0.1
@@ -59,21 +60,31 @@ def with_estimates(
     raced = Raced(trials, scores, racing)
     if raced.model is None:
         return list(trials)
-    estimate = raced.model.after(raced.longest)
-    probability = front_probability(estimate, raced.costs(objectives))
+    estimate, costs = raced.model.after(raced.longest), raced.costs(objectives)
+    probability = front_probability(estimate, costs)
+    numbers = [trial.number for trial in raced.trials]
+    front = pareto_front(
+        [(mean, *-values) for mean, values in zip(estimate.mean_db, costs.values, strict=True)],
+        [True] * (1 + costs.values.shape[1]),
+    )
+    tied: dict[int, list[int]] = {index: [] for index in range(len(numbers))}
+    for pair in ties(estimate, costs, front):
+        for one, other in (pair, pair[::-1]):
+            tied[one].append(numbers[other])
     found = {
         trial.spec.digest: LongEstimate(
             steps=raced.longest,
             mean_db=float(estimate.mean_db[index]),
             sd_db=float(estimate.sd_db[index]),
             front_probability=float(probability[index]),
+            ties=tuple(sorted(tied[index])),
         )
         for index, trial in enumerate(raced.trials)
     }
     return [
         trial.model_copy(
             update={
-                "psnr_db": found[trial.spec.digest].mean_db,
+                "psnr_db": found[trial.spec.digest].mean_db + _of_runtime_db(trial),
                 "estimate": found[trial.spec.digest],
                 "scores": tuple(scores.get(trial.number if trial.repeats is None else trial.repeats, ())),
             }
@@ -82,6 +93,11 @@ def with_estimates(
         else trial
         for trial in trials
     ]
+
+
+def _of_runtime_db(trial: TrialRecord) -> float:
+    """What the target's runtime adds to PyTorch's PSNR, where that counts."""
+    return trial.runtime_psnr.difference_db if trial.runtime_psnr and trial.runtime_psnr.decides else 0.0
 
 
 def _relative_sd(latency: Latency | None) -> float:

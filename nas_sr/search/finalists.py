@@ -12,6 +12,7 @@ from nas_sr.measure.measurement_error import MeasurementFailed
 from nas_sr.objectives import Objective, maximised, point
 from nas_sr.pareto import Point, pareto_front
 from nas_sr.records import StudyRecord, TrialRecord
+from nas_sr.search.runtime_psnr import compare_front
 from nas_sr.search.store import StudyStore
 from nas_sr.search.targets import Target
 from nas_sr.search.trial_store import write_latency
@@ -28,8 +29,8 @@ def finalise(store: StudyStore, target: Target, measure: Literal["all", "uncerta
     """Measures on one target until nothing that decides its front is in doubt.
 
     First what is in doubt, the front's first: latencies that are not stable or of an earlier epoch and, of predicted
-    ones, those on the front or, with "all", every one. Then the front, in turn with each other. A device that does not
-    answer leaves them as they are.
+    ones, those on the front or, with "all", every one. Then the front, in turn with each other. Then its networks' PSNR
+    in the target's runtime, which may change the front. A device that does not answer leaves them as they are.
 
     Args:
         store: the study, held by this search.
@@ -41,7 +42,8 @@ def finalise(store: StudyStore, target: Target, measure: Literal["all", "uncerta
         tried: set[int] = set()
         for _ in range(MOST_ROUNDS):
             _retake(store, target, measure, tried, tell)
-            if not _time_front_together(store, target, tell):
+            timed = _time_front_together(store, target, tell)
+            if not timed and not compare_front(store, target.profile, tell):
                 return
     except MeasurementFailed as failure:
         tell(failure.text)

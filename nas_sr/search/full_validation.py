@@ -35,7 +35,7 @@ def validate_front(store: StudyStore, searched_on: ValidationSet, device: str, t
         trial.number if trial.repeats is None else trial.repeats: trial
         for record in store.records()
         for trial in map(record.trial, record.front)
-        if trial.full_validation is None
+        if trial.full_validation is None or trial.full_validation.weights != trial.weights
     }
     if not missing:
         return
@@ -48,7 +48,7 @@ def validate_front(store: StudyStore, searched_on: ValidationSet, device: str, t
         for number, trial in sorted(missing.items()):
             folder = store.trial_folder(number)
             try:
-                network = load_network(folder / "weights.safetensors").to(device)
+                network = load_network(folder / trial.weights).to(device)
             except UsageError as error:
                 tell(f"trial {number} is not validated on all images: {error}")
                 continue
@@ -57,7 +57,11 @@ def validate_front(store: StudyStore, searched_on: ValidationSet, device: str, t
                 tell(f"trial {number}: its output on all images is not finite")
                 continue
             found = FullValidation(
-                psnr_db=psnr_db, bicubic_psnr_db=bicubic_db, images=images.images, megapixels=images.megapixels
+                psnr_db=psnr_db,
+                bicubic_psnr_db=bicubic_db,
+                images=images.images,
+                megapixels=images.megapixels,
+                weights=trial.weights,
             )
             write_full_validation(folder, found)
             tell(f"trial {number}: {psnr_db:.3f} dB on all images ({trial.psnr_db:.3f} dB on those of the search)")

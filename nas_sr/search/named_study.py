@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,12 @@ from nas_sr.search.store import StudyStore
 
 
 def study_to_search(
-    name: str | None, studies: Path, config: str | None, given: dict[str, Any], steps: int | None
+    name: str | None,
+    studies: Path,
+    config: str | None,
+    given: dict[str, Any],
+    steps: int | None,
+    rungs: Sequence[int] = (),
 ) -> tuple[Path, StudyConfig]:
     """Where a study is, and its config: an existing one's, else the config file's, each with what was given.
 
@@ -23,6 +29,7 @@ def study_to_search(
         config: a shipped study config's name or a file's; None: the default one.
         given: fields of the config as the user gave them; None stands for one that was not given.
         steps: training steps of a candidate; None: the config's.
+        rungs: lengths that candidates may be trained to, the first by all; none: the config's.
 
     Raises:
         UsageError: no such config or sampler, or a value that cannot be.
@@ -38,6 +45,10 @@ def study_to_search(
     values = {**base.model_dump(), **changes}
     if given["seed"] is not None:
         values["training"]["seed"] = given["seed"]
+    if rungs:
+        racing = base.racing.model_dump() if base.racing else {}
+        values["racing"] = racing | {"rungs": list(rungs)}
+        steps = rungs[0] if steps is None else steps
     if steps is not None:
         values["training"] = base.training.shortened(steps).model_dump() | {"seed": values["training"]["seed"]}
     resolved = parse(values, StudyConfig, "search")

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
-from nas_sr.families.counts import Counts
+from nas_sr.families.base import Spec
+from nas_sr.families.counts import Counts, counts
 from nas_sr.latency import Latency
 
 
@@ -37,11 +38,16 @@ class Trained(NamedTuple):
 class Figures(NamedTuple):
     """What is known of a candidate on one target so far: what its objectives are read from."""
 
-    counts: Counts
+    spec: Spec
     psnr_db: float | None = None
     latency_ms: float | None = None
     latency: Latency | None = None
     figures: Mapping[str, float] = MappingProxyType({})
+
+    @property
+    def counts(self) -> Counts:
+        """At a 256x256 LR input."""
+        return counts(self.spec)
 
 
 class Outcome(NamedTuple):

@@ -43,6 +43,7 @@ class Race:
         assert store.config.racing is not None
         self._store, self._racing, self._config = store, store.config.racing, store.config
         self._running: dict[tuple[int, int, int], Run] = {}
+        self._nothing_open_at = -1  # evaluated candidates when there was nothing; nobody was told anything since
         self._candidates_steps = budget_candidates * self._config.training.steps
         self.budget_steps = 2 * self._candidates_steps if budget_steps is None else budget_steps
         self._recover()
@@ -72,8 +73,26 @@ class Race:
         share = max(0, self.budget_steps - self._candidates_steps) / self._candidates_steps
         return self.steps < share * evaluated * self._config.training.steps
 
-    def next(self) -> Run | None:
-        """The training that is worth most; None where the steps left do for none, or nothing is open."""
+    def is_open(self, evaluated: int) -> bool:
+        """Whether anything is left to train."""
+        run = self.next(evaluated)
+        if run is not None:
+            self.give_back(run.number, run.seed, run.steps)
+        return run is not None
+
+    def next(self, evaluated: int) -> Run | None:
+        """The training that is worth most after so many candidates; None where the steps left do for none, or nothing is
+        open."""
+        if evaluated == self._nothing_open_at:
+            return None
+        run = self._worth_most()
+        if run is None:
+            self._nothing_open_at = evaluated
+        else:
+            self._running[run.number, run.seed, run.steps] = run
+        return run
+
+    def _worth_most(self) -> Run | None:
         records = self._store.records()
         raced = Raced(records[0].trials, self._store.scores(), self._racing)
         if raced.model is None or len(raced.trials) < _FEWEST:
@@ -103,17 +122,16 @@ class Race:
         if found is None:
             return None
         trial = raced.trials[found.candidate]
-        run = Run(trial.number, trial.spec, found.seed, found.steps)
-        self._running[run.number, run.seed, run.steps] = run
-        return run
+        return Run(trial.number, trial.spec, found.seed, found.steps)
 
     def tell(self, number: int, score: Score) -> None:
         """Records what a training came to."""
-        self._running.pop((number, score.seed, score.steps), None)
+        self.give_back(number, score.seed, score.steps)
         self._store.tell_score(number, score)
 
     def give_back(self, number: int, seed: int, steps: int) -> None:
         """Lets go of a training of which nothing can be said now."""
+        self._nothing_open_at = -1
         self._running.pop((number, seed, steps), None)
 
     def _recover(self) -> None:

@@ -28,11 +28,13 @@ from nas_sr.measure.device_lock import SharedDevice
 from nas_sr.objectives import LATENCY, all_named, columns, named, refuse_missing
 from nas_sr.ray_cluster import refuse_long_folder
 from nas_sr.records import StudyRecord
-from nas_sr.search.candidate import Evaluation, evaluate_candidate
+from nas_sr.search.candidate import evaluate_candidate
+from nas_sr.search.evaluation import Evaluation
 from nas_sr.search.finalists import finalise
 from nas_sr.search.full_validation import validate_front
 from nas_sr.search.progress import SearchProgress
 from nas_sr.search.proposals import Proposals
+from nas_sr.search.race import Race
 from nas_sr.search.store import ENVIRONMENT, StudyStore
 from nas_sr.search.targets import Target, first_contact, keep_epoch, target
 from nas_sr.search.tune import Resources, run_candidates
@@ -66,6 +68,7 @@ def search(
     packing: Callable[[], AbstractContextManager[CountProgress | None]] = nullcontext,
     new_epoch: bool = False,
     retry_failed: bool = False,
+    budget_steps: int | None = None,
 ) -> SearchResult:
     """Evaluates candidates of the study in `folder` until `budget` of them have an outcome.
 
@@ -78,6 +81,7 @@ def search(
         packing: shows how far images that no pack has yet are packed.
         new_epoch: whether a device that has changed since the study began may be measured on, everything anew.
         retry_failed: candidates that failed in earlier searches of the study are evaluated again.
+        budget_steps: training steps in all, of a study with racing; None: twice what the candidates take.
 
     Raises:
         UsageError: the config names something that is not there, or differs from the existing study's, or a device has
@@ -149,18 +153,20 @@ def search(
             objectives=config.objectives,
             measure=config.measure,
             threads=threads,
+            racing=config.racing is not None,
         )
+        race = Race(store, budget, budget_steps) if config.racing else None
         told = columns(all_named(config.objectives), len(config.hw))
         for _ in range(_MOST_ROUNDS):
             proposals = Proposals(store, space)
             exhausted = False
             try:
-                if proposals.evaluated < budget:
+                if proposals.evaluated < budget or (race and race.is_open(proposals.evaluated)):
                     # Ray prints what goes wrong with its workers on standard output, which is for the answer alone.
                     shown = SearchProgress(console, budget, proposals.outcomes, told)
                     with redirect_stdout(sys.stderr), shown as progress, stage("candidates"):
                         exhausted = not run_candidates(
-                            proposals, budget, evaluation, evaluate_candidate, resources, progress
+                            proposals, budget, evaluation, evaluate_candidate, resources, progress, race
                         )
             finally:
                 hopeless = proposals.failures.hopeless

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import gc
 import json
 import os
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,6 @@ from optuna.trial import FrozenTrial, TrialState
 from nas_sr.config import StudyConfig, read_yaml, write_yaml
 from nas_sr.errors import UsageError, unknown_name
 from nas_sr.families.base import Spec
-from nas_sr.families.counts import counts
 from nas_sr.families.registry import parse_spec
 from nas_sr.files import held_alone, replacing, writable_folder, write_json
 from nas_sr.latency import Impossible, is_over
@@ -31,7 +32,15 @@ from nas_sr.search.journal import open_journal
 from nas_sr.search.latency_epochs import current_epoch
 from nas_sr.search.outcome import Figures, Outcome
 from nas_sr.search.samplers import sampler
-from nas_sr.search.trial_store import Place, figures_file, latency_file, read_latency, told_outcome, trial_record
+from nas_sr.search.trial_store import (
+    Place,
+    figures_file,
+    latency_file,
+    read_latency,
+    runtime_psnr_file,
+    told_outcome,
+    trial_record,
+)
 
 CONFIG, JOURNAL, ENVIRONMENT, TRIALS = "study.yaml", "journal.log", "environment.json", "trials"
 TARGETS, BASELINES = "targets", "baselines"  # what was added after the search
@@ -40,6 +49,18 @@ _SCORE = "score"  # begins the name of an attribute of the study: a further trai
 _NAME = "search"  # inside the journal, whatever the folder is called: it may be renamed
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without Python's garbage collector: what is read all stays, and of 2,000 trials it takes as long as reading."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class StudyStore:
@@ -94,6 +115,7 @@ class StudyStore:
         return cls._existing(folder)
 
     @classmethod
+    @_uncollected()
     def _existing(cls, folder: Path) -> StudyStore:
         if not (folder / CONFIG).is_file():
             raise UsageError(f"{folder}: no study there ({CONFIG} is missing){_studies_beside(folder)}")
@@ -189,7 +211,7 @@ class StudyStore:
             if kept.kind == "measured" and kept.epoch != epoch:
                 return True
             spec = self.spec(self.study.get_trials(deepcopy=False)[number])
-            if exceeded(Figures(counts(spec), latency_ms=kept.latency_ms, latency=kept), limits):
+            if exceeded(Figures(spec, latency_ms=kept.latency_ms, latency=kept), limits):
                 return True
         return not known  # then what was told stands
 
@@ -233,6 +255,10 @@ class StudyStore:
         """Where the figures of a trial's graph on a target are."""
         return figures_file(self.trial_folder(trial), self.targets.index(target), target)
 
+    def runtime_psnr_path(self, trial: int, target: str) -> Path:
+        """Where a trial's output in a target's runtime is compared with PyTorch's."""
+        return runtime_psnr_file(self.trial_folder(trial), self.targets.index(target), target)
+
     def epoch(self, target: str) -> str:
         """The epoch of the latencies on a target that count; "" before the first."""
         found = current_epoch(self.folder, target)
@@ -242,6 +268,7 @@ class StudyStore:
         """Every trial that was begun, by number, with its latency on one target (the study's first)."""
         return self._trials(target or self.targets[0], self._frozen_trials())
 
+    @_uncollected()
     def records(self) -> list[StudyRecord]:
         """The study on each of its targets, all as of one moment."""
         frozen = self._frozen_trials()
@@ -251,6 +278,7 @@ class StudyStore:
         """The same, each with how much every parameter matters: only a report shows that."""
         return [record.model_copy(update={"importances": importances(self.study, record)}) for record in self.records()]
 
+    @_uncollected()
     def record(self, target: str | None = None) -> StudyRecord:
         """The study as its report sees it, on one target (its first).
 

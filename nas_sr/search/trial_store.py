@@ -4,13 +4,15 @@ The journal says which trials there are, their networks, and what the sampler wa
 or is taken again: latencies, figures of the deployed graph, curve, weights, the validation on all images.
 
 - Parameters, network, PSNR: the journal. A sampler's values never change, or a continued search would learn otherwise.
+- PSNR on a target whose runtime does not compute as PyTorch does: the journal's, plus the difference in the file, where
+  that counts (see records.RuntimePsnr).
 - Latency and what is measured with it: the file, because finalists, unstable and outdated ones are measured after the
   journal was told. The journal's figure shows only where nothing else does: a complete trial whose file is lost is an
   error of the study.
 - State: the journal, as long as it agrees with the latency that is there now and with the limits (see `_state_now`).
 - Longer trainings and those from further seeds (`runs/`): the journal has their scores, the folder states and weights.
-- `result.json`, and `runs/SEED-STEPS.json` of a longer training, only decide what becomes of a trial that the journal says is running: the search was killed between
-  the two. A folder that the journal does not know is nothing.
+- `result.json`, and `runs/SEED-STEPS.json` of a longer training, only decide what becomes of what the journal says is
+  running, or does not know: the search was killed between the two. A folder that the journal does not know is nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +24,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC
-from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,18 +33,15 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from nas_sr.config import StudyConfig
 from nas_sr.families.base import Spec
-from nas_sr.families.counts import Counts, counts
-from nas_sr.families.presets import PRESETS, preset_name
 from nas_sr.files import replacing, write_json
 from nas_sr.latency import Impossible, Latency, caveat, is_over, over_limit, told
 from nas_sr.measure.measurement import Measurement
 from nas_sr.objectives import exceeded, named
 from nas_sr.predict.prediction import Prediction
-from nas_sr.records import CurvePoint, FullValidation, Score, State, TrialRecord
+from nas_sr.records import RUNS, CurvePoint, FullValidation, RuntimePsnr, Score, State, TrialRecord
 from nas_sr.search.outcome import Figures, Outcome
 
 FULL_VALIDATION = "full_validation.json"
-RUNS = "runs"  # longer trainings, and those from further seeds
 _OUTCOME, _CURVE = "result.json", "curve.csv"
 _LATENCY: TypeAdapter[Latency | Impossible] = TypeAdapter(
     Annotated[Measurement | Prediction | Impossible, Field(discriminator="kind")]
@@ -97,9 +95,13 @@ def trial_record(trial: FrozenTrial, spec: Spec, folder: Path, place: Place) -> 
     latency = None if isinstance(kept, Impossible) else kept
     outcome = told_outcome(trial)
     told_ms = outcome.latencies_ms[place.index : place.index + 1] if outcome else ()
+    psnr_db = trial.values[0] if trial.state == TrialState.COMPLETE else None
+    in_runtime = read_runtime_psnr(runtime_psnr_file(folder, place.index, place.target))
+    if psnr_db is not None and in_runtime is not None and in_runtime.decides:
+        psnr_db += in_runtime.difference_db
     now = Figures(
-        counts(spec),
-        trial.values[0] if trial.state == TrialState.COMPLETE else None,
+        spec,
+        psnr_db,
         latency.latency_ms if latency else next(iter(told_ms), None),
         latency,
         read_figures(figures_file(folder, place.index, place.target)),
@@ -110,9 +112,8 @@ def trial_record(trial: FrozenTrial, spec: Spec, folder: Path, place: Place) -> 
         state=state,
         params=dict(trial.params),
         spec=spec,
-        counts=now.counts,
-        preset=_preset(spec, now.counts),
         psnr_db=now.psnr_db,
+        runtime_psnr=in_runtime,
         full_validation=read_full_validation(folder),
         latency_ms=now.latency_ms,
         latency=latency,
@@ -123,16 +124,6 @@ def trial_record(trial: FrozenTrial, spec: Spec, folder: Path, place: Place) -> 
         seconds=trial.duration.total_seconds() if trial.duration else None,
         repeats=trial.user_attrs.get("repeats"),
     )
-
-
-def _preset(spec: Spec, found: Counts) -> str | None:
-    """The name that a network is known by. Its digest takes longest here, so only that of a likely one is asked for."""
-    return preset_name(spec) if found in _counts_of_presets(spec.scale) else None
-
-
-@lru_cache
-def _counts_of_presets(scale: int) -> frozenset[Counts]:
-    return frozenset(counts(each.at_scale(scale)) for each in PRESETS.values())
 
 
 def _state_now(
@@ -176,6 +167,11 @@ def latency_file(trial_folder: Path, index: int, target: str) -> Path:
 def figures_file(trial_folder: Path, index: int, target: str) -> Path:
     """Where the figures of a trial's deployed graph are, likewise."""
     return trial_folder / ("figures.json" if index == 0 else f"figures-{target}.json")
+
+
+def runtime_psnr_file(trial_folder: Path, index: int, target: str) -> Path:
+    """Where the comparison of a trial's output in the target's runtime with PyTorch's is, likewise."""
+    return trial_folder / ("runtime_psnr.json" if index == 0 else f"runtime_psnr-{target}.json")
 
 
 def write_latency(path: Path, latency: Latency | Impossible) -> None:
@@ -226,6 +222,19 @@ def read_scores(folder: Path) -> list[Score]:
         with suppress(OSError, ValidationError):
             found.append(Score.model_validate_json(path.read_bytes()))
     return found
+
+
+def write_runtime_psnr(path: Path, found: RuntimePsnr) -> None:
+    """Keeps how a network's output in a runtime compares with PyTorch's."""
+    write_json(path, found.model_dump(mode="json"))
+
+
+def read_runtime_psnr(path: Path) -> RuntimePsnr | None:
+    """The comparison in a file; None where there is none or the file is broken."""
+    try:
+        return RuntimePsnr.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
 
 
 def write_outcome(folder: Path, outcome: Outcome) -> None:

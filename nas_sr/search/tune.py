@@ -100,8 +100,7 @@ class JournalSearcher(Searcher):
         self.not_written: WorkError | None = None  # of the journal
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        """The next candidate, or a further training of one; FINISHED once both budgets are given out, the space is empty
-        and nothing is open, or nothing works."""
+        """The next candidate, or a further training of one; FINISHED once there is nothing more to do, or nothing works."""
         racing = self._race.running if self._race else 0
         if self._proposals.running + racing > self.at_once:
             return None  # asked again when one has ended
@@ -109,7 +108,7 @@ class JournalSearcher(Searcher):
             return Searcher.FINISHED
         given_out = self._proposals.evaluated + self._proposals.running
         more = given_out < self._budget and not self.exhausted
-        if self._race and (not more or self._race.due(given_out)) and (run := self._race.next()):
+        if self._race and (not more or self._race.due(given_out)) and (run := self._race.next(given_out)):
             self._runs[trial_id] = run
             self._progress.began(run.number, run.spec)
             return {"number": run.number, "spec": run.spec.to_json(), "seed": run.seed, "steps": run.steps}
@@ -234,8 +233,10 @@ def run_candidates(
     evaluate: Evaluate,
     resources: Resources,
     progress: SearchProgress,
+    race: Race | None = None,
 ) -> bool:
-    """Evaluates candidates until `budget` have an outcome; False when the space ran out of networks before.
+    """Evaluates candidates until `budget` have an outcome, and trains further what `race` says; False when the space ran
+    out of networks before.
 
     On an interrupt every running candidate whose outcome is not on disk yet is given back to the study, and
     KeyboardInterrupt goes on. A candidate whose worker dies (killed, out of memory) is tried once more.
@@ -247,7 +248,7 @@ def run_candidates(
     """
     scratch = Path(evaluation.study_dir) / ".tune"
     shutil.rmtree(scratch, ignore_errors=True)
-    searcher = JournalSearcher(proposals, budget, progress)
+    searcher = JournalSearcher(proposals, budget, progress, race)
     try:
         with ray_cluster():
             refuse_too_large(resources.cpus, resources.gpus)

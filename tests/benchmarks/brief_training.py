@@ -18,19 +18,19 @@ from torch import nn
 from nas_sr.config import Phase, Training
 from nas_sr.data.image_sets import image_sets
 from nas_sr.evaluate.validation import validation_psnr_rgb
-from nas_sr.families.imdeception.network import Network
-from nas_sr.families.imdeception.spec import ImdeceptionSpec
+from nas_sr.families.base import Spec
+from nas_sr.families.network import FamilyNetwork
 from nas_sr.train.execution import Execution
 from nas_sr.train.loop import Diverged, train
 from nas_sr.train.state import TrainingState
 
-Start = Callable[[ImdeceptionSpec, int], Network]  # an untrained network, by seed
+Start = Callable[[Any, int], FamilyNetwork]  # an untrained network, of a spec that it knows, by seed
 
 
 class Task(NamedTuple):
     """One training."""
 
-    spec: ImdeceptionSpec
+    spec: Spec
     start: Start
     phase: Phase
     seed: int

@@ -23,7 +23,7 @@ from rich.console import Console
 
 from nas_sr.config import StudyConfig
 from nas_sr.families.imdeception.spec import ImdeceptionSpec
-from nas_sr.search.candidate import Evaluation
+from nas_sr.search.evaluation import Evaluation
 from nas_sr.search.outcome import Outcome, Reached
 from nas_sr.search.progress import SearchProgress
 from nas_sr.search.proposals import Proposals

@@ -5,9 +5,11 @@ import pytest
 from nas_sr.device_program.backends import RUNTIMES
 from nas_sr.device_program.backends.base import CPU
 from nas_sr.families.imdeception.spec import ImdeceptionSpec
+from nas_sr.measure import latency_cache
 from nas_sr.measure.all_runtimes import by_all_runtimes
-from nas_sr.measure.latency_cache import cached_or_measured
+from nas_sr.measure.latency_cache import Exported, cached_or_measured
 from nas_sr.measure.measurement_error import MeasurementFailed
+from nas_sr.measure.onnx_export import export_untrained
 from nas_sr.measure.profile import profile
 
 WITH_ATTENTION = ImdeceptionSpec(core=4, gidbs=2, depth=2, nla_after=(1,))
@@ -18,10 +20,16 @@ def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("NAS_SR_CACHE", str(tmp_path / "cache"))
 
 
-def test_every_runtime_of_the_device_has_a_row_in_each_precision_with_a_figure_or_a_reason(quick):
+def test_every_runtime_of_the_device_has_a_row_in_each_precision_with_a_figure_or_a_reason(quick, monkeypatch):
     pytest.importorskip("openvino")
     pytest.importorskip("ncnn")
-    rows = by_all_runtimes(quick(), lambda target: cached_or_measured(WITH_ATTENTION, target))
+    exports = []
+    monkeypatch.setattr(
+        latency_cache, "export_untrained", lambda *asked: (exports.append(asked), export_untrained(*asked))
+    )
+    with Exported(WITH_ATTENTION) as network:
+        rows = by_all_runtimes(quick(), lambda target: cached_or_measured(network, target))
+    assert len(exports) == 1
     assert [(row.backend, row.precision) for row in rows] == [
         (name, precision)
         for name, runtime in RUNTIMES.items()

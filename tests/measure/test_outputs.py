@@ -14,7 +14,7 @@ from tests.onnx_files import enlarger, saved
 def test_output_is_that_of_the_file_at_the_images_size(tmp_path, name):
     pytest.importorskip(name)
     path = saved(enlarger(), tmp_path / "n.onnx")
-    image = np.random.default_rng(1).random((1, 3, 5, 7), dtype=np.float32)
+    image = np.random.default_rng(1).random((2, 3, 5, 7), dtype=np.float32)
     found = runtime_output(path, image, name)
     assert found == pytest.approx(image.repeat(4, axis=2).repeat(4, axis=3), abs=1e-6)
 
@@ -27,7 +27,7 @@ def test_what_the_runtime_cannot_do_is_told_with_runtime_and_precision(tmp_path)
     assert caught.value.kind == "device"
     with pytest.raises(UsageError, match="unknown backend 'tflite'; known: "):
         runtime_output(path, image, "tflite")
-    with pytest.raises(UsageError, match=r"must be fp32 of shape \(1, 3, h, w\), but is float64 of \(5, 7, 3\)"):
+    with pytest.raises(UsageError, match=r"must be fp32 of shape \(n, 3, h, w\), but is float64 of \(5, 7, 3\)"):
         runtime_output(path, np.zeros((5, 7, 3)), "onnxruntime")
 
 

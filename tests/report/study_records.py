@@ -6,7 +6,6 @@ import random
 from nas_sr.families.counts import counts
 from nas_sr.families.imdeception import FAMILY as IMDECEPTION
 from nas_sr.families.imdeception.spec import ImdeceptionSpec
-from nas_sr.families.presets import preset_name
 from nas_sr.measure.measurement import Measurement, Repeat
 from nas_sr.objectives import all_named, maximised, point
 from nas_sr.pareto import hypervolume, hypervolumes, pareto_front
@@ -149,8 +148,6 @@ def trial(number, spec=None, *, state="complete", psnr_db=26.0, latency=None, **
         state=state,
         params={"core": spec.core},
         spec=spec,
-        counts=counts(spec),
-        preset=fields.pop("preset", preset_name(spec)),
         psnr_db=psnr_db if state == "complete" else None,
         latency=latency,
         **fields,

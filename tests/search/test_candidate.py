@@ -8,12 +8,12 @@ from types import SimpleNamespace
 import pytest
 
 from nas_sr.config import Phase, Training
-from nas_sr.families.counts import counts
 from nas_sr.families.imdeception.spec import ImdeceptionSpec
 from nas_sr.latency import Latency
 from nas_sr.predict.prediction import Prediction
 from nas_sr.search import candidate
-from nas_sr.search.candidate import Evaluation, evaluate_candidate
+from nas_sr.search.candidate import evaluate_candidate
+from nas_sr.search.evaluation import Evaluation
 from nas_sr.search.outcome import Figures, Outcome, Reached
 from nas_sr.search.trial_store import write_latency, write_outcome
 from nas_sr.train.execution import Execution
@@ -117,5 +117,5 @@ def test_only_what_is_surely_beaten_stays_predicted(tmp_path: Path, other: Laten
     write_latency(folder / "latency.json", other)
     mine = _guess(20, low_ms=15, bound_ms=12, high_ms=30)
     for psnr_db, expected in ((25.9, beaten), (26.1, False)):
-        found = Figures(counts(SPEC), psnr_db, mine.latency_ms, mine)
+        found = Figures(SPEC, psnr_db, mine.latency_ms, mine)
         assert candidate._surely_beaten(found, ("psnr_db", "latency_ms"), folder.parent, 0, "cpu") == expected

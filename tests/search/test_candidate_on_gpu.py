@@ -10,7 +10,8 @@ from nas_sr.config import Phase, Training
 from nas_sr.families.presets import preset
 from nas_sr.measure import device_lock
 from nas_sr.search import candidate
-from nas_sr.search.candidate import Evaluation, evaluate_candidate
+from nas_sr.search.candidate import evaluate_candidate
+from nas_sr.search.evaluation import Evaluation
 from nas_sr.search.outcome import Outcome
 from nas_sr.train.execution import Execution
 

@@ -18,7 +18,8 @@ from nas_sr.config import StudyConfig
 from nas_sr.errors import UsageError, WorkError
 from nas_sr.families.imdeception.spec import ImdeceptionSpec
 from nas_sr.search import candidate
-from nas_sr.search.candidate import Evaluation, evaluate_candidate
+from nas_sr.search.candidate import evaluate_candidate
+from nas_sr.search.evaluation import Evaluation
 from nas_sr.search.failures import kind, of_environment
 from nas_sr.search.outcome import Outcome
 from nas_sr.search.progress import SearchProgress

@@ -14,7 +14,6 @@ from optuna.study import StudyDirection
 from nas_sr.config import StudyConfig
 from nas_sr.errors import UsageError
 from nas_sr.export.choose import above_psnr, at_knee, by_number, within_latency, within_limits
-from nas_sr.families.counts import counts
 from nas_sr.measure.measurement_error import MeasurementFailed
 from nas_sr.measure.profile import profile
 from nas_sr.names import arch, model_path
@@ -290,7 +289,7 @@ def test_predicted_latency_gives_no_energy_and_the_candidate_is_given_back(tmp_p
     target: Any = SimpleNamespace(profile=profile("xavier"))
     for latency, kind in ((prediction(10.0), "device"), (measurement(10.0), "candidate")):
         with pytest.raises(MeasurementFailed, match="no energy_mj on xavier") as raised:
-            candidate._refuse_unknown(evaluation, target, Figures(counts(SPEC), None, 10.0, latency))
+            candidate._refuse_unknown(evaluation, target, Figures(SPEC, None, 10.0, latency))
         assert raised.value.kind == kind
 
 

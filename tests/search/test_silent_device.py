@@ -20,7 +20,8 @@ from nas_sr.families.imdeception.spec import ImdeceptionSpec
 from nas_sr.measure.measurement_error import MeasurementFailed
 from nas_sr.ray_cluster import ray_cluster
 from nas_sr.search import targets, tune
-from nas_sr.search.candidate import Evaluation, evaluate_candidate
+from nas_sr.search.candidate import evaluate_candidate
+from nas_sr.search.evaluation import Evaluation
 from nas_sr.search.outcome import Outcome
 from nas_sr.search.progress import SearchProgress
 from nas_sr.search.proposals import Proposals

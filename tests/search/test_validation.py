@@ -21,7 +21,8 @@ from nas_sr.measure.device_lock import measuring
 from nas_sr.report.table import trials_frame
 from nas_sr.report.write import write_report
 from nas_sr.search import candidate, full_validation
-from nas_sr.search.candidate import Evaluation, evaluate_candidate
+from nas_sr.search.candidate import evaluate_candidate
+from nas_sr.search.evaluation import Evaluation
 from nas_sr.search.full_validation import validate_front
 from nas_sr.search.outcome import Outcome
 from nas_sr.search.proposals import Proposals

@@ -7,6 +7,7 @@ import sys
 from typing import Any, Sequence
 
 from ..failure_kinds import Failure
+from ..settings import Precision
 from .base import CPU, GPU, Runtime
 
 RUNTIMES = {
@@ -41,6 +42,12 @@ def backend(name: str) -> Any:
     except ImportError as error:
         raise Failure("device", "{} cannot be used here: {}".format(name, error)) from error
     return module
+
+
+def precisions_here(name: str, module: Any) -> list[Precision]:
+    """In which precisions a backend, which can be used here, computes on this machine's processor."""
+    own = getattr(module, "precisions", None)
+    return list(own() if own else RUNTIMES[name].precisions)
 
 
 def check_precision(name: str, precision: str) -> None:

@@ -30,6 +30,9 @@ class Runtime(NamedTuple):
 class Backend(Protocol):
     """What the module of a backend has: these functions.
 
+    One whose runtime is offered in a precision that processors may lack also has `precisions() -> Sequence[Precision]`:
+    those that the processor here has.
+
     A worker process calls `build` for one network, another fresh one `measure` or `infer` for what was built. An engine
     is one file, whatever is in it. A fault is told as a Failure, whose kind says whose it is.
     """

@@ -20,7 +20,7 @@ from .. import pnnx_command, protocol
 from ..failure_kinds import Failure
 from ..image import finiteness, random_image
 from ..protocol import Plan
-from ..settings import OnnxFiles, Settings
+from ..settings import OnnxFiles, Precision, Settings
 
 # What of an engine is in its file.
 PARAM, WEIGHTS, SHAPE = "network.param", "network.bin", "shape"
@@ -46,13 +46,18 @@ def described(settings: Settings) -> dict[str, Any]:
     return {"precision": settings.precision, **_options(settings)}
 
 
+def precisions() -> Sequence[Precision]:
+    """Those that the processor here has."""
+    return ["fp32", "fp16"] if ncnn.cpu_support_arm_asimdhp() else ["fp32"]
+
+
 def build(onnx: OnnxFiles, engine: Path, settings: Settings) -> dict[str, Any]:
     """Converts the network; the engine is an archive of what pnnx made.
 
     Raises:
         Failure: kind candidate, with the layers that ncnn cannot do; device without pnnx or the precision.
     """
-    if settings.precision == "fp16" and not ncnn.cpu_support_arm_asimdhp():
+    if settings.precision not in precisions():
         raise Failure(
             "device",
             "this processor cannot compute in fp16 with ncnn {}, only in fp32: it takes one of ARMv8.2 with half"

@@ -20,10 +20,10 @@ from .. import protocol
 from ..failure_kinds import Failure
 from ..image import finiteness, random_image
 from ..protocol import Plan
-from ..settings import OnnxFiles, Settings
+from ..settings import OnnxFiles, Precision, Settings
 
 # Precision -> its hint, and how a processor that has it is marked.
-HINTS = {"fp32": ("f32", "FP32"), "fp16": ("f16", "FP16"), "bf16": ("bf16", "BF16")}
+HINTS: dict[Precision, tuple[str, str]] = {"fp32": ("f32", "FP32"), "fp16": ("f16", "FP16"), "bf16": ("bf16", "BF16")}
 
 
 def versions() -> dict[str, str]:
@@ -34,6 +34,12 @@ def versions() -> dict[str, str]:
 def described(settings: Settings) -> dict[str, Any]:
     """What every network is compiled with."""
     return {"precision": settings.precision, "device": "CPU", "requests": 1, **_config(settings)}
+
+
+def precisions() -> Sequence[Precision]:
+    """Those that the processor here has, as OpenVINO sees it."""
+    marks = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return [name for name, (_hint, mark) in HINTS.items() if mark in marks]
 
 
 def build(onnx: OnnxFiles, engine: Path, settings: Settings) -> dict[str, Any]:
@@ -122,10 +128,9 @@ def _config(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _check_processor(precision: str) -> None:
-    marks = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    if HINTS[precision][1] not in marks:
-        has = [name for name, (_hint, mark) in HINTS.items() if mark in marks]
+def _check_processor(precision: Precision) -> None:
+    has = precisions()
+    if precision not in has:
         raise Failure(
             "device",
             "this processor cannot compute in {} with OpenVINO {}, only in {}; set `precision:` in the profile".format(
