@@ -166,7 +166,7 @@ class Racing(Config):
 
     rungs: Annotated[tuple[Positive, ...], Field(min_length=2)] = Field(
         (800, 2400, 8000),
-        description="steps; the first is every candidate's training, and the front is that of the last, as far as known",
+        description="steps; every candidate is trained to the first, and the front is of the last, as far as known",
     )
     seeds: Positive = Field(3, description="most seeds that one candidate is trained from")
 

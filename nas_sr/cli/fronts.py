@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ def front_rows(study: StudyRecord) -> list[dict[str, Any]]:
         {
             "trial": trial.number,
             "psnr_db": trial.psnr_db,
+            "estimate": trial.estimate.model_dump() if trial.estimate else None,
             "pytorch_psnr_db": trial.pytorch_psnr_db,
             "runtime_psnr": trial.runtime_psnr.model_dump() if trial.runtime_psnr else None,
             "full_psnr_db": trial.full_validation.psnr_db if trial.full_validation else None,
@@ -52,17 +54,36 @@ def print_front(study: StudyRecord) -> None:
         name = f"{trial.preset}  " if trial.preset else ""
         figures = "".join(f"{each.text(each.value(trial)):>14}  " for each in further)
         print(
-            f"{trial.number:>5}  {trial.psnr_db:>7.3f} dB  {trial.latency_ms:>9.2f} ms  {figures}"
+            f"{trial.number:>5}  {_psnr(trial):>10}  {trial.latency_ms:>9.2f} ms  {figures}"
             f"{name}{trial.spec.label()}  ({_kind(trial)})"
             + (f"  {trial.full_validation}" if trial.full_validation else "")
             + (f"  {trial.runtime_psnr}" if trial.runtime_psnr else "")
         )
+    _print_estimates(front)
     predicted = [str(trial.number) for trial in front if trial.latency and trial.latency.kind == "predicted"]
     if predicted:
         print(
             f"not measured on {study.target}: {', '.join(predicted)}. The same command measures them"
             " once the device answers"
         )
+
+
+def _psnr(trial: TrialRecord) -> str:
+    spread = f" +- {trial.estimate.sd_db:.3f}" if trial.estimate else ""
+    return f"{trial.psnr_db:.3f}{spread} dB"
+
+
+def _print_estimates(front: Sequence[TrialRecord]) -> None:
+    """What the PSNRs are where none is of one training alone."""
+    estimates = [trial.estimate for trial in front if trial.estimate]
+    if not estimates:
+        return
+    trained = sum(len(trial.scores) for trial in front)
+    print(f"PSNR after {estimates[0].steps} steps, estimated from all trainings of the study ({trained} of the front)")
+    for trial in front:
+        if trial.estimate and trial.estimate.ties:
+            others = ", ".join(map(str, trial.estimate.ties))
+            print(f"trial {trial.number}: no order is known to trial {others}")
 
 
 def print_next(study: StudyRecord) -> None:

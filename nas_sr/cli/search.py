@@ -46,6 +46,15 @@ def search(
         None, "--measure", help="all, or uncertain: only where a prediction cannot decide.  [default: all]"
     ),
     steps: int = typer.Option(None, "--steps", min=1, help="Training steps for each candidate.  [default: 800]"),
+    rungs: str = typer.Option(
+        None,
+        "--rungs",
+        metavar="STEPS,STEPS,...",
+        help="Train what may be on the front further, to these lengths, and from further seeds.",
+    ),
+    budget_steps: int = typer.Option(
+        None, "--budget-steps", min=1, help="With --rungs: training steps in all.  [default: twice the candidates']"
+    ),
     seed: int = typer.Option(None, "--seed", help="Seed of sampler and training.  [default: 0]"),
     config: str = typer.Option(None, "--config", help="Study config: a shipped name or a file.  [default: default]"),
     cpus: float = typer.Option(1, "--cpus-per-trial", min=0.01, help="Cores for each candidate."),
@@ -64,6 +73,7 @@ def search(
 
     \b
         nas-sr search --hw cpu --budget 12
+        nas-sr search --hw cpu --budget 48 --rungs 800,2400,8000 --budget-steps 120000
         nas-sr search --hw cpu --budget 48 --max-latency 60 --data DF2K --val DIV2K_valid --name camera
         nas-sr search --hw my_xavier.yaml --hw rtx2080 --budget 200 --measure uncertain
         nas-sr search --hw cpu --space imdeception_x4 --space compact_x4 --budget 24
@@ -86,6 +96,8 @@ def search(
         limits=parse_limits(limit or ()),
         measure=measure,
         steps=steps,
+        rungs=_lengths(rungs),
+        budget_steps=budget_steps,
         seed=seed,
         config=config,
         cpus_per_trial=cpus,
@@ -121,6 +133,15 @@ def search(
         print_front(each)
     print(f"report: {files['html']}")
     print_next(study)
+
+
+def _lengths(text: str | None) -> tuple[int, ...]:
+    from nas_sr.errors import UsageError
+
+    try:
+        return tuple(int(part) for part in (text or "").split(",") if text)
+    except ValueError:
+        raise UsageError(f"--rungs {text}: expected steps such as 800,2400,8000") from None
 
 
 def _count(study: StudyRecord, state: str) -> int:

@@ -102,6 +102,7 @@ def train_longer(evaluation: Evaluation, number: int, spec: Spec, seed: int, ste
         else:
             with suppress(OSError):  # it is only for a search that is killed before it tells the study
                 write_score(folder, found)
-            state = "failed" if found.psnr_db is None else "trained"
-            trained = Trained(state, seed, steps, found.psnr_db, found.reason, found.note)
+            trained = Trained(
+                "failed" if found.psnr_db is None else "trained", seed, steps, found.psnr_db, found.reason, found.note
+            )
     yield trained  # last, because nobody may ask for more

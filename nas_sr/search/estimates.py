@@ -1,4 +1,4 @@
-"""The estimate of every candidate of a study with racing: its PSNR after the longest rung, and whether it is on the front.
+"""What a candidate of a study with racing is worth: its PSNR after the longest rung, and whether it is on the front.
 
 This is the one figure that orders such a study: scores of different lengths are never compared with each other.
 """

@@ -11,8 +11,8 @@ from nas_sr.config import StudyConfig
 from nas_sr.families.base import Spec
 from nas_sr.records import Score
 from nas_sr.search.estimates import Raced
-from nas_sr.search.racing import next_run
 from nas_sr.search.racing import Run as IndexedRun
+from nas_sr.search.racing import next_run
 from nas_sr.search.store import StudyStore
 from nas_sr.search.trial_store import read_scores
 from nas_sr.train.rungs import at_rung, branch_step
@@ -81,8 +81,7 @@ class Race:
         return run is not None
 
     def next(self, evaluated: int) -> Run | None:
-        """The training that is worth most after so many candidates; None where the steps left do for none, or nothing is
-        open."""
+        """The training that is worth most after so many candidates; None where none is, or too few steps are left."""
         if evaluated == self._nothing_open_at:
             return None
         run = self._worth_most()

@@ -100,7 +100,7 @@ class JournalSearcher(Searcher):
         self.not_written: WorkError | None = None  # of the journal
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        """The next candidate, or a further training of one; FINISHED once there is nothing more to do, or nothing works."""
+        """The next candidate, or a further training of one; FINISHED once nothing is left to do, or nothing works."""
         racing = self._race.running if self._race else 0
         if self._proposals.running + racing > self.at_once:
             return None  # asked again when one has ended
@@ -235,8 +235,9 @@ def run_candidates(
     progress: SearchProgress,
     race: Race | None = None,
 ) -> bool:
-    """Evaluates candidates until `budget` have an outcome, and trains further what `race` says; False when the space ran
-    out of networks before.
+    """Evaluates candidates until `budget` have an outcome, and trains further what `race` says.
+
+    False when the space ran out of networks before.
 
     On an interrupt every running candidate whose outcome is not on disk yet is given back to the study, and
     KeyboardInterrupt goes on. A candidate whose worker dies (killed, out of memory) is tried once more.
