@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from nas_sr.console import Pace
 from nas_sr.records import CurvePoint
-from nas_sr.train.events import Began, Message, Stepped, TrainingEvent, Validated
+from nas_sr.train.events import Began, Message, Scored, Stepped, TrainingEvent, Validated
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,6 +50,8 @@ class ConsoleView:
             self._stepped(event)
         elif isinstance(event, Validated):
             self._validated(event.point, event.best_psnr_db)
+        elif isinstance(event, Scored):
+            self._print("  ".join(f"{name} {psnr_db:.3f}" for name, psnr_db in event.psnr_db.items()))
         elif isinstance(event, Message):
             self._print(event.text)
 
