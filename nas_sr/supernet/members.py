@@ -17,7 +17,7 @@ from nas_sr.space import Space
 
 Draw = Literal["uniform", "sandwich", "cost-weighted"]
 POOL = 2048
-_TRIES = 40  # for each member of the pool
+_FRUITLESS = 2000  # draws in a row that find no further member: there are hardly any
 _STREAM = 2**32  # added to the seed: a step's crops are drawn with the seed itself
 
 
@@ -63,7 +63,7 @@ def pool(
     max_macs_g: float | None = None,
     allowed: Callable[[Spec], bool] = lambda spec: True,
 ) -> Pool:
-    """`size` random members of a space, or as many as there are: always the same ones for a seed.
+    """`size` random members of a space, or about as many as there are: always the same ones for a seed.
 
     The costliest and the cheapest network of the space are among them, where they are allowed.
 
@@ -78,30 +78,28 @@ def pool(
         UsageError: no member is allowed.
     """
     choice = random.Random(seed)
-    found: dict[str, tuple[float, Spec]] = {}
-
-    def take(spec: Spec) -> None:
-        if spec.digest not in found:
-            cost = counts(spec).macs_g
-            if (max_macs_g is None or cost <= max_macs_g) and allowed(spec):
-                found[spec.digest] = (cost, spec)
-
-    for spec in (costliest(space), cheapest(space)):
-        take(spec)
-    for _ in range(_TRIES * size):
-        if len(found) >= size or len(found) == space.combinations():
+    seen: dict[str, Spec | None] = {}  # by digest; nothing where it is not allowed
+    drawn = (
+        _built(space, {key: choice.choice(space.values(key)) for key in space.parameters}) for _ in itertools.count()
+    )
+    number = fruitless = 0
+    for spec in itertools.chain((costliest(space), cheapest(space)), drawn):
+        if number >= size or fruitless >= _FRUITLESS:
             break
-        try:
-            take(space.spec({key: choice.choice(space.values(key)) for key in space.parameters}))
-        except UsageError:  # these parameters cannot be built
+        fruitless += 1
+        if spec is None or spec.digest in seen:
             continue
-    if not found:
+        fits = (max_macs_g is None or counts(spec).macs_g <= max_macs_g) and allowed(spec)
+        seen[spec.digest] = spec if fits else None
+        if fits:
+            number, fruitless = number + 1, 0
+    if not number:
         least = counts(cheapest(space)).macs_g
         raise UsageError(
             f"no network of the space is allowed: its cheapest has {least:.3g} GMACs"
             + (f", and at most {max_macs_g:g} are allowed" if max_macs_g is not None else "")
         )
-    return pool_of([spec for _, spec in found.values()])
+    return pool_of([spec for spec in seen.values() if spec])
 
 
 def pool_of(specs: Sequence[Spec]) -> Pool:

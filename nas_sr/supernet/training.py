@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
@@ -47,6 +47,8 @@ class Recipe(Config):
     seed: Annotated[int, Field(ge=0)] = 0
     watched: Positive = 8
     validation_megapixels: Annotated[float, Field(gt=0)] = 2.0
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    memory_format: Literal["auto", "contiguous", "channels_last"] = "auto"
 
     @model_validator(mode="after")
     def _sandwich_has_two_sides(self) -> Recipe:
@@ -78,8 +80,14 @@ class Recipe(Config):
             watched=self.watched,
             validation_megapixels=self.validation_megapixels,
             members=tuple(spec.to_json() for spec in members),
-            # One member is in memory at a time.
-            training=Training(phases=(phase,), seed=self.seed, compile="off", micro_batch=self.crops),
+            training=Training(
+                phases=(phase,),
+                seed=self.seed,
+                precision=self.precision,
+                memory_format=self.memory_format,
+                compile="off",
+                micro_batch=self.crops,  # one member is in memory at a time
+            ),
         )
 
 

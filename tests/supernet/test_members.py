@@ -61,8 +61,8 @@ def test_rules_draw_what_they_say(members: Pool) -> None:
         low, high = np.log(members.macs_g[0]), np.log(members.macs_g[-1])
         return float((np.median(np.log(costs)) - low) / (high - low))
 
-    assert median_place("cost-weighted") == pytest.approx(0.5, abs=0.08)
-    assert median_place("uniform") > 0.6
+    assert median_place("cost-weighted") == pytest.approx(0.5, abs=0.06)
+    assert median_place("uniform") > 0.58
 
 
 def test_watched_members_are_spread_over_cost(members: Pool) -> None:
