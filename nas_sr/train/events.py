@@ -35,6 +35,13 @@ class Validated(NamedTuple):
     crops: np.ndarray | None
 
 
+class Scored(NamedTuple):
+    """At a validation that looks at several networks: the PSNR [dB] of each, by name. Their mean is the training's."""
+
+    position: int
+    psnr_db: dict[str, float]
+
+
 class Saved(NamedTuple):
     """Something to be kept; its tensors are good until the next step."""
 
@@ -47,7 +54,7 @@ class Message(NamedTuple):
     text: str
 
 
-TrainingEvent = Began | Stepped | Validated | Saved | Message
+TrainingEvent = Began | Stepped | Scored | Validated | Saved | Message
 OnEvent = Callable[[TrainingEvent], None]
 
 

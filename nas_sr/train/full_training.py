@@ -12,10 +12,9 @@ from typing import NamedTuple
 from nas_sr.data.image_sets import ImageSets
 from nas_sr.errors import UsageError
 from nas_sr.families.network import FamilyNetwork
-from nas_sr.families.weights import save_weights
 from nas_sr.train.checkpoint import Checkpoint, Run, refuse_full_disk, refuse_other, write_checkpoint, written_beside
 from nas_sr.train.events import Began, OnEvent, Saved, TrainingEvent
-from nas_sr.train.session import TrainingJob, carry_out
+from nas_sr.train.session import NetworkSubject, Subject, TrainingJob, carry_out
 from nas_sr.train.tensorboard import TensorBoardLog
 
 CHECKPOINT, BEST, BOARD = "last.ckpt", "best.safetensors", "tensorboard"
@@ -39,12 +38,13 @@ def run_training(
     resumed: Checkpoint | None = None,
     workers: int = 1,
     address: str | None = None,
+    subject: Subject | None = None,
 ) -> Trained:
     """Trains `network` to the end, leaving `last.ckpt`, `best.safetensors` and `tensorboard/` in `folder`.
 
     The first validation is of the start itself, so that the best weights are never worse than what came in. `on_event`
     is given all that happens but what is saved. With several `workers` each computes a share of every batch, on this
-    machine or the Ray cluster at `address`.
+    machine or the Ray cluster at `address`. `subject` is for what is more than one network.
 
     Raises:
         UsageError: `resumed` is a checkpoint of something else, or there are more workers than the cluster has room
@@ -61,7 +61,8 @@ def run_training(
     board = run.config.tensorboard
     validations = sum(-(-phase.steps // phase.validate_every) + 1 for phase in run.training.phases)
     refuse_full_disk(network, validations if board else 0, folder)
-    job = TrainingJob(run, network.spec, network.state_dict(), resumed, images.train.folder, images.val.folder)
+    packs = images.train.folder, images.val.folder
+    job = TrainingJob(run, network.spec, network.state_dict(), resumed, *packs, subject or NetworkSubject())
     with _stop_requests() as asked_to_stop:
         keeper = _Keeper(job, folder, on_event, asked_to_stop)
         try:
@@ -82,6 +83,7 @@ class _Keeper:
 
     def __init__(self, job: TrainingJob, folder: Path, shown: OnEvent, asked_to_stop: Callable[[], bool]) -> None:
         self._run, self._folder, self._shown = job.run, folder, shown
+        self._subject = job.subject
         self._board: TensorBoardLog | None = None
         self.trained = _trained(job.checkpoint) if job.checkpoint else None
         self.stop_requested = asked_to_stop
@@ -99,7 +101,7 @@ class _Keeper:
     def _save(self, checkpoint: Checkpoint) -> None:
         # The weights first: a finished training that is resumed finds its best ones there.
         with written_beside(self._folder / BEST, self._folder / CHECKPOINT):
-            save_weights(checkpoint.values["best"], checkpoint.spec, self._folder / BEST)
+            self._subject.save(checkpoint.values["best"], checkpoint.spec, self._folder / BEST)
         write_checkpoint(checkpoint, self._folder / CHECKPOINT)
         self.trained = _trained(checkpoint)
 

@@ -9,17 +9,17 @@ from nas_sr.config import Phase
 from nas_sr.errors import WorkError
 from nas_sr.out_of_memory import is_out_of_memory
 from nas_sr.train.events import Message, OnEvent
-from nas_sr.train.losses import pixel_loss
 from nas_sr.train.state import TrainingState
 
 
 def accumulate_gradients(
-    state: TrainingState, phase: Phase, lr: Tensor, hr: Tensor, batch: int, on_event: OnEvent
+    state: TrainingState, phase: Phase, lr: Tensor, hr: Tensor, batch: int, on_event: OnEvent, first: int = 0
 ) -> Tensor:
     """Leaves the (scaled) gradients of these images' part of the batch's mean loss in the network, and returns it.
 
-    `lr` and `hr` are this process's share of `batch` images. Out of memory, the share is done again in parts of half
-    the size, which gives the same gradients up to rounding, and `on_event` is told; the size is kept in `state`.
+    `lr` and `hr` are this process's share of `batch` images, from image `first` on. Out of memory, the share is done
+    again in parts of half the size, which gives the same gradients up to rounding, and `on_event` is told; the size is
+    kept in `state`.
 
     Raises:
         WorkError: memory does not suffice for one image.
@@ -27,7 +27,7 @@ def accumulate_gradients(
     while True:
         images = min(state.micro_batch or len(lr), len(lr))
         try:
-            return _accumulated(state, phase, lr, hr, batch, images)
+            return _accumulated(state, phase, lr, hr, batch, images, first)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -48,14 +48,16 @@ def accumulate_gradients(
         )
 
 
-def _accumulated(state: TrainingState, phase: Phase, lr: Tensor, hr: Tensor, batch: int, images: int) -> Tensor:
+def _accumulated(
+    state: TrainingState, phase: Phase, lr: Tensor, hr: Tensor, batch: int, images: int, first: int
+) -> Tensor:
     state.optimizer.zero_grad(set_to_none=True)
     total = torch.zeros((), device=lr.device)
     for start in range(0, len(lr), images):
         part = slice(start, start + images)
         with state.execution.autocast():
-            output = state.forward(lr[part])
-        loss = pixel_loss(phase, output.float(), hr[part]) * (len(output) / batch)
+            loss = state.objective(state.forward, phase, lr[part], hr[part], state.position, first + start)
+        loss = loss * (len(lr[part]) / batch)
         state.scaler.scale(loss).backward()
         total += loss.detach()
     return total

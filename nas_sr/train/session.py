@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,15 +16,17 @@ from nas_sr.data.pack import Pack
 from nas_sr.errors import UsageError, WorkError
 from nas_sr.evaluate.validation import validation_psnr_rgb
 from nas_sr.families.base import Spec
-from nas_sr.families.network import build
+from nas_sr.families.network import FamilyNetwork, build
+from nas_sr.families.weights import save_weights
 from nas_sr.measure.device_lock import SharedDevice
 from nas_sr.out_of_memory import is_out_of_memory
 from nas_sr.records import CurvePoint
 from nas_sr.train.checkpoint import Checkpoint, Run, described
-from nas_sr.train.events import Began, Callback, Message, OnEvent, Saved, TrainingEvent, Validated
+from nas_sr.train.events import Began, Callback, Message, OnEvent, Saved, Scored, TrainingEvent, Validated
 from nas_sr.train.execution import Execution, choose_execution, default_device, explained, resumed_execution
 from nas_sr.train.group import Group
 from nas_sr.train.loop import train
+from nas_sr.train.losses import Objective, pixel_objective
 from nas_sr.train.samples import sample_crops
 from nas_sr.train.state import TrainingState
 
@@ -32,6 +35,45 @@ _CHECKPOINT_EVERY_S = 300
 
 class Interrupted(Exception):
     """Stopped between two steps on request; the checkpoint is written."""
+
+
+class Subject(ABC):
+    """What a training trains: how it is made, what its steps minimise, what it is judged by, and how it is kept."""
+
+    objective: Objective  # once there is a network
+
+    @abstractmethod
+    def network(self, spec: Spec, weights: dict[str, Tensor]) -> FamilyNetwork:
+        """What is trained, with these weights."""
+
+    @abstractmethod
+    def psnr_db(self, judged: nn.Module, validation: Pack, give_way: Callable[[], None]) -> dict[str, float]:
+        """Of every network that it is judged by, by name; the mean decides. `give_way` lets a measurement have the
+        device."""
+
+    @abstractmethod
+    def save(self, weights: dict[str, Tensor], spec: Spec, path: Path) -> None:
+        """Writes weights for others to read."""
+
+
+class NetworkSubject(Subject):
+    """One network, from images."""
+
+    objective = staticmethod(pixel_objective)
+
+    def network(self, spec: Spec, weights: dict[str, Tensor]) -> FamilyNetwork:
+        """See `Subject`."""
+        network = build(spec, seed=0)
+        network.load_state_dict(weights)
+        return network
+
+    def psnr_db(self, judged: nn.Module, validation: Pack, give_way: Callable[[], None]) -> dict[str, float]:
+        """Its own, on all validation images."""
+        return {"": validation_psnr_rgb(judged, validation, give_way)}
+
+    def save(self, weights: dict[str, Tensor], spec: Spec, path: Path) -> None:
+        """As safetensors that name their own architecture."""
+        save_weights(weights, spec, path)
 
 
 class TrainingJob(NamedTuple):
@@ -43,6 +85,7 @@ class TrainingJob(NamedTuple):
     checkpoint: Checkpoint | None  # to go on from
     training_pack: Path
     validation_pack: Path
+    subject: Subject = NetworkSubject()
 
 
 def carry_out(job: TrainingJob, callback: Callback, group: Group | None = None, *, shares_devices: bool = True) -> None:
@@ -78,7 +121,12 @@ def carry_out(job: TrainingJob, callback: Callback, group: Group | None = None, 
                 devices.step_boundary()
 
         def validate(judged: nn.Module) -> float:
-            return group.first(_psnr(judged, validation, give_way) if first else math.nan)
+            if not first:
+                return group.first(math.nan)
+            found = _psnr_db(job.subject, judged, validation, give_way)
+            if len(found) > 1:
+                on_event(Scored(state.position, found))
+            return group.first(sum(found.values()) / len(found))
 
         def save() -> None:
             nonlocal saved_at
@@ -109,9 +157,9 @@ def carry_out(job: TrainingJob, callback: Callback, group: Group | None = None, 
             validated(point)
 
 
-def _psnr(network: nn.Module, validation: Pack, give_way: Callable[[], None]) -> float:
+def _psnr_db(subject: Subject, judged: nn.Module, validation: Pack, give_way: Callable[[], None]) -> dict[str, float]:
     try:
-        return validation_psnr_rgb(network, validation, give_way)
+        return subject.psnr_db(judged, validation, give_way)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
@@ -128,12 +176,11 @@ def _pack(folder: Path, expected: str) -> Pack:
 
 
 def _state(job: TrainingJob, group: Group, on_event: OnEvent) -> TrainingState:
-    network = build(job.spec, seed=0)
-    network.load_state_dict(job.weights)
+    network, objective = job.subject.network(job.spec, job.weights), job.subject.objective
     training, checkpoint = job.run.training, job.checkpoint
     if checkpoint is None:
-        return TrainingState(network, training, _chosen(job, group, on_event))
-    state = TrainingState(network, training, _resumed(job, checkpoint, group, on_event))
+        return TrainingState(network, training, _chosen(job, group, on_event), objective)
+    state = TrainingState(network, training, _resumed(job, checkpoint, group, on_event), objective)
     state.restore(checkpoint.values)
     if training.micro_batch != checkpoint.run.training.micro_batch:
         state.micro_batch = training.micro_batch

@@ -14,7 +14,7 @@ from nas_sr.config import Training
 from nas_sr.families.network import FamilyNetwork
 from nas_sr.train.execution import Execution
 from nas_sr.train.loss_record import LossRecord
-from nas_sr.train.losses import hopeless_loss
+from nas_sr.train.losses import Objective, hopeless_loss, pixel_objective
 
 
 class TrainingState:
@@ -23,12 +23,19 @@ class TrainingState:
     Batches and learning rates are functions of the position, so nothing else is needed to continue exactly.
     """
 
-    def __init__(self, network: FamilyNetwork, training: Training, execution: Execution) -> None:
+    def __init__(
+        self,
+        network: FamilyNetwork,
+        training: Training,
+        execution: Execution,
+        objective: Objective = pixel_objective,
+    ) -> None:
         self.training = training
         self.execution = execution
         self.spec = network.spec
         self.network = execution.place(network)
         self.forward = execution.forward(self.network)
+        self.objective = objective
         self.micro_batch = training.micro_batch  # halved when memory runs out
         self.position = 0  # steps done, over all phases
         self.start_psnr_db = math.nan
