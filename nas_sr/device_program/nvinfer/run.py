@@ -129,7 +129,8 @@ def measure(
     trt: Any, cuda: Cuda, engines: Sequence[Path], reference: Path, settings: Settings, plan: Plan
 ) -> dict[str, Any]:
     """What protocol.measure returns, `gpu` (see gpu.Watch), and of each network: `enqueue_ms` of each sample, whether
-    its `output` is "finite", `runtime_memory_mb` (see Engine.memory_mb), and on occasion `cuda_graph_ms` (or `cuda_graph_error`) and `per_layer_ms`.
+    its `output` is "finite", `runtime_memory_mb` (see Engine.memory_mb), and on occasion `cuda_graph_ms` (or
+    `cuda_graph_error`) and `per_layer_ms`.
     """
     watch = Watch(gpu(cuda.device.pci_bus_id))
     loaded: dict[Path, Engine] = {}
