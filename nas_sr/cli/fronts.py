@@ -34,7 +34,9 @@ def front_rows(study: StudyRecord) -> list[dict[str, Any]]:
 
 def _measured(latency: Latency | None) -> dict[str, Any]:
     measured = latency is not None and latency.kind == "measured"
-    return {name: getattr(latency, name) if measured else None for name in ("raw_latency_ms", "stable")}
+    return {
+        name: getattr(latency, name) if measured else None for name in ("raw_latency_ms", "stable", "runtime_memory_mb")
+    }
 
 
 def print_front(study: StudyRecord) -> None:

@@ -73,10 +73,14 @@ Evaluate it, upscale with it, measure it:
 
 
 def _further(study: StudyRecord, trial: TrialRecord) -> str:
-    """A row for each objective of the study that the table does not have anyway."""
+    """A row for each objective of the study that the table does not have anyway, and for what the runtime reports."""
     shown = ("psnr_db", "latency_ms", "params", "macs_g")
     others = [each for each in study.traded if each.name not in shown]
-    return "".join(f"\n| {each.title} | {each.text(each.value(trial))} on {study.target} |" for each in others)
+    rows = "".join(f"\n| {each.title} | {each.text(each.value(trial))} on {study.target} |" for each in others)
+    measured = trial.latency if trial.latency and trial.latency.kind == "measured" else None
+    if measured is None or measured.runtime_memory_mb is None:
+        return rows
+    return f"{rows}\n| memory that {measured.backend} reports | {measured.runtime_memory_mb:.4g} MB for activations |"
 
 
 def _latency(latency: Latency | None) -> str:

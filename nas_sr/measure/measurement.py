@@ -147,6 +147,11 @@ class Measurement(BaseModel):
         return self.percentile(95)
 
     @property
+    def runtime_memory_mb(self) -> float | None:
+        """What the runtime itself reports for activations; None where it reports nothing (see docs/measuring.md)."""
+        return self.extra.get("runtime_memory_mb")
+
+    @property
     def energy_mj(self) -> float | None:
         """Energy for one frame [mJ]: mean power while it ran in turn with the reference, times the latency.
 
@@ -199,6 +204,7 @@ class Measurement(BaseModel):
             "relative_latency": self.relative_latency,
             "target_reference_ms": self.target_reference_ms,
             "energy_mj": self.energy_mj,
+            "runtime_memory_mb": self.runtime_memory_mb,
             "run_spread": self.run_spread,
             "build_spread": self.build_spread,
             "backend": self.backend,

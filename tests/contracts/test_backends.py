@@ -19,13 +19,17 @@ from nas_sr.device_program.backends.base import CPU, GPU, Backend
 from nas_sr.device_program.failure_kinds import Failure
 from nas_sr.device_program.protocol import Plan
 from nas_sr.device_program.settings import OnnxFiles, Settings
+from nas_sr.families.counts import counts
 from nas_sr.families.network import build
 from nas_sr.families.presets import preset
-from nas_sr.measure.onnx_export import export_untrained
+from nas_sr.families.registry import NAMES, family
+from nas_sr.measure.onnx_export import export_onnx, export_untrained
 from nas_sr.measure.onnx_fp16 import write_fp16
 
 SPEC = preset("imdeception-c4")
 SIZE = (37, 51)  # odd, and no multiple of anything that a kernel may like
+SMALL_SIZE = (9, 13)
+SMALL_IMAGE = np.random.default_rng(4).random((1, 3, *SMALL_SIZE), dtype=np.float32)
 FUNCTIONS = [name for name, _ in inspect.getmembers(Backend, inspect.isfunction) if not name.startswith("_")]
 PLAN = Plan(warmup_s=0.01, warmup_iterations=2, seconds=0.05, iterations=6, reference_share=0.5, limit_s=60)
 LARGEST_DIFFERENCE = 1e-4
@@ -133,6 +137,37 @@ def test_output_is_pytorchs(name, precision, files, image, expected, tmp_path) -
     else:
         mse = float(np.mean((output.astype(np.float64) - expected) ** 2))
         assert -10 * np.log10(mse) > LEAST_PSNR_DB[precision]
+
+
+@pytest.fixture(scope="module")
+def of_families(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[OnnxFiles, np.ndarray]]:
+    """By family: its smallest preset with random weights in every layer, and its output of a small image."""
+    folder = tmp_path_factory.mktemp("families")
+    found = {}
+    for name in NAMES:
+        network = build(min(family(name).presets.values(), key=lambda spec: counts(spec).macs_g), seed=0).eval()
+        generator = torch.Generator().manual_seed(0)
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter.add_(0.02 * torch.randn(parameter.shape, generator=generator))
+            expected = network(torch.from_numpy(SMALL_IMAGE)).numpy()
+        export_onnx(network, folder / f"{name}.onnx", SMALL_SIZE)
+        found[name] = OnnxFiles(folder / f"{name}.onnx", None), expected
+    return found
+
+
+@pytest.mark.parametrize("family_name", NAMES)
+@pytest.mark.parametrize("name", RUNTIMES)
+def test_every_runtime_runs_every_family(name, family_name, of_families, tmp_path) -> None:
+    files, expected = of_families[family_name]
+    module, settings = _usable(name), Settings(*SMALL_SIZE, threads=1)
+    module.build(files, tmp_path / "engine", settings)
+    try:
+        output = module.infer(tmp_path / "engine", SMALL_IMAGE, settings)
+    except Failure as failure:
+        pytest.skip(failure.text)
+    assert output.shape == expected.shape
+    assert np.abs(output - expected).max() < LARGEST_DIFFERENCE * max(1, np.abs(expected).max())
 
 
 @pytest.mark.parametrize(("name", "precision"), PRECISIONS)

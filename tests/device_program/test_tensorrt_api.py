@@ -29,11 +29,12 @@ SOURCES = [*Path(nvinfer.__file__).parent.glob("*.py"), PACKAGE / "nas_sr/device
 ALWAYS = {"builder_optimization_level", "execute_async_v3", "UINT8"}
 WEAKLY_TYPED = {"EXPLICIT_BATCH", "FP16"}
 NAMED_NODES = {"node_name", "node_operator"}
+MEMORY, MEMORY_V2 = {"device_memory_size"}, {"device_memory_size_v2"}
 VERSIONS = {
-    "8.6.1": ("tensorrt-bindings", ALWAYS | WEAKLY_TYPED),
-    "10.0.1": ("tensorrt-cu12-bindings", ALWAYS | WEAKLY_TYPED | NAMED_NODES),
-    "10.16.1.11": ("tensorrt-cu13-bindings", ALWAYS | WEAKLY_TYPED | NAMED_NODES),
-    "11.4.0.106": ("tensorrt-cu13-bindings", ALWAYS | NAMED_NODES),
+    "8.6.1": ("tensorrt-bindings", ALWAYS | WEAKLY_TYPED | MEMORY),
+    "10.0.1": ("tensorrt-cu12-bindings", ALWAYS | WEAKLY_TYPED | NAMED_NODES | MEMORY),
+    "10.16.1.11": ("tensorrt-cu13-bindings", ALWAYS | WEAKLY_TYPED | NAMED_NODES | MEMORY | MEMORY_V2),
+    "11.4.0.106": ("tensorrt-cu13-bindings", ALWAYS | NAMED_NODES | MEMORY_V2),
 }
 
 # What a variable or attribute of that name holds, in all of SOURCES.

@@ -11,6 +11,7 @@ import pytest
 import torch
 import yaml
 
+from nas_sr.cli.fronts import front_rows
 from nas_sr.cli.main import run
 from nas_sr.config import FullTraining, StudyConfig, read_yaml
 from nas_sr.export.bundle import record_training, training_alone
@@ -180,6 +181,16 @@ def test_bundle_of_an_unstable_network_says_why(tmp_path: Path) -> None:
     text = card(study([chosen]), chosen, training, tmp_path)
     assert "(measured, UNSTABLE, onnxruntime in fp32 on cpu" in text
     assert "; samples vary by 9%)" in text
+
+
+def test_memory_that_a_runtime_reports_is_in_the_front_and_on_the_card_and_none_elsewhere(tmp_path: Path) -> None:
+    reported = trial(0, latency=measurement(20.0, backend="tensorrt", extra={"runtime_memory_mb": 12.5}))
+    silent = trial(1, latency=measurement(10.0), psnr_db=25.0)
+    record = study([reported, silent])
+    training = FullTraining(training=StudyConfig().training)
+    row = "| memory that tensorrt reports | 12.5 MB for activations |"
+    assert [row in card(record, each, training, tmp_path) for each in (reported, silent)] == [True, False]
+    assert {row["trial"]: row["runtime_memory_mb"] for row in front_rows(record)} == {0: 12.5, 1: None}
 
 
 def _smaller(bundle: Path) -> None:

@@ -57,7 +57,8 @@ class Backend(Protocol):
 
     def measure(self, engines: Sequence[Path], reference: Path, settings: Settings, plan: Plan) -> dict[str, Any]:
         """Samples of the engines in turn, with the reference network between them: what protocol.measure returns, and
-        what else the backend can tell of each network (`output`: "finite" or "not finite", `per_layer_ms`, ...).
+        what else the backend can tell of each network (`output`: "finite" or "not finite", `per_layer_ms`,
+        `runtime_memory_mb`, ...).
 
         Raises:
             Failure: kind candidate or device.

@@ -82,6 +82,14 @@ class Engine:
             self._cuda.download(address, array)
         return [array for _address, array in self._outputs]
 
+    @property
+    def memory_mb(self) -> float | None:
+        """GPU memory that a context of it has for what is between its layers, without weights, image and output."""
+        size = getattr(self._engine, "device_memory_size_v2", None)  # since 10.1
+        if size is None:
+            size = getattr(self._engine, "device_memory_size", None)  # until 10
+        return None if size is None else size / 1e6
+
     def _timed(self, give: Callable[[], None]) -> float:
         start, stop = self._events
         self._cuda.record(start)
@@ -121,7 +129,8 @@ def measure(
     trt: Any, cuda: Cuda, engines: Sequence[Path], reference: Path, settings: Settings, plan: Plan
 ) -> dict[str, Any]:
     """What protocol.measure returns, `gpu` (see gpu.Watch), and of each network: `enqueue_ms` of each sample, whether
-    its `output` is "finite", and on occasion `cuda_graph_ms` (or `cuda_graph_error`) and `per_layer_ms`.
+    its `output` is "finite", `runtime_memory_mb` (see Engine.memory_mb), and on occasion `cuda_graph_ms` (or
+    `cuda_graph_error`) and `per_layer_ms`.
     """
     watch = Watch(gpu(cuda.device.pci_bus_id))
     loaded: dict[Path, Engine] = {}
@@ -159,6 +168,7 @@ def _besides(trt: Any, engine: Engine, samples_ms: list[float], settings: Settin
     found: dict[str, Any] = {
         "enqueue_ms": engine.enqueue_ms[-len(samples_ms) :],
         "output": finiteness(*engine.outputs()),
+        "runtime_memory_mb": engine.memory_mb,
     }
     if median(found["enqueue_ms"]) > ENQUEUE_BOUND * median(samples_ms):
         try:

@@ -104,6 +104,7 @@ def stand_in_tensorrt(cuda: StandInCuda) -> Any:
 
     class Engine:
         num_io_tensors = 2
+        device_memory_size_v2 = 1_500_000
 
         def __init__(self, does, log):
             self.does, self.log = does, log

@@ -36,6 +36,7 @@ def test_samples_are_the_gpus_own_time(tmp_path):
     assert len(found["enqueue_ms"]) == 40
     assert 0 < max(found["enqueue_ms"]) < SLOW_MS
     assert found["output"] == "finite"
+    assert found["runtime_memory_mb"] == 1.5
     assert found["gpu"]["readings"]
     assert not {"cuda_graph_ms", "cuda_graph_error", "per_layer_ms"} & found.keys()
 
