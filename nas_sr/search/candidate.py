@@ -20,7 +20,8 @@ from nas_sr.families.counts import counts
 from nas_sr.families.network import build
 from nas_sr.families.weights import save_weights
 from nas_sr.files import write_json
-from nas_sr.latency import Latency, caveat, is_over, over_limit
+from nas_sr.latency import Latency, is_over
+from nas_sr.latency_wording import over_limit, reservation
 from nas_sr.measure.device_lock import SharedDevice
 from nas_sr.measure.measurement import Measurement
 from nas_sr.measure.measurement_error import MeasurementFailed
@@ -158,7 +159,7 @@ def _stages(evaluation: Evaluation, folder: Path, spec: Spec) -> Iterator[Reache
         "complete",
         state.best_psnr_db,
         _latencies_ms(found),
-        "; ".join(filter(None, (caveat(_known(each.latency)) for each in found))),
+        "; ".join(filter(None, (reservation(_known(each.latency)) for each in found))),
         _values(evaluation, found),
         _excesses(evaluation, targets, found),
     )
