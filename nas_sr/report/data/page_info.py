@@ -64,15 +64,15 @@ def page_info(studies: Sequence[StudyRecord], reports: Path = DEFAULT_REPORTS) -
         studies: the study on each of its targets, its first one first.
         reports: the folder of reports that the commands in it name.
     """
-    study = studies[0]
+    study, curves = studies[0], search_history.curves(studies)
     return PageInfo(
         study=study.name,
         subtitle=sentences.subtitle(studies),
         targets=tuple(_target_info(each, reports) for each in studies),
         comparison=comparison(studies),
-        curves=search_history.curves(studies),
+        curves=curves,
         knees=search_history.knees(studies),
-        curves_note=sentences.curves_sentence(studies),
+        curves_note=sentences.curves_sentence(curves, studies),
         states=states(studies),
         tables_note=sentences.csv_sentence(studies),
         facts=(*environment_facts(study), *config_facts(study)),

@@ -10,7 +10,7 @@ from nas_sr.records import StudyRecord
 from nas_sr.report.data.front_info import FrontInfo
 from nas_sr.report.data.headline import Headline, headline
 from nas_sr.report.data.latencies import measurements, notes, predictions
-from nas_sr.report.data.search_history import curves
+from nas_sr.report.data.search_history import Curve
 from nas_sr.report.data.view import view
 
 MOST_CAUTIONS = 4
@@ -112,9 +112,9 @@ def importance_sentence(study: StudyRecord) -> str:
     return "How much each parameter decides whether a trial is among the best tenth in an objective (PED-ANOVA)."
 
 
-def curves_sentence(studies: Sequence[StudyRecord]) -> str:
+def curves_sentence(found: Sequence[Curve], studies: Sequence[StudyRecord]) -> str:
     """What the curves are, or why there are none."""
-    if not curves(studies):
+    if not found:
         return "No trial has been trained yet."
     once = " Each network is trained once, whatever the target." if len(studies) > 1 else ""
     return (

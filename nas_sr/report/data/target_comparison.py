@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from statistics import median
 from typing import NamedTuple
+
+import numpy as np
 
 from nas_sr.latency import Latency
 from nas_sr.quantities import listed, percent, plural, significant
@@ -90,15 +91,21 @@ def comparison(studies: Sequence[StudyRecord]) -> Comparison | None:
 def _pair(one: StudyRecord, other: StudyRecord) -> Pair:
     found = networks([one, other])
     figures = [(network.latencies[0].latency_ms, network.latencies[1].latency_ms) for network in found]
-    orders = [
-        (x1 - x2) * (y1 - y2) > 0 for (x1, y1), (x2, y2) in itertools.combinations(figures, 2) if x1 != x2 and y1 != y2
-    ]
     return Pair(
         (one.target, other.target),
         found,
-        sum(orders) / len(orders) if orders else None,
+        _same_order(figures),
         median(y / x for x, y in figures) if figures else None,
     )
+
+
+def _same_order(figures: Sequence[tuple[float, float]]) -> float | None:
+    """Share of pairs that both columns put in the same order, of those that both put in an order."""
+    columns = np.array(figures).reshape(-1, 2).T
+    one, other = (np.sign(np.subtract.outer(column, column)) for column in columns)
+    orders = np.triu(one * other)
+    ordered = np.count_nonzero(orders)
+    return float(np.count_nonzero(orders > 0) / ordered) if ordered else None
 
 
 def pair_sentence(pair: Pair) -> str:
