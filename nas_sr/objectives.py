@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, get_args
 from nas_sr.device_program.backends import RUNTIMES
 from nas_sr.device_program.backends.base import CPU
 from nas_sr.errors import UsageError, unknown_name
+from nas_sr.quantities import hundredths
 
 if TYPE_CHECKING:
     from nas_sr.families.counts import Counts
@@ -69,7 +70,7 @@ class Objective:
     known: Stage  # the stage of a candidate from which on it is known
     value: Callable[[Evaluated], float | None]  # None: the trial does not have it (yet)
     per_target: bool = False  # whether a trial has a value for each target
-    format: str = ".4g"  # of a value, as in an f-string
+    format: str | Callable[[float], str] = ".4g"  # of a value, as in an f-string or by a function
     graph: Callable[[Graph], float] | None = None  # computes it from the deployed graph
     refusal: Callable[[HardwareProfile], str | None] = lambda profile: None  # why a target cannot give it
 
@@ -90,7 +91,10 @@ class Objective:
 
     def text(self, value: float | None) -> str:
         """A value with its unit."""
-        return "none" if value is None else f"{value:{self.format}} {self.unit}".rstrip()
+        if value is None:
+            return "none"
+        text = self.format(value) if callable(self.format) else f"{value:{self.format}}"
+        return f"{text} {self.unit}".rstrip()
 
     def excess(self, value: float, limit: float) -> float:
         """How far a value is on the wrong side of a limit; 0 or less is within."""
@@ -139,7 +143,7 @@ LATENCY = Objective(
     known="measurement",
     per_target=True,
     value=lambda trial: trial.latency_ms,
-    format=".2f",
+    format=hundredths,
 )
 _OTHERS = (
     Objective(

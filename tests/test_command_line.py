@@ -18,7 +18,7 @@ from nas_sr.cli.fronts import print_next
 from nas_sr.cli.main import run
 from nas_sr.command_line import command, reports_option, studies_option
 from nas_sr.names import study_trial
-from nas_sr.report.front_info import unmeasured
+from nas_sr.report.data.front_info import unmeasured
 from nas_sr.search.store import StudyStore, study_folder
 from tests.report.study_records import prediction, study, trial
 from tests.search.made_study import made_study

@@ -47,8 +47,11 @@ def measure_by_all(
 
 
 def _line(row: RuntimeRow) -> str:
+    from nas_sr.latency_wording import worded
+
     name = f"  {row.backend:<12}  {row.precision:<4}"
     if row.latency is None:
         return f"{name}  {'-':>12}  {row.reason}"
-    stable = "stable" if row.latency.stable else f"UNSTABLE: {'; '.join(row.latency.labels)}"
-    return f"{name}  {row.latency.latency_ms:>9.3f} ms  {row.latency.relative_latency:6.3f}  {stable}"
+    text = worded(row.latency, exact=True)
+    notes = f": {'; '.join(text.notes)}" if text.notes else ""
+    return f"{name}  {text.figure:>12}  {row.latency.relative_latency:6.3f}  {text.stability}{notes}"

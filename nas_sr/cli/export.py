@@ -38,8 +38,9 @@ def export(
     from nas_sr.errors import UsageError
     from nas_sr.export import choose
     from nas_sr.export.bundle import TRAINING, write_bundle
+    from nas_sr.latency_wording import in_short
     from nas_sr.names import study_record
-    from nas_sr.objectives import parse_limits
+    from nas_sr.objectives import LATENCY, parse_limits
     from nas_sr.train.recipes import PAPER_CROP, paper_training
 
     limits = parse_limits(limit or ())
@@ -70,7 +71,8 @@ def export(
     if as_json:
         print_json({"bundle": str(folder), "trial": chosen.number, "files": [str(path) for path in files]})
         return
-    print(f"{folder}: trial {chosen.number}, {chosen.psnr_db:.3f} dB after brief training, {chosen.latency_ms:.2f} ms")
+    latency = in_short(chosen.latency) if chosen.latency else LATENCY.text(chosen.latency_ms)
+    print(f"{folder}: trial {chosen.number}, {chosen.psnr_db:.3f} dB after brief training, {latency}")
     for path in files:
         print(f"  {path.name}")
     crop_lr = training.training.phases[0].crop_lr

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nas_sr.latency import Latency
-    from nas_sr.records import StudyRecord, TrialRecord
+    from nas_sr.records import StudyRecord
 
 
 def front_rows(study: StudyRecord) -> list[dict[str, Any]]:
@@ -41,7 +41,8 @@ def _measured(latency: Latency | None) -> dict[str, Any]:
 
 def print_front(study: StudyRecord) -> None:
     """A table, fastest first, each figure with its kind."""
-    from nas_sr.objectives import DEFAULT
+    from nas_sr.latency_wording import kind
+    from nas_sr.objectives import DEFAULT, LATENCY
 
     if len(study.targets) > 1:
         print(f"{study.target}:")
@@ -56,8 +57,8 @@ def print_front(study: StudyRecord) -> None:
         name = f"{trial.preset}  " if trial.preset else ""
         figures = "".join(f"{each.text(each.value(trial)):>14}  " for each in further)
         print(
-            f"{trial.number:>5}  {_psnr(trial):>10}  {trial.latency_ms:>9.2f} ms  {figures}"
-            f"{name}{trial.spec.label()}  ({_kind(trial)})"
+            f"{trial.number:>5}  {_psnr(trial):>10}  {LATENCY.text(trial.latency_ms):>12}  {figures}"
+            f"{name}{trial.spec.label()}  ({kind(trial.latency) if trial.latency else 'its file is lost'})"
             + (f"  {trial.full_validation}" if trial.full_validation else "")
             + (f"  {trial.runtime_psnr}" if trial.runtime_psnr else "")
         )
@@ -90,16 +91,7 @@ def _print_estimates(front: Sequence[TrialRecord]) -> None:
 
 def print_next(study: StudyRecord) -> None:
     """The command that exports the front's knee."""
-    from nas_sr.report.info import export_command
+    from nas_sr.report.data.trial_info import export_command
 
     if study.front:
         print(f"next:   {export_command(study, None)}")
-
-
-def _kind(trial: TrialRecord) -> str:
-    latency = trial.latency
-    if latency is None:
-        return ""
-    if latency.kind == "predicted":
-        return f"predicted, {latency.low_ms:.2f} to {latency.high_ms:.2f}"
-    return "measured" if latency.stable else "measured UNSTABLE"

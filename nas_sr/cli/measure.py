@@ -15,7 +15,7 @@ from nas_sr.console import error_console
 
 if TYPE_CHECKING:
     from nas_sr.image_format import Layout
-    from nas_sr.measure.measurement import Measurement
+    from nas_sr.latency import Latency
     from nas_sr.measure.profile import HardwareProfile
     from nas_sr.records import Baseline
 
@@ -110,14 +110,8 @@ def measure(
         raise WorkError(f"{network} on {target.name}: {error}") from None
     if as_json:
         print_json({**found.summary(), **(found.extra if found.kind == "measured" else {}), **beside})
-    elif found.kind == "predicted":
-        print(
-            f"{found.latency_ms:.3f} ms PREDICTED for {found.target}, {found.low_ms:.3f} to {found.high_ms:.3f} ms"
-            f" ({found.level:.0%} interval, LR input {found.lr_width}x{found.lr_height})"
-        )
-        print("\n".join(f"  {label}" for label in found.labels))
-    else:
-        _print_measurement(found)
+        return
+    _print_latency(found)
 
 
 def _retaken(study: str, hw: str | None, studies: Path, as_json: bool) -> None:
@@ -209,28 +203,13 @@ def _build_only(
         print(f"  {warning}")
 
 
-def _format(found: Measurement) -> str:
-    """Of the image, where it is not that of our own networks."""
-    return "" if (found.layout, found.dtype) == ("nchw", "fp32") else f" {found.layout.upper()} {found.dtype}"
+def _print_latency(found: Latency) -> None:
+    from nas_sr.latency_wording import setup, variation, worded
 
-
-def _print_measurement(found: Measurement) -> None:
-    from nas_sr.latency import as_taken
-
-    print(
-        f"{found.latency_ms:.3f} ms measured ({found.backend} in {found.precision} on {found.target},"
-        f" LR input {found.lr_width}x{found.lr_height}{_format(found)}, {found.machine['threads']} threads)"
-    )
-    print(
-        f"  p5 {found.percentile(5):.3f}  p95 {found.percentile(95):.3f}  IQR {found.iqr_ms:.3f} ms"
-        f"  variation {found.cov:.1%}  {found.runs} runs  reference {found.reference_latency_ms:.3f} ms"
-    )
-    if text := as_taken(found):
-        print(f"  {text}")
-    if found.repeats:
-        spreads = {"runs of one build": found.run_spread, "builds": found.build_spread}
-        told = [f"{what} differ by {spread:.1%}" for what, spread in spreads.items() if spread is not None]
-        print(f"  {len(found.repeats)} processes: {', '.join(told)}")
-    for layer in found.extra.get("per_layer_ms", ()):
+    text = worded(found, exact=True)
+    stability = f", {text.stability}" if text.stability else ""
+    print(f"{text.figure} {text.kind} ({setup(found)}{stability})")
+    taken = [text.samples, variation(found)] if found.kind == "measured" else []
+    print("\n".join(f"  {line}" for line in (text.spread, *taken, *text.lines, *text.notes)))
+    for layer in found.extra.get("per_layer_ms", ()) if found.kind == "measured" else ():
         print(f"  {layer['ms']:9.4f} ms  {layer['name']}")
-    print(f"  {'stable' if found.stable else 'UNSTABLE'}{': ' if found.labels else ''}{'; '.join(found.labels)}")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from nas_sr.errors import UsageError
-from nas_sr.objectives import Objective, exceeded, named
+from nas_sr.objectives import LATENCY, Objective, exceeded, named
 from nas_sr.records import StudyRecord, TrialRecord
 
 NO_LIMITS: Mapping[str, float] = MappingProxyType({})
@@ -36,7 +36,7 @@ def within_latency(study: StudyRecord, max_latency_ms: float, limits: Mapping[st
         fastest = min(front, key=_latency_ms)
         raise UsageError(
             f"study '{study.name}': no network within {max_latency_ms:g} ms;"
-            f" the fastest is trial {fastest.number} with {fastest.latency_ms:.2f} ms"
+            f" the fastest is trial {fastest.number} with {LATENCY.text(fastest.latency_ms)}"
         )
     return _best(fitting)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from nas_sr.command_line import command
 from nas_sr.config import FullTraining
-from nas_sr.latency import Latency, as_taken
-from nas_sr.measure.measurement import Measurement
+from nas_sr.latency import Latency
+from nas_sr.latency_wording import NOT_STABLE, is_unstable, setup, worded
 from nas_sr.records import StudyRecord, TrialRecord
 
 
@@ -87,40 +87,11 @@ def _latency(latency: Latency | None) -> str:
     """The figure with its kind, where it comes from, and what must be known of it."""
     if latency is None:
         return "no latency"
-    known = "".join(f"; {_in_a_cell(label)}" for label in latency.labels)
-    where = f"{latency.target}, LR input {latency.lr_width}x{latency.lr_height}"
-    if latency.kind == "predicted":
-        grounds = latency.calibration
-        return (
-            f"{latency.latency_ms:.2f} ms (**predicted, not measured**, for {where}, {latency.level:.0%} interval"
-            f" {latency.low_ms:.2f} to {latency.high_ms:.2f} ms; calibration: {_in_a_cell(grounds.source)},"
-            f" {grounds.points} points, cross-validated error {grounds.cross_validated_error:.1%}{known})"
-        )
-    stability = "" if latency.stable else ", UNSTABLE"
-    return (
-        f"{latency.latency_ms:.2f} ms (measured{stability}, {latency.backend}{_precision(latency)} on {where},"
-        f" p5 {latency.low_ms:.2f},"
-        f" p95 {latency.high_ms:.2f}, {latency.runs} samples{_repeats(latency)}{_taken(latency)}{known})"
-    )
-
-
-def _precision(latency: Measurement) -> str:
-    return f" in {latency.precision}" if latency.precision else ""
-
-
-def _taken(latency: Measurement) -> str:
-    text = as_taken(latency)
-    return f"; {text}" if text else ""
-
-
-def _repeats(latency: Measurement) -> str:
-    """How far the repeats of a finalist differ."""
-    if not latency.repeats:
-        return ""
-    builds = len({repeat.build for repeat in latency.repeats})
-    spreads = [("runs of one build", latency.run_spread), ("builds", latency.build_spread)]
-    differ = "".join(f", {name} differ by up to {share:.1%}" for name, share in spreads if share is not None)
-    return f" of the middle one of {len(latency.repeats)} runs of {builds} builds{differ}"
+    text = worded(latency, exact=True)
+    kind = "**predicted, not measured**" if latency.kind == "predicted" else "measured"
+    unstable = NOT_STABLE if is_unstable(latency) else ""
+    parts = [", ".join(filter(None, (kind, unstable, setup(latency), text.spread))), *text.lines, *text.notes]
+    return f"{text.figure} ({'; '.join(map(_in_a_cell, parts))})"
 
 
 def _in_a_cell(text: str) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from itertools import pairwise
 from statistics import fmean, median, pstdev
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
@@ -90,7 +91,7 @@ class Measurement(BaseModel):
         """Of weights and arithmetic; None where the record does not say."""
         return self.protocol.get("precision")
 
-    @property
+    @cached_property
     def ratios(self) -> tuple[float, ...]:
         """Each sample divided by the mean of the reference runs just before it and just after it."""
         blocks: dict[int, list[float]] = {}  # reference runs by the number of samples before them
@@ -105,6 +106,13 @@ class Measurement(BaseModel):
         for mean_ms, (begin, end) in zip(around, pairwise([0, *places, len(self.samples_ms)]), strict=True):
             found += [sample_ms / mean_ms for sample_ms in self.samples_ms[begin:end]]
         return tuple(found)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy works out anew what follows from the samples: pydantic's own would take it along, changed or not."""
+        copied = super().model_copy(update=update, deep=deep)
+        for name in ("ratios", "_ordered_ms"):
+            copied.__dict__.pop(name, None)
+        return copied
 
     @property
     def corrected_ms(self) -> tuple[float, ...]:
@@ -178,11 +186,17 @@ class Measurement(BaseModel):
     @property
     def spread(self) -> float:
         """Distance between the quartiles of the ratios, as a share of their median."""
-        return (_percentile(self.ratios, 75) - _percentile(self.ratios, 25)) / median(self.ratios)
+        ordered = sorted(self.ratios)
+        return (_percentile(ordered, 75) - _percentile(ordered, 25)) / median(ordered)
 
     def percentile(self, percent: float) -> float:
         """The corrected sample [ms] below which `percent` of them lie."""
-        return _percentile(self.corrected_ms, percent)
+        return _percentile(self._ordered_ms, percent)
+
+    @cached_property
+    def _ordered_ms(self) -> list[float]:
+        """The corrected samples, fastest first: every percentile needs them."""
+        return sorted(self.corrected_ms)
 
     def relative_to(self, target_reference_ms: float | None, epoch: str = "") -> Measurement:
         """The same measurement as a latency of a target on which the reference network takes that long."""
@@ -224,9 +238,8 @@ def _span(values: list[float]) -> float:
     return max(values) - min(values)
 
 
-def _percentile(values: Sequence[float], percent: float) -> float:
+def _percentile(ordered: Sequence[float], percent: float) -> float:
     """Interpolated linearly."""
-    ordered = sorted(values)
     position = (len(ordered) - 1) * percent / 100
     low = int(position)
     high = min(low + 1, len(ordered) - 1)

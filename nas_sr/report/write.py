@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from nas_sr.files import replacing, writable_folder
 from nas_sr.records import StudyRecord
+from nas_sr.report.data.trial_frames import pareto_frame, trials_frame
 from nas_sr.report.page import page
-from nas_sr.report.table import pareto_frame, trials_frame
 
 
 class ReportFiles(NamedTuple):

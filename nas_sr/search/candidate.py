@@ -10,7 +10,8 @@ from pathlib import Path
 from nas_sr.families.base import Spec
 from nas_sr.families.weights import save_weights
 from nas_sr.files import write_json
-from nas_sr.latency import Latency, caveat, is_over, over_limit
+from nas_sr.latency import Latency, is_over
+from nas_sr.latency_wording import over_limit, reservation
 from nas_sr.measure.measurement import Measurement
 from nas_sr.measure.measurement_error import MeasurementFailed
 from nas_sr.objectives import DEFAULT, LATENCY, all_named, columns, exceeded, maximised, named, point
@@ -128,7 +129,7 @@ def _stages(evaluation: Evaluation, folder: Path, spec: Spec) -> Iterator[Reache
         "complete",
         state.best_psnr_db,
         _latencies_ms(found),
-        "; ".join(filter(None, (caveat(_known(each.latency)) for each in found))),
+        "; ".join(filter(None, (reservation(_known(each.latency)) for each in found))),
         _values(evaluation, found),
         _excesses(evaluation, targets, found),
     )

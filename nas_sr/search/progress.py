@@ -13,6 +13,7 @@ from rich.text import Text
 
 from nas_sr.families.base import Spec
 from nas_sr.families.presets import preset_name
+from nas_sr.latency_wording import on_targets
 from nas_sr.objectives import DEFAULT, Column, columns, maximised
 from nas_sr.pareto import pareto_front
 from nas_sr.records import Score
@@ -72,7 +73,7 @@ class SearchProgress:
         self._outcomes[number] = outcome
         name = self._name(number)
         if outcome.state == "complete":
-            text = f"{outcome.psnr_db:.3f} dB  {_milliseconds(outcome.latencies_ms)}  {outcome.reason}".rstrip()
+            text = f"{outcome.psnr_db:.3f} dB  {on_targets(outcome.latencies_ms)}  {outcome.reason}".rstrip()
         else:
             text = f"{outcome.state}: {outcome.reason}"
         self._console.print(
@@ -130,7 +131,7 @@ class SearchProgress:
             if event is not None and event.steps:
                 stage = f"step {event.step}/{event.steps}"
             psnr = f"{event.psnr_db:.3f} dB" if event and event.psnr_db is not None else ""
-            latency = _milliseconds(event.latencies_ms) if event else ""
+            latency = on_targets(event.latencies_ms) if event else ""
             table.add_row(str(number), self._name(number), stage, psnr, latency)
         return table
 
@@ -147,10 +148,6 @@ class SearchProgress:
         if len(front) > _FRONT_ROWS:
             table.add_row("", f"and {len(front) - _FRONT_ROWS} more")
         return table
-
-
-def _milliseconds(latencies_ms: tuple[float, ...]) -> str:
-    return " / ".join(f"{latency_ms:.2f}" for latency_ms in latencies_ms) + (" ms" if latencies_ms else "")
 
 
 def _duration(seconds: float) -> str:

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from nas_sr.errors import UsageError
 from nas_sr.latency import Impossible, Latency
+from nas_sr.latency_wording import in_short
 from nas_sr.measure.measurement_error import MeasurementFailed
 from nas_sr.objectives import refuse_missing
 from nas_sr.records import StudyRecord
@@ -62,7 +63,7 @@ def retarget(folder: Path, hw: str, console: Console, new_epoch: bool = False) -
             found: Latency | Impossible
             try:
                 found = new.latency(trial.spec)
-                text = f"{found.latency_ms:.2f} ms {found.kind}"
+                text = in_short(found)
             except MeasurementFailed as failure:
                 if failure.kind != "candidate":
                     raise

@@ -34,7 +34,8 @@ from pydantic import Field, TypeAdapter, ValidationError
 from nas_sr.config import StudyConfig
 from nas_sr.families.base import Spec
 from nas_sr.files import replacing, write_json
-from nas_sr.latency import Impossible, Latency, caveat, is_over, over_limit, told
+from nas_sr.latency import Impossible, Latency, is_over
+from nas_sr.latency_wording import in_short, on_targets, over_limit, reservation
 from nas_sr.measure.measurement import Measurement
 from nas_sr.objectives import exceeded, named
 from nas_sr.predict.prediction import Prediction
@@ -148,14 +149,14 @@ def _state_now(
     limit_ms = place.limit_ms
     if state == "complete":
         if limit_ms is None or not is_over(kept, limit_ms):
-            return state, caveat(kept)
-        since = f"it was trained when {told_ms[0]:.2f} ms were known" if told_ms else "it was trained before"
+            return state, reservation(kept)
+        since = f"it was trained when {on_targets(told_ms[:1])} were known" if told_ms else "it was trained before"
         return "infeasible", f"{over_limit(kept, limit_ms)}; {since}"
     by_measurement = limit_ms is not None or any(named(name).known == "measurement" for name in place.limits)
     if told_ms and by_measurement and not (limit_ms is not None and is_over(kept, limit_ms)):
-        return "interrupted", f"{reason}; taken again it is {told(kept)}, so it is evaluated as another trial"
+        return "interrupted", f"{reason}; taken again it is {in_short(kept)}, so it is evaluated as another trial"
     if told_ms and told_ms[0] != kept.latency_ms:
-        return state, f"{reason}; taken again it is {told(kept)}"
+        return state, f"{reason}; taken again it is {in_short(kept)}"
     return state, reason
 
 

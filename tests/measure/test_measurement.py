@@ -64,6 +64,15 @@ def test_figure_is_the_ratio_times_what_the_reference_takes_on_the_target():
     assert spell.relative_to(None).latency_ms == 26.5
 
 
+def test_a_copy_forgets_what_followed_from_other_samples():
+    found = measurement([26.5, 27.0, 28.0, 29.0], [11.8] * 3, [0, 2, 4])
+    raw = found.high_ms, found.spread
+    doubled = found.relative_to(2 * 11.8)
+    assert doubled.high_ms == pytest.approx(2 * raw[0])
+    assert doubled.model_copy(update={"samples_ms": (1.0, 1.0, 1.0, 1.0)}).spread == 0
+    assert (found.high_ms, found.spread) == raw
+
+
 def test_finalists_figure_is_the_middle_of_its_runs():
     ratios = (2.4, 2.0, 2.2)  # neither the first nor the fastest
     repeats = tuple(

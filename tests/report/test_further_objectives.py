@@ -6,17 +6,15 @@ import pytest
 from plotly import graph_objects
 
 from nas_sr.objectives import OBJECTIVES, named
-from nas_sr.report import info
-from nas_sr.report.baselines import compared
-from nas_sr.report.front_info import front_info
-from nas_sr.report.hover import trial_hover
-from nas_sr.report.page import charts, page
-from nas_sr.report.sentences import hypervolume_sentence, importance_sentence
-from nas_sr.report.table import columns, pareto_frame, trials_frame
-from nas_sr.report.trial_table import cells, table_html
-from nas_sr.report.trial_table import columns as shown_columns
+from nas_sr.report.data.baseline_rows import baseline_rows
+from nas_sr.report.data.front_info import front_info
+from nas_sr.report.data.headline import picks
+from nas_sr.report.data.sentences import hypervolume_sentence, importance_sentence
+from nas_sr.report.data.trial_frames import columns, pareto_frame, trials_frame
+from nas_sr.report.page import page
+from tests.report.charts.test_charts import charts, painted, trial_hover
+from tests.report.data.test_trial_tables import cells, shown, table_html
 from tests.report.study_records import baseline, board_ms, example_study, measurement, on_board, study, trading, trial
-from tests.report.test_charts import painted
 
 NAMES = ("psnr_db", "latency_ms", "memory_mb", "params")
 
@@ -73,22 +71,22 @@ def test_study_that_does_not_trade_latency_opens_on_what_it_trades():
 
 def test_hover_table_card_and_headline_show_them(record):
     number = record.front[0]
-    shown = record.trial(number)
-    text = trial_hover(record, shown)
-    assert f"Memory <b>{named('memory_mb').text(shown.figures['memory_mb'])}</b>" in text
+    chosen = record.trial(number)
+    text = trial_hover(record, chosen)
+    assert f"Memory <b>{named('memory_mb').text(chosen.figures['memory_mb'])}</b>" in text
     assert "Energy <b>" in text
-    columns = [column.name for column in shown_columns(record)]
+    columns = [column.name for column in shown(record)]
     assert columns[columns.index("MACs") + 1 : columns.index("Preset")] == ["Memory", "Energy"]
-    found = dict(zip(columns, cells(record, shown, "front"), strict=True))
-    assert found["Memory"].number == shown.figures["memory_mb"]
-    assert found["Energy"].number == pytest.approx(shown.latency.energy_mj)
+    found = dict(zip(columns, cells(record, chosen), strict=True))
+    assert found["Memory"].number == chosen.figures["memory_mb"]
+    assert found["Energy"].number == pytest.approx(chosen.latency.energy_mj)
     assert "Memory" not in table_html(example_study(30))
     html = page([record])
     assert "Least memory" in html
     assert "energy 400 mJ" in html
-    roles = [role for pick in info.picks(record) for role in pick.roles]
+    roles = [role for pick in picks(record) for role in pick.roles]
     assert sorted(roles) == sorted(["knee", "fastest", "best", "memory_mb", "params"])
-    least = next(pick.trial for pick in info.picks(record) if "memory_mb" in pick.roles)
+    least = next(pick.trial for pick in picks(record) if "memory_mb" in pick.roles)
     assert least.figures["memory_mb"] == min(record.trial(one).figures["memory_mb"] for one in record.front)
 
 
@@ -128,7 +126,7 @@ def test_baselines_are_held_against_the_best_and_the_fastest_whatever_the_order(
             "hypervolume_reference": (24, 20, 18),
         }
     )
-    (found,) = compared(one)
+    (found,) = baseline_rows(one)
     assert (found.as_fast.number, found.as_good.number) == (0, 0)
 
 
@@ -136,7 +134,7 @@ def test_two_targets_each_have_their_charts(record):
     def latency(one):
         return measurement(board_ms(one), target="board")
 
-    studies = [one.model_copy(update={"objectives": NAMES}) for one in on_board(record, latency)]
+    studies = [trading(one, NAMES) for one in on_board(record, latency)]
     found = charts(studies)
     assert {"pareto-cpu-memory_mb", "pareto-board-memory_mb"} <= set(found)
     assert found["pareto-board-memory_mb"]["layout"]["xaxis"]["title"]["text"] == "memory on board [MB]"

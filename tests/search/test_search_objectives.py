@@ -19,7 +19,7 @@ from nas_sr.measure.profile import profile
 from nas_sr.names import arch, model_path
 from nas_sr.objectives import OBJECTIVES, Objective, point
 from nas_sr.records import StudyRecord
-from nas_sr.report.table import trials_frame
+from nas_sr.report.data.trial_frames import trials_frame
 from nas_sr.search import candidate
 from nas_sr.search import store as study_store
 from nas_sr.search.outcome import Figures, Outcome

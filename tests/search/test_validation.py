@@ -18,7 +18,7 @@ from nas_sr.families.imdeception.spec import ImdeceptionSpec
 from nas_sr.families.network import build
 from nas_sr.families.weights import load_network, save_weights
 from nas_sr.measure.device_lock import measuring
-from nas_sr.report.table import trials_frame
+from nas_sr.report.data.trial_frames import trials_frame
 from nas_sr.report.write import write_report
 from nas_sr.search import candidate, full_validation
 from nas_sr.search.candidate import evaluate_candidate

@@ -1,0 +1,101 @@
+"""Everything that the page shows, as plain values: what depends on the target once for each, the rest once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nas_sr.command_line import DEFAULT_REPORTS
+from nas_sr.records import StudyRecord
+from nas_sr.report.data import search_history, sentences
+from nas_sr.report.data.baseline_rows import BaselineRow, baseline_rows
+from nas_sr.report.data.facts import Facts, config_facts, environment_facts, profile_facts
+from nas_sr.report.data.front_info import FrontInfo, Unmeasured, front_info, unmeasured
+from nas_sr.report.data.headline import Headline, headline
+from nas_sr.report.data.latency_facts import latency_facts
+from nas_sr.report.data.search_history import Curve, Hypervolume, Importance
+from nas_sr.report.data.target_comparison import Comparison, comparison
+from nas_sr.report.data.trial_table import TrialTable, states, trial_table
+
+
+@dataclass(frozen=True)
+class TargetInfo:
+    """What depends on the target."""
+
+    name: str
+    title: str
+    latencies: str  # how many of which kind
+    headline: Headline
+    nothing_to_pick: str
+    front: FrontInfo
+    unmeasured: Unmeasured | None
+    front_notes: tuple[str, ...]
+    caution: str
+    baselines: tuple[BaselineRow, ...]
+    hypervolume: Hypervolume
+    hypervolume_note: str
+    importances: tuple[Importance, ...]
+    importance_note: str
+    table: TrialTable
+    facts: tuple[Facts, ...]
+
+
+@dataclass(frozen=True)
+class PageInfo:
+    """The page of a study."""
+
+    study: str
+    subtitle: str
+    targets: tuple[TargetInfo, ...]  # the page opens on the first
+    comparison: Comparison | None
+    curves: tuple[Curve, ...]
+    knees: Mapping[int, tuple[str, ...]]
+    curves_note: str
+    states: Sequence[tuple[str, int | None]]
+    tables_note: str
+    facts: tuple[Facts, ...]
+
+
+def page_info(studies: Sequence[StudyRecord], reports: Path = DEFAULT_REPORTS) -> PageInfo:
+    """What the page of a study shows.
+
+    Args:
+        studies: the study on each of its targets, its first one first.
+        reports: the folder of reports that the commands in it name.
+    """
+    study, curves = studies[0], search_history.curves(studies)
+    return PageInfo(
+        study=study.name,
+        subtitle=sentences.subtitle(studies),
+        targets=tuple(_target_info(each, reports) for each in studies),
+        comparison=comparison(studies),
+        curves=curves,
+        knees=search_history.knees(studies),
+        curves_note=sentences.curves_sentence(curves, studies),
+        states=states(studies),
+        tables_note=sentences.csv_sentence(studies),
+        facts=(*environment_facts(study), *config_facts(study)),
+    )
+
+
+def _target_info(study: StudyRecord, reports: Path) -> TargetInfo:
+    front, head = front_info(study), headline(study)
+    return TargetInfo(
+        name=study.target,
+        title=study.target_title,
+        latencies=sentences.kinds(study),
+        headline=head,
+        nothing_to_pick=sentences.nothing_to_pick(head),
+        front=front,
+        unmeasured=unmeasured(study, reports),
+        front_notes=tuple(sentences.pareto_sentences(study, front)),
+        caution=sentences.caution_sentence(study),
+        baselines=baseline_rows(study),
+        hypervolume=search_history.hypervolume_history(study),
+        hypervolume_note=sentences.hypervolume_sentence(study),
+        importances=search_history.importances(study),
+        importance_note=sentences.importance_sentence(study),
+        table=trial_table(study, front.trials),
+        facts=(*latency_facts(study), *profile_facts(study)),
+    )
