@@ -1,5 +1,6 @@
 """What all tests share: a cache of their own, and the images and weights beside the project where they are."""
 
+import gc
 import os
 import signal
 import tempfile
@@ -8,9 +9,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-import torch
 
 from tests import old_python
+
+# What the tests import lives to the end; looking for garbage in it takes a third of the time until the first test.
+gc.disable()
 
 with suppress(ImportError):  # `make test-gpu` runs in an environment that need not have it
     from hypothesis import settings
@@ -24,9 +27,17 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 BESIDE = Path(os.environ.get("NAS_SR_SHARED", Path(__file__).parents[2] / "shared"))
 
 
+def pytest_collection_finish() -> None:
+    """From here on garbage is looked for, in what the tests themselves make."""
+    gc.freeze()
+    gc.enable()
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Tests never read or write the user's cache, and do not wait for others that measure on this machine."""
+    import torch
+
     # Short, because the paths of Ray's sockets lie in it and may have 107 bytes.
     with (
         tempfile.TemporaryDirectory(prefix="nas-sr-", ignore_cleanup_errors=True) as temporary,
@@ -44,6 +55,8 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def _denormal_numbers_as_they_are() -> Iterator[None]:
     """A runtime that a test calls in this process may leave the processor flushing them to zero."""
     yield
+    import torch
+
     torch.set_flush_denormal(False)
 
 

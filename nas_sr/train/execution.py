@@ -18,6 +18,7 @@ from nas_sr.errors import WorkError
 from nas_sr.families.base import Spec
 from nas_sr.families.network import build
 from nas_sr.out_of_memory import is_out_of_memory
+from nas_sr.train.adam import Adam
 from nas_sr.train.losses import pixel_loss
 
 _ROUNDS = 3
@@ -219,7 +220,7 @@ class _Step:
         self.phase = training.phases[0]
         self.network = execution.place(build(spec, seed=0))
         self.forward = execution.forward(self.network)
-        self.optimizer = torch.optim.Adam(self.network.parameters(), fused=True)
+        self.optimizer = Adam(self.network.parameters(), fused=True)
         self.scaler = execution.scaler()
         side = self.phase.crop_lr
         self.lr = execution.images(torch.rand(images, 3, side, side))

@@ -1,12 +1,9 @@
-"""Follows a recipe of CONTRIBUTING.md to the letter, in a copy of the sources."""
+"""The recipes of CONTRIBUTING.md, and how one is followed to the letter in a copy of the sources."""
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -60,8 +57,8 @@ def _step(path: str, kind: str, block: str) -> Step:
     return Step(path, come, gone)
 
 
-def followed(heading: str, folder: Path) -> Path:
-    """A copy of the sources in `folder`, changed as the section tells."""
+def sources(folder: Path) -> Path:
+    """A copy of the sources in `folder`."""
     for name in _COPIED:
         source, target = ROOT / name, folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -69,7 +66,12 @@ def followed(heading: str, folder: Path) -> Path:
             shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copyfile(source, target)
-    for step in recipe(heading).steps:
+    return folder
+
+
+def follow(told: Recipe, folder: Path) -> None:
+    """Changes a copy of the sources as a section tells."""
+    for step in told.steps:
         path = folder / step.path
         if step.replaced is None:
             assert not path.exists(), f"{step.path} is there already"
@@ -79,32 +81,3 @@ def followed(heading: str, folder: Path) -> Path:
             text = path.read_text()
             assert text.count(step.replaced) == 1, f"{step.path} does not hold, once: {step.replaced}"
             path.write_text(text.replace(step.replaced, step.lines))
-    return folder
-
-
-def run_there(folder: Path, *arguments: str) -> str:
-    """What Python prints when it runs with the changed sources."""
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-SEARCH = """
-import json, sys
-from pathlib import Path
-import yaml
-from tests.search.quick import searched, write_configs
-folder = Path(sys.argv[1])
-options = write_configs(folder)
-study = yaml.safe_load((folder / "study.yaml").read_text()) | json.loads(sys.argv[2])
-(folder / "study.yaml").write_text(yaml.safe_dump(study))
-answer, said = searched([*options, "--budget", "2", *sys.argv[3:]])
-print(json.dumps(answer))
-"""
