@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nas_sr.latency import Latency
-    from nas_sr.records import StudyRecord
+    from nas_sr.records import StudyRecord, TrialRecord
 
 
 def front_rows(study: StudyRecord) -> list[dict[str, Any]]:

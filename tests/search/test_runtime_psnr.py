@@ -16,7 +16,7 @@ from nas_sr.families.weights import load_network
 from nas_sr.measure.outputs import runtime_output
 from nas_sr.measure.profile import HardwareProfile, Ssh, profile
 from nas_sr.records import SHOWN_DB
-from nas_sr.report.table import trials_frame
+from nas_sr.report.data.trial_frames import trials_frame
 from nas_sr.search import runtime_psnr
 from nas_sr.search.runtime_psnr import compare_front, compared_crops, computes_as_pytorch
 from nas_sr.search.store import StudyStore

@@ -49,7 +49,10 @@ def pareto_sentences(study: StudyRecord, front: FrontInfo) -> list[str]:
         sentences.append(f"The reference network, timed beside every candidate, took {low} to {high}.")
     steps = headline(study).training_steps
     trained = f" after {steps} training steps" if steps else " after brief training"
+    if estimated := {trial.estimate.steps for trial in study.trials if trial.estimate}:
+        trained = f", as estimated for {max(estimated):,} steps from all trainings"
     sentences.append(f"PSNR is that of the validation images{trained}: it ranks networks, full training raises it.")
+    sentences += _ties(study)
     seen = view(front)
     bicubic = front.bicubic_psnr_db
     if bicubic is not None and bicubic < seen.psnr_db[0]:
@@ -59,6 +62,18 @@ def pareto_sentences(study: StudyRecord, front: FrontInfo) -> list[str]:
     if outside:
         sentences.append(f"{listed(outside)} outside of the visible part: double-click the chart to see all.")
     return sentences
+
+
+def _ties(study: StudyRecord) -> Iterator[str]:
+    """Members of the front whose order no training has told yet."""
+    pairs = {
+        tuple(sorted((trial.number, other)))
+        for trial in map(study.trial, study.front)
+        if trial.estimate
+        for other in trial.estimate.ties
+    }
+    if pairs:
+        yield f"Not told apart by these trainings: trials {listed([f'{a} and {b}' for a, b in sorted(pairs)])}."
 
 
 def _kinds(study: StudyRecord, front: FrontInfo) -> Iterator[str]:

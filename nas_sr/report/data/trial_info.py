@@ -83,6 +83,8 @@ def notes(trial: TrialRecord) -> str:
     """Why a trial ended as it did and what its latency's reader must know, in one line."""
     parts = [text] if (text := reason(trial)) else []
     parts += trial.latency.labels if trial.latency else ()
+    if trial.estimate:
+        parts.append(f"{trial.estimate}; on the front with probability {trial.estimate.front_probability:.2f}")
     if trial.repeats is not None:
         parts.append(f"same network as trial {trial.repeats}")
     return "; ".join(parts)
