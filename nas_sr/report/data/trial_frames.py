@@ -8,7 +8,8 @@ interval; the columns that only one kind has are empty for the other. `latency_m
 `psnr_db` is on the study's validation pixels, as the target's runtime computes it where that shows (`pytorch_psnr_db`:
 as PyTorch does in fp32), `full_psnr_db` on all validation images, where those are more: it is known of trials that were
 on the front, and decides nothing. Of a study with racing `psnr_db` is an estimate for `estimated_steps` steps from all
-`trainings`, and `psnr_sd_db` its standard deviation against the study's other candidates. Every objective that a search can trade has a column of its name.
+`trainings`, and `psnr_sd_db` its standard deviation against the study's other candidates. Every objective that a search
+can trade has a column of its name.
 """
 
 from __future__ import annotations
