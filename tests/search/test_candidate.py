@@ -74,7 +74,7 @@ def test_prediction_rules_out_only_what_is_surely_too_slow(
     if isinstance(event, Outcome):
         assert event.state == "infeasible"
         assert event.reason == (
-            "predicted 30.00 ms (25.00 to 99.00) on cpu is over the limit of 20 ms; 95% of such networks take more"
+            "predicted 30.00 ms (25.00 to 99.00) on cpu is over the limit of 20 ms; 95 % of such networks take more"
             " than 21.00 ms"
         )
 
