@@ -47,6 +47,10 @@ def test_shipped_files_are_in_the_wheel(installed: Path) -> None:
     shipped = installed / "nas_sr" / "shipped_files" / "hw_profiles"
     assert {path.name for path in shipped.glob("*.json")} == calibrations
     assert (installed / "nas_sr" / "py.typed").is_file()  # its types are for whoever imports it
+    for kind in ("templates", "assets"):
+        ours = {path.name for path in (PROJECT / "nas_sr" / "report" / kind).iterdir()}
+        assert ours
+        assert {path.name for path in (installed / "nas_sr" / "report" / kind).iterdir()} == ours
     # A study's own state never gets in.
     assert not [path for path in (installed / "nas_sr" / "shipped_files" / "studies").iterdir() if path.is_dir()]
 

@@ -31,7 +31,7 @@ def test_without_the_device_a_latency_is_predicted_and_says_so(capsys: pytest.Ca
         assert any(label.startswith("not measured: xavier") for label in value["labels"])
     assert said["c12"]["latency_ms"] > said["c16-nla"]["latency_ms"]  # as the paper measured
     assert run(["measure", "imdeception-c12", "--hw", "xavier"]) == 0
-    assert "ms PREDICTED for xavier" in capsys.readouterr().out
+    assert "ms predicted (for xavier" in capsys.readouterr().out
 
 
 def test_device_without_a_calibration_is_an_error_with_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:

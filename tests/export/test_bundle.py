@@ -150,7 +150,7 @@ def test_bundle_holds_one_network_in_three_forms(studies: Path) -> None:
         assert np.abs(session.run(None, {"input": image})[0] - expected).max() < 1e-4
     text = (bundle / "README.md").read_text()
     assert "12.25 ms (measured, onnxruntime in fp32 on cpu" in text
-    assert "9 runs of 3 builds, runs of one build differ by up to 0.4%, builds differ by up to 1.1%" in text
+    assert "3 builds × 3 runs; runs of one build differ by up to 0.40 %, builds by 1.1 %" in text
     assert "predicted" not in text
     assert "--hw cpu" in text
     assert "nas-sr train" in text
@@ -168,8 +168,8 @@ def test_bundle_of_a_predicted_network_says_so(studies: Path) -> None:
     assert latency["calibration"]["points"] == 12
     text = (bundle / "README.md").read_text()
     assert "41.00 ms (**predicted, not measured**, for board" in text
-    assert f"80% interval {expected.low_ms:.2f} to {expected.high_ms:.2f} ms" in text
-    assert "measured here, 12 points, cross-validated error 12.0%" in text
+    assert f"80 % interval {expected.low_ms:.2f} to {expected.high_ms:.2f} ms" in text
+    assert "measured here, 12 points, cross-validated error 12 %" in text
     assert "not \\| measured" in text  # a bar would end its cell of the table
     assert "--hw board" in text
 
@@ -179,7 +179,7 @@ def test_bundle_of_an_unstable_network_says_why(tmp_path: Path) -> None:
     chosen = trial(0, latency=latency)
     training = FullTraining(training=StudyConfig().training)
     text = card(study([chosen]), chosen, training, tmp_path)
-    assert "(measured, UNSTABLE, onnxruntime in fp32 on cpu" in text
+    assert "(measured, not stable, onnxruntime in fp32 on cpu" in text
     assert "; samples vary by 9%)" in text
 
 
