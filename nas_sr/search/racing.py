@@ -108,5 +108,5 @@ def _beaten(psnr_db: np.ndarray, costs: np.ndarray) -> np.ndarray:
     """Which of n candidates another one equals or beats in everything, and beats in something."""
     no_dearer = (costs[:, None] <= costs).all(axis=-1)
     better_or_cheaper = (psnr_db[:, None] > psnr_db) | (costs[:, None] < costs).any(axis=-1)
-    beaten: np.ndarray = (no_dearer & (psnr_db[:, None] >= psnr_db) & better_or_cheaper).any(axis=0)
+    beaten: np.ndarray = np.any(no_dearer & (psnr_db[:, None] >= psnr_db) & better_or_cheaper, axis=0)
     return beaten
