@@ -1,4 +1,4 @@
-"""Finds what comes with nas-sr: search spaces, hardware profiles, study configs, and the recorded benchmark."""
+"""Finds the YAML files that come with nas-sr: search spaces, hardware profiles and study configs."""
 
 from __future__ import annotations
 
@@ -36,8 +36,3 @@ def find(kind: str, name_or_path: str) -> Path:
     if name_or_path in names(kind):
         return folder(kind) / f"{name_or_path}.yaml"
     raise unknown_name(KINDS[kind], name_or_path, names(kind))
-
-
-def benchmark_table() -> Path:
-    """The recorded benchmark: see `nas-sr bench`."""
-    return folder("benchmarks") / "trainings_x4.parquet"

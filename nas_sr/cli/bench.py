@@ -18,7 +18,7 @@ app = typer.Typer(
     help="A recorded benchmark: trainings of many networks, for comparing searches.", no_args_is_help=True
 )
 
-_TABLE = typer.Option(None, "--table", help="Parquet file of the benchmark [default: the one that ships].")
+_TABLE = typer.Option(..., "--table", help="Parquet file of the benchmark.")
 
 
 @app.command()
@@ -55,10 +55,11 @@ def table(path: Path = _TABLE, as_json: bool = JSON) -> None:
     """What a recorded benchmark holds.
 
     \b
-        nas-sr bench table
-        nas-sr bench table --table mine.parquet --json
+        nas-sr bench table --table table.parquet
     """
-    _show(_read(path), as_json)
+    from nas_sr.benchmark.table import read_table
+
+    _show(read_table(path), as_json)
 
 
 @app.command()
@@ -73,22 +74,16 @@ def query(
     """One recorded training.
 
     \b
-        nas-sr bench query imdeception-c8 --seed 1 --steps 2400
+        nas-sr bench query imdeception-c8 --seed 1 --steps 2400 --table table.parquet
     """
+    from nas_sr.benchmark.table import read_table
     from nas_sr.names import arch
 
-    row = _read(path).query(arch(architecture, studies), seed, steps)
+    row = read_table(path).query(arch(architecture, studies), seed, steps)
     if as_json:
         print_json(row._asdict())
     else:
         print(f"{row.psnr_db:.3f} dB" if row.psnr_db is not None else row.reason)
-
-
-def _read(path: Path | None) -> Table:
-    from nas_sr import shipped
-    from nas_sr.benchmark.table import read_table
-
-    return read_table(path or shipped.benchmark_table())
 
 
 def _show(found: Table, as_json: bool) -> None:
