@@ -48,6 +48,8 @@ def search(
     limits: Mapping[str, float] | None = None,
     measure: str | None = None,
     steps: int | None = None,
+    supernet: Name | Sequence[Name] | None = None,
+    evaluator: str | None = None,
     rungs: Sequence[int] = (),
     budget_steps: int | None = None,
     seed: int | None = None,
@@ -78,6 +80,8 @@ def search(
         limits: of any objective, by name, such as `memory_mb`.
         measure: `all`, or `uncertain`: only where a prediction cannot decide.
         steps: training steps of each candidate.
+        supernet: trained supernets, one a space, which candidates inherit weights from.
+        evaluator: what becomes of these: `finetune` (trained on, the default) or `supernet` (scored as they are).
         rungs: lengths to which candidates that may be on the front are trained further; the first is `steps`.
         budget_steps: with rungs, training steps in all; None: twice what the candidates take.
         seed: of the sampler and of the training.
@@ -112,6 +116,8 @@ def search(
         "max_latency_ms": (list(max_latency_ms) or None) if isinstance(max_latency_ms, Sequence) else max_latency_ms,
         "objectives": list(objectives or ()) or None,
         "limits": dict(limits or {}) or None,
+        "supernets": [absolute(str(each)) for each in _several(supernet)] or None,
+        "evaluator": evaluator or ("finetune" if supernet else None),
         "measure": measure,
         "seed": seed,
     }

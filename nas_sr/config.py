@@ -252,6 +252,11 @@ class StudyConfig(Config):
         "all", description="uncertain: only where the predicted interval touches the limit or the front"
     )
     training: Training = Training(phases=(Phase(steps=800),))
+    evaluator: Literal["scratch", "supernet", "finetune"] = Field(
+        "scratch",
+        description="scratch: trained from an own start; finetune: from a supernet's weights; supernet: these as they are",
+    )
+    supernets: tuple[str, ...] = Field((), description="paths of supernets, one for each space, unless from scratch")
     racing: Racing | None = Field(None, description="none: every candidate is trained once, for one length")
     sampler: str = Field("tpe", description="what proposes candidates: a name in nas_sr/search/samplers.py")
     seed: int = 0
@@ -273,7 +278,7 @@ class StudyConfig(Config):
         _known_objectives(limits)
         return limits
 
-    @field_validator("space", "hw", "max_latency_ms", mode="before")
+    @field_validator("space", "hw", "max_latency_ms", "supernets", mode="before")
     @classmethod
     def _one_or_several(cls, value: Any) -> Any:
         if value is None:
@@ -295,6 +300,17 @@ class StudyConfig(Config):
             raise ValueError(
                 "training.compile is for full training: compiling a candidate takes longer than training it"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _supernets_where_they_are_needed(self) -> StudyConfig:
+        if (self.evaluator == "scratch") == bool(self.supernets):
+            raise ValueError(
+                f"evaluator {self.evaluator} needs "
+                + ("no supernets" if self.supernets else "supernets, the path of one for each space")
+            )
+        if self.evaluator == "supernet" and self.racing:
+            raise ValueError("racing trains further, but evaluator supernet trains nothing; use finetune")
         return self
 
     @model_validator(mode="after")

@@ -46,6 +46,12 @@ def search(
         None, "--measure", help="all, or uncertain: only where a prediction cannot decide.  [default: all]"
     ),
     steps: int = typer.Option(None, "--steps", min=1, help="Training steps for each candidate.  [default: 800]"),
+    supernet: list[Path] = typer.Option(
+        None, "--supernet", metavar="PATH", help="Start candidates from a supernet's weights; one for each space."
+    ),
+    evaluator: str = typer.Option(
+        None, "--evaluator", help="With --supernet: finetune, or supernet: no training at all.  [default: finetune]"
+    ),
     rungs: str = typer.Option(
         None,
         "--rungs",
@@ -96,6 +102,8 @@ def search(
         limits=parse_limits(limit or ()),
         measure=measure,
         steps=steps,
+        supernet=supernet,
+        evaluator=evaluator,
         rungs=_lengths(rungs),
         budget_steps=budget_steps,
         seed=seed,

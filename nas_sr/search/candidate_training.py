@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -16,12 +17,12 @@ from nas_sr.families.weights import save_weights
 from nas_sr.measure.device_lock import SharedDevice
 from nas_sr.records import CurvePoint, Score
 from nas_sr.search.evaluation import Evaluation
+from nas_sr.search.evaluators import starting_network
 from nas_sr.search.failures import of_environment
 from nas_sr.search.outcome import Reached, Trained
 from nas_sr.search.trial_store import kept_state, run_weights, write_score
 from nas_sr.stages import recording, stage
-from nas_sr.supernet.initialisation import initial_network
-from nas_sr.train.loop import Diverged, train
+from nas_sr.train.loop import Diverged, Validate, train
 from nas_sr.train.rungs import begin_rung, train_rung
 from nas_sr.train.state import TrainingState
 
@@ -45,7 +46,7 @@ class CandidateTraining:
         self.note = ""
         # A GPU's context and first memory disturb measurements too.
         with SharedDevice("cpu", evaluation.execution.device):
-            network = initial_network(spec, training.seed)
+            network = starting_network(evaluation, spec, training.seed)
             if self._racing:
                 self.state, self.note = begin_rung(
                     network, training, steps, evaluation.execution, self._images, self._kept
@@ -67,6 +68,9 @@ class CandidateTraining:
             def validate(network: nn.Module) -> float:
                 return validation_psnr_rgb(network, looked_at, device.step_boundary)
 
+            if evaluation.evaluator == "supernet":
+                yield self._inherited(validate)
+                return
             if self._racing:
                 points = train_rung(self.state, self._images, validate, self._kept, device.step_boundary)
             else:
@@ -75,6 +79,15 @@ class CandidateTraining:
                 if not math.isfinite(point.psnr_db):
                     raise Diverged(f"validation PSNR became {point.psnr_db} at step {point.step}")
                 yield point
+
+    def _inherited(self, validate: Validate) -> CurvePoint:
+        """The score of the weights as they are."""
+        begin = time.perf_counter()
+        psnr_db = validate(self.state.judged)
+        self.state.keep_if_best(psnr_db)
+        if not math.isfinite(psnr_db):
+            raise Diverged(f"validation PSNR of the inherited weights is {psnr_db}")
+        return CurvePoint(0, math.nan, psnr_db, time.perf_counter() - begin)
 
 
 def train_longer(evaluation: Evaluation, number: int, spec: Spec, seed: int, steps: int) -> Iterator[Reached | Trained]:

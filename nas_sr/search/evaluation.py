@@ -26,4 +26,6 @@ class Evaluation(Config):
     objectives: tuple[str, ...] = tuple(each.name for each in DEFAULT)
     measure: Literal["all", "uncertain"] = "all"
     threads: int = 1
+    evaluator: Literal["scratch", "supernet", "finetune"] = "scratch"
+    supernets: tuple[str, ...] = ()
     racing: bool = False  # whether a candidate's training may be made longer later

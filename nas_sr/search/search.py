@@ -30,6 +30,7 @@ from nas_sr.ray_cluster import refuse_long_folder
 from nas_sr.records import StudyRecord
 from nas_sr.search.candidate import evaluate_candidate
 from nas_sr.search.evaluation import Evaluation
+from nas_sr.search.evaluators import supernet_digests
 from nas_sr.search.finalists import finalise
 from nas_sr.search.full_validation import validate_front
 from nas_sr.search.progress import SearchProgress
@@ -38,7 +39,7 @@ from nas_sr.search.race import Race
 from nas_sr.search.store import ENVIRONMENT, StudyStore
 from nas_sr.search.targets import Target, first_contact, keep_epoch, target
 from nas_sr.search.tune import Resources, run_candidates
-from nas_sr.space import read_spaces
+from nas_sr.space import read_space, read_spaces
 from nas_sr.stages import stage
 from nas_sr.train.execution import Execution, check_usable, choose_execution, default_device
 
@@ -117,6 +118,8 @@ def search(
         "validation_images": images.val.digest,
         "validation_crops": looked_at.digest,
     }
+    if config.supernets:
+        frozen["supernets"] = supernet_digests(config.supernets, [read_space(name) for name in config.space])
     if StudyStore.exists(folder):
         store = StudyStore.open(folder)
         _refuse_changes(folder, store.config.model_dump(mode="json"), config.model_dump(mode="json"))
@@ -153,6 +156,8 @@ def search(
             objectives=config.objectives,
             measure=config.measure,
             threads=threads,
+            evaluator=config.evaluator,
+            supernets=config.supernets,
             racing=config.racing is not None,
         )
         race = Race(store, budget, budget_steps) if config.racing else None
