@@ -254,7 +254,7 @@ class StudyConfig(Config):
     training: Training = Training(phases=(Phase(steps=800),))
     evaluator: Literal["scratch", "supernet", "finetune"] = Field(
         "scratch",
-        description="scratch: trained from an own start; finetune: from a supernet's weights; supernet: these as they are",
+        description="scratch: trained from its start; finetune: from a supernet's weights; supernet: these as they are",
     )
     supernets: tuple[str, ...] = Field((), description="paths of supernets, one for each space, unless from scratch")
     racing: Racing | None = Field(None, description="none: every candidate is trained once, for one length")
