@@ -1,7 +1,13 @@
 import pytest
 
 from nas_sr import latency_wording
-from tests.report.study_records import finalist, measurement, prediction, tensorrt
+from nas_sr.cli.measure import _print_latency
+from nas_sr.config import FullTraining, StudyConfig
+from nas_sr.export.model_card import card
+from nas_sr.latency_wording import worded
+from nas_sr.report.page import page
+from tests.report.study_records import finalist, measurement, prediction, study, tensorrt, trial
+from tests.report.test_page import text_of
 
 
 def test_spread_names_what_it_is():
@@ -51,3 +57,28 @@ def test_engine_facts_only_where_there_is_an_engine():
     assert latency_wording.engine(tensorrt(20.0)) == "built in 12.3 s, 58 layers, timing cache a1b2c3d4e5f6"
     bare = measurement(20.0, engine={"build_s": 3.0, "layers": [{}], "timing_cache": None})
     assert latency_wording.engine(bare) == "built in 3.00 s, 1 layer"
+
+
+@pytest.mark.parametrize(
+    "latency",
+    [
+        tensorrt(20.0, stable=False, target_reference_ms=21.0),
+        measurement(20.0, labels=("it is warm",)),
+        prediction(20.0, labels=("outside the calibrated networks: groups 1 (calibrated with 4)",)),
+    ],
+    ids=["finalist", "measurement", "prediction"],
+)
+def test_command_line_page_and_model_card_say_the_same(latency, tmp_path, capsys):
+    record = study([trial(0, latency=latency)])
+    _print_latency(latency)
+    said = capsys.readouterr().out
+    model_card = card(record, record.trials[0], FullTraining(training=StudyConfig().training), tmp_path)
+    exact, short = worded(latency, exact=True), worded(latency)
+    for text in (exact.figure, exact.kind, exact.spread, *exact.lines, *exact.notes):
+        assert text in said
+        assert text in model_card
+    on_page = text_of(page([record]))
+    for text in (short.figure, short.kind, short.spread, short.correction, short.repeats, short.grounds, *short.notes):
+        assert text in on_page
+    unstable = short.stability == "not stable"
+    assert ("not stable" in said, "not stable" in model_card, "not stable" in on_page) == (unstable,) * 3

@@ -53,3 +53,9 @@ def test_percent_has_two_significant_digits(share, text):
 
 def test_listed():
     assert [quantities.listed(items) for items in ([], [3], [3, 7], [3, 7, 12])] == ["", "3", "3 and 7", "3, 7 and 12"]
+
+
+@pytest.mark.parametrize(("value", "text"), [(25.312, "25.31"), (142.3, "142.30"), (0.8125, "0.812"), (0.05, "0.0500")])
+def test_hundredths_keep_three_digits_of_small_values(value, text):
+    assert quantities.hundredths(value) == text
+    assert quantities.milliseconds(value, exact=True) == f"{text} ms"
