@@ -11,13 +11,14 @@ from nas_sr.measure.latency_cache import Exported, cached_or_measured
 from nas_sr.measure.measurement_error import MeasurementFailed
 from nas_sr.measure.onnx_export import export_untrained
 from nas_sr.measure.profile import profile
+from tests.own_cache import use_own_cache
 
 WITH_ATTENTION = ImdeceptionSpec(core=4, gidbs=2, depth=2, nla_after=(1,))
 
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("NAS_SR_CACHE", str(tmp_path / "cache"))
+    use_own_cache(tmp_path / "cache", monkeypatch, (16, 24))
 
 
 def test_every_runtime_of_the_device_has_a_row_in_each_precision_with_a_figure_or_a_reason(quick, monkeypatch):

@@ -17,6 +17,7 @@ from nas_sr.measure.latency_cache import (
     usual_reference_ms,
 )
 from tests.onnx_files import BYTES, HALF, OPEN_LAST, enlarger, saved
+from tests.own_cache import use_own_cache
 
 CASES = Path(__file__).parents[3] / "shared" / "cases" / "onnx"
 SMALL = ImdeceptionSpec(core=4, gidbs=2, depth=2)
@@ -24,7 +25,7 @@ SMALL = ImdeceptionSpec(core=4, gidbs=2, depth=2)
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("NAS_SR_CACHE", str(tmp_path / "cache"))
+    use_own_cache(tmp_path / "cache", monkeypatch, (16, 24), (8, 12))
 
 
 @pytest.fixture

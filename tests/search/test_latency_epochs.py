@@ -22,6 +22,7 @@ from nas_sr.search.store import StudyStore
 from nas_sr.search.targets import keep_epoch, target
 from nas_sr.search.trial_store import write_latency
 from nas_sr.space import parse_space
+from tests.own_cache import use_own_cache
 from tests.search.quick import SPACE, quick_cpu
 
 TINY = [ImdeceptionSpec(core=core, gidbs=1, depth=2, head=16) for core in (2, 4)]
@@ -29,7 +30,7 @@ TINY = [ImdeceptionSpec(core=core, gidbs=1, depth=2, head=16) for core in (2, 4)
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NAS_SR_CACHE", str(tmp_path / "cache"))
+    use_own_cache(tmp_path / "cache", monkeypatch, (24, 24))
 
 
 @pytest.fixture

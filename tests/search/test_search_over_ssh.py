@@ -11,6 +11,7 @@ import yaml
 
 from nas_sr.measure.measurement import Measurement
 from nas_sr.search.store import StudyStore
+from tests.own_cache import use_own_cache
 from tests.search.quick import answered, searched, write_configs
 from tests.sshd import Server
 
@@ -75,9 +76,9 @@ def test_silent_device_is_predicted_for_and_measured_once_it_answers(
     assert Path(calibrated["calibration"]) == tmp_path / "drone.calibration.json"
     assert calibrated["points"] == 5
 
-    monkeypatch.setenv("NAS_SR_CACHE", str(tmp_path / "cache"))  # what is known already is not predicted
+    use_own_cache(tmp_path / "cache", monkeypatch, (24, 24))  # what is known already is not predicted
     device.stop()
-    command = [*options, "--budget", "3"]
+    command = [*options, "--budget", "2"]
     result, said = searched(command)
     assert "drone is not measured now" in said
     assert "PREDICTED" in said
@@ -92,7 +93,7 @@ def test_silent_device_is_predicted_for_and_measured_once_it_answers(
     device.start()
     result, said = searched(command)
     assert "that was predicted" in said
-    assert (result["complete"], {point["latency_kind"] for point in result["front"]}) == (3, {"measured"})
+    assert (result["complete"], {point["latency_kind"] for point in result["front"]}) == (2, {"measured"})
     assert all(_measured_there(tmp_path))
 
 

@@ -30,6 +30,7 @@ from nas_sr.search.targets import target
 from nas_sr.search.tune import JournalSearcher, Resources, run_candidates
 from nas_sr.space import parse_space
 from nas_sr.train.execution import Execution
+from tests.own_cache import use_own_cache
 from tests.search.quick import SPACE, write_configs
 from tests.sshd import Server
 
@@ -52,7 +53,7 @@ class Clock:
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What an earlier test measured is not known."""
-    monkeypatch.setenv("NAS_SR_CACHE", str(tmp_path / "cache"))
+    use_own_cache(tmp_path / "cache", monkeypatch, (24, 24))
 
 
 def _profile(folder: Path, ssh: dict[str, object]) -> str:
