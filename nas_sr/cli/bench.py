@@ -21,14 +21,20 @@ app = typer.Typer(
 _TABLE = typer.Option(..., "--table", help="Parquet file of the benchmark.")
 
 
-@app.command()
+@app.command("record")
 def record(
     path: Path = typer.Argument(..., metavar="TABLE", help="Parquet file; made if missing, else continued."),
-    data: str = typer.Option(None, help="Training images [default: photographs inside ordinary packages]."),
-    val: str = typer.Option(None, help="Validation images [default: a part of the training images]."),
-    protocol: Path = typer.Option(None, help="YAML file of what is recorded [default: 156 networks of both families]."),
-    minutes: float = typer.Option(math.inf, help="After so many minutes no further training is begun."),
-    processes: int = typer.Option(None, min=1, help="Trainings side by side, one thread each [default: one a core]."),
+    data: str = typer.Option(None, "--data", help="Training images.  [default: photographs inside packages]"),
+    val: str = typer.Option(None, "--val", help="Validation images.  [default: a part of the training images]"),
+    protocol: Path = typer.Option(
+        None, "--protocol", help="YAML file of what is recorded.  [default: 156 networks of both families]"
+    ),
+    minutes: float = typer.Option(
+        None, "--minutes", help="After so many, no further training is begun.  [default: no end]"
+    ),
+    processes: int = typer.Option(
+        None, "--processes", min=1, help="Trainings side by side, one thread each.  [default: one a core]"
+    ),
     as_json: bool = JSON,
 ) -> None:
     """Trains what a table lacks. A stopped recording goes on with the same command.
@@ -45,12 +51,18 @@ def record(
     console = Console(stderr=True)
     chosen = read_yaml(protocol, Protocol) if protocol else Protocol()
     found = record_table(
-        path, chosen, data, val, processes, minutes, lambda text: console.print(text, highlight=False, soft_wrap=True)
+        path,
+        chosen,
+        data,
+        val,
+        processes,
+        math.inf if minutes is None else minutes,
+        lambda text: console.print(text, highlight=False, soft_wrap=True),
     )
     _show(found, as_json)
 
 
-@app.command()
+@app.command("table")
 def table(path: Path = _TABLE, as_json: bool = JSON) -> None:
     """What a recorded benchmark holds.
 
@@ -62,11 +74,11 @@ def table(path: Path = _TABLE, as_json: bool = JSON) -> None:
     _show(read_table(path), as_json)
 
 
-@app.command()
+@app.command("query")
 def query(
     architecture: str = typer.Argument(..., metavar="ARCH", help=ARCH_HELP),
-    seed: int = typer.Option(0, help="Seed of the training."),
-    steps: int = typer.Option(800, help="Its length."),
+    seed: int = typer.Option(0, "--seed", help="Seed of the training."),
+    steps: int = typer.Option(800, "--steps", help="Its length."),
     path: Path = _TABLE,
     studies: Path = STUDIES,
     as_json: bool = JSON,
