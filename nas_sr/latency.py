@@ -22,7 +22,7 @@ class Impossible(BaseModel):
     reason: str
 
 
-def told(latency: Latency) -> str:
+def figure_text(latency: Latency) -> str:
     """`12.34 ms`, `12.34 ms (not stable)` or `predicted 12.34 ms (11.00 to 13.80)`."""
     if latency.kind == "predicted":
         return f"predicted {latency.latency_ms:.2f} ms ({latency.low_ms:.2f} to {latency.high_ms:.2f})"
@@ -50,7 +50,7 @@ def over_limit(latency: Latency, limit_ms: float) -> str:
         how = f"; {latency.bound_level:.0%} of such networks take more than {latency.bound_ms:.2f} ms"
     else:
         how = "" if latency.stable else "; it is measured again when the search ends"
-    return f"{told(latency)} on {latency.target} is over the limit of {limit_ms:g} ms{how}"
+    return f"{figure_text(latency)} on {latency.target} is over the limit of {limit_ms:g} ms{how}"
 
 
 def caveat(latency: Latency) -> str:

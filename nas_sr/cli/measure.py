@@ -229,8 +229,8 @@ def _print_measurement(found: Measurement) -> None:
         print(f"  {text}")
     if found.repeats:
         spreads = {"runs of one build": found.run_spread, "builds": found.build_spread}
-        told = [f"{what} differ by {spread:.1%}" for what, spread in spreads.items() if spread is not None]
-        print(f"  {len(found.repeats)} processes: {', '.join(told)}")
+        spread_texts = [f"{what} differ by {spread:.1%}" for what, spread in spreads.items() if spread is not None]
+        print(f"  {len(found.repeats)} processes: {', '.join(spread_texts)}")
     for layer in found.extra.get("per_layer_ms", ()):
         print(f"  {layer['ms']:9.4f} ms  {layer['name']}")
     print(f"  {'stable' if found.stable else 'UNSTABLE'}{': ' if found.labels else ''}{'; '.join(found.labels)}")

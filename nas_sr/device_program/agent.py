@@ -151,10 +151,10 @@ class _Workers:
         try:
             assert self._running.stdout is not None
             for line in self._running.stdout:
-                said = parse_message(line) or {}
-                failure = said.get("failure", failure)
-                if "stage" in said:
-                    stage = said["stage"]
+                message = parse_message(line) or {}
+                failure = message.get("failure", failure)
+                if "stage" in message:
+                    stage = message["stage"]
                     send_stage(stage)
             status = self._running.wait()
         finally:
@@ -215,9 +215,9 @@ def _beat(workers: _Workers) -> None:
 def _end_with_asker(workers: _Workers, silent_s: float) -> None:
     """Ends everything when standard input closes or falls silent: whoever asked is gone, by whatever signal."""
     while select.select([0], [], [], silent_s)[0]:
-        said = os.read(0, 4096)
-        if not said or FORGET in said:
-            workers.end(remove=FORGET in said)
+        content = os.read(0, 4096)
+        if not content or FORGET in content:
+            workers.end(remove=FORGET in content)
     workers.end()
 
 

@@ -32,7 +32,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from nas_sr.config import StudyConfig
 from nas_sr.families.base import Spec
 from nas_sr.files import replacing, write_json
-from nas_sr.latency import Impossible, Latency, caveat, is_over, over_limit, told
+from nas_sr.latency import Impossible, Latency, caveat, figure_text, is_over, over_limit
 from nas_sr.measure.measurement import Measurement
 from nas_sr.objectives import exceeded, named
 from nas_sr.predict.prediction import Prediction
@@ -151,9 +151,9 @@ def _state_now(
         return "infeasible", f"{over_limit(kept, limit_ms)}; {since}"
     by_measurement = limit_ms is not None or any(named(name).known == "measurement" for name in place.limits)
     if told_ms and by_measurement and not (limit_ms is not None and is_over(kept, limit_ms)):
-        return "interrupted", f"{reason}; taken again it is {told(kept)}, so it is evaluated as another trial"
+        return "interrupted", f"{reason}; taken again it is {figure_text(kept)}, so it is evaluated as another trial"
     if told_ms and told_ms[0] != kept.latency_ms:
-        return state, f"{reason}; taken again it is {told(kept)}"
+        return state, f"{reason}; taken again it is {figure_text(kept)}"
     return state, reason
 
 
