@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+from nas_sr.device_program.file_lock import lock, try_lock
 from nas_sr.errors import UsageError
 
 _ROOM = "make room on that disk"
@@ -54,12 +54,12 @@ def held_alone(path: Path, otherwise: str) -> Iterator[None]:
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
-        held = isinstance(error, BlockingIOError)
-        raise UsageError(otherwise if held else f"{path}: cannot be locked: {error.strerror}") from None
-    try:
+        try:
+            free = try_lock(descriptor)
+        except OSError as error:
+            raise UsageError(f"{path}: cannot be locked: {error.strerror}") from None
+        if not free:
+            raise UsageError(otherwise)
         yield
     finally:
         os.close(descriptor)
@@ -87,7 +87,15 @@ def locked(path: Path) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        lock(descriptor)
         yield
     finally:
         os.close(descriptor)
+
+
+def is_file_at(file: IO[bytes], path: Path) -> bool:
+    """Whether an open file is the one that has this path now: another process may have removed or renamed it."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False

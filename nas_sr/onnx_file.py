@@ -52,13 +52,13 @@ def read_onnx(path: Path) -> OnnxFile:
 
 def _take_in(tensor: onnx.TensorProto, path: Path) -> None:
     """Replaces a tensor's reference to a file beside `path` by what lies there."""
-    said = {entry.key: entry.value for entry in tensor.external_data}
-    location = PurePosixPath(said.get("location", ""))
+    entries = {entry.key: entry.value for entry in tensor.external_data}
+    location = PurePosixPath(entries.get("location", ""))
     beside = path.parent / location
     if location.is_absolute() or ".." in location.parts or not location.parts:
         raise UsageError(f"{path}: weights of '{tensor.name}' are in '{location}'; they must lie beside the file")
     try:
-        offset, length = int(said.get("offset") or 0), int(said.get("length") or -1)
+        offset, length = int(entries.get("offset") or 0), int(entries.get("length") or -1)
         with beside.open("rb") as file:
             file.seek(offset)
             content = file.read(min(length, LARGEST_BYTES) if length >= 0 else LARGEST_BYTES)

@@ -44,22 +44,22 @@ def image_input(model: onnx.ModelProto, where: str, layout: Layout | None = None
     with_default |= {sparse.values.name for sparse in model.graph.sparse_initializer}
     inputs = [value for value in model.graph.input if value.name not in with_default]
     if len(inputs) != 1:
-        taken = ", ".join(_told(value) for value in inputs) or "nothing"
+        taken = ", ".join(_text(value) for value in inputs) or "nothing"
         raise UsageError(f"{where}: takes {taken}; a network with one image as its only input is needed")
     (value,) = inputs
     tensor = value.type.tensor_type
     if tensor.elem_type not in DTYPES:
-        raise UsageError(f"{where}: takes {_told(value)}; allowed are {', '.join(DTYPES.values())}")
+        raise UsageError(f"{where}: takes {_text(value)}; allowed are {', '.join(DTYPES.values())}")
     sizes = _sizes(value)
     if sizes is None and layout:
         sizes = [None] * 4
     if sizes is None or len(sizes) != 4:
         raise UsageError(
-            f"{where}: takes {_told(value)}; four dimensions are needed, (1, 3, height, width) or (1, height, width, 3)"
+            f"{where}: takes {_text(value)}; four dimensions are needed, (1, 3, height, width) or (1, height, width, 3)"
         )
     if sizes[0] not in (None, 1):
-        raise UsageError(f"{where}: takes {_told(value)}: {sizes[0]} images at once; one at a time is measured here")
-    found = _layout(sizes, f"{where}: takes {_told(value)}", layout)
+        raise UsageError(f"{where}: takes {_text(value)}: {sizes[0]} images at once; one at a time is measured here")
+    found = _layout(sizes, f"{where}: takes {_text(value)}", layout)
     height, width = (sizes[axis] for axis in _SIDES[found])
     return ImageInput(value.name, found, DTYPES[tensor.elem_type], height, width)
 
@@ -116,7 +116,7 @@ def _sizes(value: onnx.ValueInfoProto) -> list[int | None] | None:
     return [each.dim_value if each.dim_value >= 1 else None for each in value.type.tensor_type.shape.dim]
 
 
-def _told(value: onnx.ValueInfoProto) -> str:
+def _text(value: onnx.ValueInfoProto) -> str:
     """`fp32 [1, 3, h, ?] 'input'`, as the file has it."""
     tensor = value.type.tensor_type
     if value.type.WhichOneof("value") != "tensor_type":

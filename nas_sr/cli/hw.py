@@ -81,12 +81,12 @@ def _plain(found: dict[str, Any]) -> list[tuple[str, Any]]:
     for name in backends:
         if name != used:
             others.setdefault("there" if "versions" in backends[name] else "not there", []).append(name)
-    said = ("where", "backend", "backends", "differs", "unix_time_s")  # in another way
+    printed_apart = ("where", "backend", "backends", "differs", "unix_time_s")  # in another way
     shown = {
         "backend": used or "none can be used",
         "versions": backends[used]["versions"] if used else None,
         "other backends": "; ".join(f"{state}: {', '.join(names)}" for state, names in others.items()),
-        **{name: value for name, value in found.items() if name not in said},
+        **{name: value for name, value in found.items() if name not in printed_apart},
     }
     return [(name, value) for name, value in flat(shown).items() if value is not None]
 

@@ -53,7 +53,7 @@ def upscale(
     jobs = plan_jobs(sources, target, output_format, existing)
     with _UpscalingView(len(jobs), quiet=as_json) as view:
         for line in not_read(sources):
-            view.said(line)
+            view.print_line(line)
         done = upscale_files(
             enlarge,
             jobs,
@@ -62,8 +62,8 @@ def upscale(
             began=view.began,
             tiled=view.tiled,
             wrote=view.wrote,
-            noted=view.said,
-            failed=view.said if len(jobs) > 1 else lambda line: None,  # the only one is the verb's own last line
+            noted=view.print_line,
+            failed=view.print_line if len(jobs) > 1 else lambda line: None,  # the only one is the verb's own last line
         )
     if as_json:
         print_json({"files": [str(path) for path in done.files], "problems": list(done.problems)})
@@ -112,5 +112,5 @@ class _UpscalingView:
         if not self._quiet:
             print(file, flush=True)
 
-    def said(self, line: str) -> None:
+    def print_line(self, line: str) -> None:
         self._console.print(line, style="dim", markup=False, soft_wrap=True)

@@ -6,7 +6,6 @@ moment leaves a folder from which another one goes on: it overwrites what follow
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -20,8 +19,9 @@ import numpy as np
 
 from nas_sr.data.origin import ORIGIN
 from nas_sr.data.pack import FORMAT, HR, INDEX, LR, Entry, is_pack, pack_digest
+from nas_sr.device_program.file_lock import lock, try_lock
 from nas_sr.errors import UsageError, WorkError
-from nas_sr.files import write_json
+from nas_sr.files import is_file_at, write_json
 
 _JOURNAL, _LOCK = "packed.jsonl", "lock"
 
@@ -110,19 +110,17 @@ class Unfinished:
         while True:
             self.folder.mkdir(parents=True, exist_ok=True)
             try:
-                lock = (self.folder / _LOCK).open("ab")
+                file = (self.folder / _LOCK).open("ab")
             except FileNotFoundError:  # became the pack just now
                 continue
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not try_lock(file):
                 self._waiting(self.folder)
                 self._waiting = lambda folder: None
-                fcntl.flock(lock, fcntl.LOCK_EX)
-            if _is_same(lock, self.folder / _LOCK):
-                self._open.enter_context(lock)
+                lock(file)
+            if is_file_at(file, self.folder / _LOCK):
+                self._open.enter_context(file)
                 return
-            lock.close()
+            file.close()
 
     def _continue(self) -> None:
         journal = self.folder / _JOURNAL
@@ -179,10 +177,3 @@ def _parsed(line: bytes) -> dict[str, Any]:
     except ValueError:
         return {}
     return values if isinstance(values, dict) else {}
-
-
-def _is_same(file: IO[bytes], path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except FileNotFoundError:
-        return False

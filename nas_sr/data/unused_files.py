@@ -21,8 +21,8 @@ def passed_over(folder: Path, used: Collection[Path]) -> list[str]:
         (others, "file that is not read", "files that are not read"),
         (folders, "folder", "folders"),
     ]
-    said = [_counted(paths, one if len(paths) == 1 else several) for paths, one, several in kinds if paths]
-    return [f"{folder}: passed over: {'; '.join(said)}"] if said else []
+    counts = [_counted(paths, one if len(paths) == 1 else several) for paths, one, several in kinds if paths]
+    return [f"{folder}: passed over: {'; '.join(counts)}"] if counts else []
 
 
 def _counted(paths: list[Path], what: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import select
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any, Iterator
 
 from .failure_kinds import Failure, failure_of
+from .file_lock import lock, try_lock
 from .job import Job, read
 from .messages import parse_message, send, send_stage
 from .steps import answer_file
@@ -68,8 +68,8 @@ def _inspected(job: Job, workers: _Workers) -> dict[str, Any]:
 
 
 def _measured(job: Job, workers: _Workers) -> dict[str, Any]:
-    with _device_alone() as lock:
-        workers.hold = (lock,)
+    with _device_alone() as held:
+        workers.hold = (held,)
         _remove_stale(job.folder)
         builds: list[dict[str, Any]] = []
         runs: list[dict[str, Any]] = []
@@ -91,11 +91,9 @@ def _device_alone() -> Iterator[int]:
         descriptor = os.open(str(DEVICE_LOCK), os.O_RDONLY | os.O_CREAT, 0o644)
         os.fchmod(descriptor, 0o644)  # whatever the umask: other users must be able to take it
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not try_lock(descriptor):
             send_stage("waiting for the device")
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            lock(descriptor)
         yield descriptor
     finally:
         os.close(descriptor)
@@ -153,10 +151,10 @@ class _Workers:
         try:
             assert self._running.stdout is not None
             for line in self._running.stdout:
-                said = parse_message(line) or {}
-                failure = said.get("failure", failure)
-                if "stage" in said:
-                    stage = said["stage"]
+                message = parse_message(line) or {}
+                failure = message.get("failure", failure)
+                if "stage" in message:
+                    stage = message["stage"]
                     send_stage(stage)
             status = self._running.wait()
         finally:
@@ -217,9 +215,9 @@ def _beat(workers: _Workers) -> None:
 def _end_with_asker(workers: _Workers, silent_s: float) -> None:
     """Ends everything when standard input closes or falls silent: whoever asked is gone, by whatever signal."""
     while select.select([0], [], [], silent_s)[0]:
-        said = os.read(0, 4096)
-        if not said or FORGET in said:
-            workers.end(remove=FORGET in said)
+        content = os.read(0, 4096)
+        if not content or FORGET in content:
+            workers.end(remove=FORGET in content)
     workers.end()
 
 

@@ -99,7 +99,7 @@ class Jetson:
 
     def _power_mode(self) -> str | None:
         try:
-            said = subprocess.run(
+            output = subprocess.run(
                 [str(self._root / "usr/sbin/nvpmodel"), "-q"],
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -109,7 +109,7 @@ class Jetson:
             ).stdout
         except (OSError, subprocess.SubprocessError):
             return None
-        found = re.search(r"^NV Power Mode: *(\S+)", said, re.MULTILINE)
+        found = re.search(r"^NV Power Mode: *(\S+)", output, re.MULTILINE)
         return found.group(1) if found else None
 
     def _mhz(self, name: str) -> float | None:

@@ -85,12 +85,12 @@ def convert(onnx: Path, folder: Path) -> Converted:
     )
     param, weights = folder / "network.ncnn.param", folder / "network.ncnn.bin"
     if done.returncode != 0 or not (param.is_file() and weights.is_file()):
-        said = _COLOURS.sub("", done.stdout.decode(errors="replace")).strip().splitlines()
+        lines = _COLOURS.sub("", done.stdout.decode(errors="replace")).strip().splitlines()
         how = "ended by signal {}" if done.returncode < 0 else "ended with status {}"
         raise Failure(
             "transient" if done.returncode == -signal.SIGKILL else "candidate",
             "pnnx cannot convert the network for ncnn ({}): {}".format(
-                how.format(abs(done.returncode)), said[-1] if said else "nothing was said"
+                how.format(abs(done.returncode)), lines[-1] if lines else "nothing was said"
             ),
         )
     return Converted(param, weights, *_input(folder / "network.pnnx.param"))
@@ -114,7 +114,7 @@ def unknown_layers(converted: Converted, unknown: Sequence[Layer]) -> str:
     folder = converted.param.parent
     of_file = nodes((folder / "network.onnx").read_bytes())
     of_pnnx = layers(folder / "network.pnnx.param")
-    told = []
+    names = []
     for layer in unknown:
         alike = [other for other in of_pnnx if other.kind == layer.kind]
         operator = layer.kind.rpartition(".")[2].lower()
@@ -123,8 +123,8 @@ def unknown_layers(converted: Converted, unknown: Sequence[Layer]) -> str:
         parameters = layer.parameters if place is None else alike[place].parameters
         what = " ".join(part for part in (layer.kind, parameters) if part)
         same = place is not None and len(named) == len(alike) and named[place]
-        told.append("{} ({})".format(named[place], what) if same and place is not None else what)
-    return ", ".join(told)
+        names.append("{} ({})".format(named[place], what) if same and place is not None else what)
+    return ", ".join(names)
 
 
 def _input(param: Path) -> tuple[tuple[int, ...], str]:

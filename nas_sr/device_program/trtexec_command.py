@@ -15,7 +15,7 @@ from .nvinfer.log import diagnosed
 
 ON_JETSON = "/usr/src/tensorrt/bin/trtexec"
 _BANNER = re.compile(r"\[TensorRT v(\d+)\]")
-_SAID = re.compile(r"\[([EFW])\] (?:\[TRT\] )?(.*)")
+_MESSAGE = re.compile(r"\[([EFW])\] (?:\[TRT\] )?(.*)")
 LOOK_EVERY_S = 0.5
 
 
@@ -81,12 +81,12 @@ class Trtexec:
             meanwhile(process)
             output.seek(0)
             text = output.read().decode(errors="replace")
-        said = _SAID.findall(text)
-        warnings = list(dict.fromkeys(words for level, words in said if level == "W"))
+        messages = _MESSAGE.findall(text)
+        warnings = list(dict.fromkeys(words for level, words in messages if level == "W"))
         if status != 0:
             ended = "ended by signal {}".format(-status) if status < 0 else "ended with status {}".format(status)
             # Where CUDA itself fails, the command writes that without any mark and aborts.
-            errors = [words for level, words in said if level != "W"] or text.strip().splitlines()[-2:]
+            errors = [words for level, words in messages if level != "W"] or text.strip().splitlines()[-2:]
             reason = " | ".join(dict.fromkeys(errors)) or "nothing was said"
             raise diagnosed(
                 "{}: {} (trtexec {} {})".format(what, reason, self.version, ended), "\n".join(warnings), workspace_mb

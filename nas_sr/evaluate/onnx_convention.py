@@ -39,8 +39,8 @@ def convention_of(
     if best != likeliest and found[best] > here_db + _BETTER_DB:
         return best, f"its values are read as {best}, which has {found[best]:.2f} dB: {far}"
     tried = "; ".join(str(each) for each in others)
-    said = "" if value_range else "; --range says the value of white"
-    return likeliest, f"far below bicubic: {far}; no other convention is better (tried: {tried}){said}"
+    hint = "" if value_range else "; --range says the value of white"
+    return likeliest, f"far below bicubic: {far}; no other convention is better (tried: {tried}){hint}"
 
 
 def _psnr_db(

@@ -8,7 +8,6 @@ The locks are the operating system's: they end with the process that holds them,
 
 from __future__ import annotations
 
-import fcntl
 import os
 import platform
 import time
@@ -20,6 +19,8 @@ from typing import IO
 
 from nas_sr.cache import cache_folder
 from nas_sr.device_program.backends.base import GPU
+from nas_sr.device_program.file_lock import lock, try_lock, unlock
+from nas_sr.files import is_file_at
 from nas_sr.stages import stage
 
 _BETWEEN_TRIES_S = 0.2
@@ -41,20 +42,20 @@ def measuring(*devices: str, when_waiting: Callable[[], None] = lambda: None) ->
             with stage("waiting"):
                 if len(devices) == 1:
                     index = 0
-                    fcntl.flock(turnstiles[0], fcntl.LOCK_EX)
+                    lock(turnstiles[0])
                 while index is None:  # nothing waits for whichever of several files comes free first
                     time.sleep(_BETWEEN_TRIES_S)
                     index = _first_taken(turnstiles)
         held = stack.enter_context(_opened(devices[index], "device"))
-        if not _taken_at_once(held, fcntl.LOCK_EX):
+        if not try_lock(held):
             when_waiting()
             with stage("waiting"):
-                fcntl.flock(held, fcntl.LOCK_EX)
+                lock(held)
         yield index
 
 
 def _first_taken(turnstiles: list[IO[bytes]]) -> int | None:
-    return next((index for index, file in enumerate(turnstiles) if _taken_at_once(file, fcntl.LOCK_EX)), None)
+    return next((index for index, file in enumerate(turnstiles) if try_lock(file)), None)
 
 
 class SharedDevice:
@@ -96,15 +97,15 @@ class _Share:
 
     @stage("waiting")
     def take(self) -> None:
-        fcntl.flock(self._turnstile, fcntl.LOCK_SH)
-        fcntl.flock(self._held, fcntl.LOCK_SH)
-        fcntl.flock(self._turnstile, fcntl.LOCK_UN)
+        lock(self._turnstile, shared=True)
+        lock(self._held, shared=True)
+        unlock(self._turnstile)
 
     def step_boundary(self) -> None:
-        if _taken_at_once(self._turnstile, fcntl.LOCK_SH):
-            fcntl.flock(self._turnstile, fcntl.LOCK_UN)
+        if try_lock(self._turnstile, shared=True):
+            unlock(self._turnstile)
             return
-        fcntl.flock(self._held, fcntl.LOCK_UN)
+        unlock(self._held)
         self.take()
 
     def close(self) -> None:
@@ -118,7 +119,7 @@ def visitors(device: str) -> frozenset[int]:
     found = set()
     for path in _visitors_folder(device).iterdir():
         with path.open("ab") as file:
-            if _taken_at_once(file, fcntl.LOCK_EX):
+            if try_lock(file):
                 path.unlink(missing_ok=True)  # of a process that has ended
             else:
                 found.add(int(path.name))
@@ -130,16 +131,9 @@ def _visit(device: str) -> None:
     path = _visitors_folder(device) / str(os.getpid())
     while (os.getpid(), device) not in _visits:
         file = path.open("ab")
-        fcntl.flock(file, fcntl.LOCK_EX)
-        if _is_file_at(file, path):  # and was not removed, as that of an earlier process of this number
+        lock(file)
+        if is_file_at(file, path):  # and was not removed, as that of an earlier process of this number
             _visits[os.getpid(), device] = file
-
-
-def _is_file_at(file: IO[bytes], path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 def _visitors_folder(device: str) -> Path:
@@ -149,11 +143,3 @@ def _visitors_folder(device: str) -> Path:
 def _opened(device: str, name: str) -> IO[bytes]:
     # The machine's name, because a cache folder may be a network's and the device is not.
     return (cache_folder("locks") / f"{platform.node()}.{device}.{name}").open("ab")
-
-
-def _taken_at_once(file: IO[bytes], how: int) -> bool:
-    try:
-        fcntl.flock(file, how | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -40,12 +40,12 @@ def answer(
         )
     except subprocess.TimeoutExpired:
         raise MeasurementFailed("candidate", f"the {work} was ended after {limit_s:g} s") from None
-    said: dict[str, Any] = {}
+    message: dict[str, Any] = {}
     for line in done.stdout.splitlines(keepends=True):
-        said.update(parse_message(line) or {})
-    if key in said:
-        return said[key]
-    if "failure" in said:
-        raise MeasurementFailed(said["failure"]["kind"], said["failure"]["error"])
+        message.update(parse_message(line) or {})
+    if key in message:
+        return message[key]
+    if "failure" in message:
+        raise MeasurementFailed(message["failure"]["kind"], message["failure"]["error"])
     how = f"ended by signal {-done.returncode}" if done.returncode < 0 else f"ended with status {done.returncode}"
     raise MeasurementFailed("transient", ": ".join([f"the {process} {how}", *done.stderr.strip().splitlines()[-1:]]))

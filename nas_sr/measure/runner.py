@@ -39,11 +39,13 @@ ASKER_SILENT_S = 60.0
 BEAT_S = 5.0
 _PIECE = 1 << 16
 
-Told = Callable[[str], None]
+Tell = Callable[[str], None]
 
 
 @stage("timing")
-def run(job: dict[str, Any], files: dict[str, Path], profile: HardwareProfile, told: Told = lambda text: None) -> Any:
+def run(
+    job: dict[str, Any], files: dict[str, Path], profile: HardwareProfile, progress: Tell = lambda text: None
+) -> Any:
     """The program's result for a job. When this returns or raises, nothing of it runs on here; there it ends by itself,
     and its files go with it unless the same job may be asked for again.
 
@@ -51,7 +53,7 @@ def run(job: dict[str, Any], files: dict[str, Path], profile: HardwareProfile, t
         job: what job.json holds.
         files: name in the job's folder -> file.
         profile: the target; one unit of it.
-        told: hears each stage.
+        progress: hears each stage.
 
     Raises:
         MeasurementFailed: by the candidate's or the device's fault, or transient: a connection that was cut.
@@ -80,7 +82,7 @@ def run(job: dict[str, Any], files: dict[str, Path], profile: HardwareProfile, t
     for thread in threads:
         thread.start()
     try:
-        result, last = _listen(lines, told)
+        result, last = _listen(lines, progress)
     except BaseException:
         last_word.put(FORGET)
         raise
@@ -152,7 +154,7 @@ def _read(pipe: IO[bytes], take: Callable[[str | None], None]) -> None:
     take(None)
 
 
-def _listen(lines: queue.Queue[str | None], told: Told) -> tuple[dict[str, Any] | None, str]:
+def _listen(lines: queue.Queue[str | None], progress: Tell) -> tuple[dict[str, Any] | None, str]:
     """The result, or None when there is none to come; and the last stage heard ("" for none)."""
     stage = ""
     patience_s = CONNECTED_S
@@ -163,15 +165,15 @@ def _listen(lines: queue.Queue[str | None], told: Told) -> tuple[dict[str, Any] 
             return None, stage
         if line is None:
             return None, stage
-        said = parse_message(line)
-        if said is None:
+        message = parse_message(line)
+        if message is None:
             continue
         patience_s = SILENT_S
-        if "result" in said:
-            return said["result"], stage
-        if "stage" in said:
-            stage = said["stage"]
-            told(stage)
+        if "result" in message:
+            return message["result"], stage
+        if "stage" in message:
+            stage = message["stage"]
+            progress(stage)
 
 
 def _ended(process: subprocess.Popen[bytes]) -> int | None:

@@ -62,15 +62,15 @@ def explain(ssh: Ssh, status: int | None, errors: str) -> tuple[FailureKind, str
         status: of the ssh client, which is the remote command's where that ended; None where it was killed.
         errors: what was written to standard error.
     """
-    said = [line.strip("@ \r") for line in errors.splitlines() if line.strip("@ \r")]
+    lines = [line.strip("@ \r") for line in errors.splitlines() if line.strip("@ \r")]
     if status == OWN_STATUS:
         for sign, remedy in _REMEDIES:
             if sign in errors:
-                told = next(line for line in said if sign in line)
-                told = told.removeprefix("ssh: ").rstrip(".")
-                return "device", f"{remedy.format(by_hand=_by_hand(ssh), key=ssh.key)} (ssh: {told})"
+                line = next(line for line in lines if sign in line)
+                line = line.removeprefix("ssh: ").rstrip(".")
+                return "device", f"{remedy.format(by_hand=_by_hand(ssh), key=ssh.key)} (ssh: {line})"
         kind: FailureKind = "transient" if any(sign in errors for sign in _TRANSIENT) else "device"
-        return kind, f"the connection failed{f' (ssh: {said[-1]})' if said else f': try `{_by_hand(ssh)}`'}"
+        return kind, f"the connection failed{f' (ssh: {lines[-1]})' if lines else f': try `{_by_hand(ssh)}`'}"
     if status in _NOT_RUN or "ommand not found" in errors:
         return (
             "device",
@@ -78,7 +78,7 @@ def explain(ssh: Ssh, status: int | None, errors: str) -> tuple[FailureKind, str
         )
     if status is None:
         return "device", f"it was connected to, but did not answer: try `{_by_hand(ssh)}`"
-    last = f": {said[-1]}" if said else ""
+    last = f": {lines[-1]}" if lines else ""
     return "device", f"`{ssh.python}` ended there with status {status} before it said a word{last}"
 
 

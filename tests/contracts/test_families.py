@@ -6,7 +6,9 @@ import importlib
 import json
 import math
 import random
+from contextlib import suppress
 from pathlib import Path
+from typing import Literal, get_args, get_origin
 
 import numpy as np
 import onnx
@@ -53,6 +55,18 @@ def members(name: str, count: int, seed: int = 0) -> list[Spec]:
     return [*specs, specs[0].at_scale(2), specs[-1].at_scale(3)]
 
 
+def variants(name: str) -> list[Spec]:
+    """The family's smallest preset, and one for each other value of every field of named choices (relu, no skip, ...):
+    spaces may leave those out."""
+    smallest = min(family(name).presets.values(), key=lambda spec: counts(spec).macs_g)
+    found = [smallest]
+    for field, described in type(smallest).model_fields.items():
+        for choice in get_args(described.annotation) if get_origin(described.annotation) is Literal else ():
+            if choice != getattr(smallest, field):
+                found.append(smallest.model_copy(update={field: choice}))
+    return found
+
+
 def lively(network: FamilyNetwork) -> FamilyNetwork:
     """Weights that make every pixel depend on all it can; the interpolator's start would hide what is wrong."""
     generator = torch.Generator().manual_seed(0)
@@ -64,7 +78,7 @@ def lively(network: FamilyNetwork) -> FamilyNetwork:
 
 
 FAMILY = pytest.mark.parametrize("name", NAMES)
-DRAWN = [spec for name in NAMES for spec in members(name, 3)]
+DRAWN = [spec for name in NAMES for spec in [*members(name, 3), *variants(name)[1:]]]
 SOME = pytest.mark.parametrize("spec", DRAWN, ids=[f"{spec.family} {spec.label()}" for spec in DRAWN])
 
 
@@ -101,19 +115,37 @@ def test_unknown_family_lists_the_known_ones() -> None:
 
 @FAMILY
 def test_equal_digests_are_equal_networks(name: str) -> None:
-    """Of all pairs of a hundred networks: one digest where and only where the modules have the same layers."""
+    """Of all pairs of some networks, each with all that differ from it in one parameter: one digest only where the
+    modules have the same layers, and two only where these differ or, with the same weights, what is computed."""
     opened, random_ = space(name), random.Random(1)
+    specs = variants(name)
+    for _ in range(8):
+        drawn = {key: random_.choice(opened.values(key)) for key in opened.parameters}
+        for key in opened.parameters:
+            for value in opened.values(key):
+                with suppress(UsageError):
+                    specs.append(opened.spec({**drawn, key: value}))
     layers: dict[str, set[str]] = {}
-    for _ in range(100):
-        try:
-            spec = opened.spec({key: random_.choice(opened.values(key)) for key in opened.parameters})
-        except UsageError:
-            continue
+    alike: dict[str, dict[str, Spec]] = {}  # by layers, then by digest
+    for spec in specs:
         with torch.device("meta"):
-            modules = [f"{place}: {module}" for place, module in empty(spec).named_modules() if place]
-        layers.setdefault(spec.digest, set()).add("\n".join(modules))
+            modules = "\n".join(f"{place}: {module}" for place, module in empty(spec).named_modules() if place)
+        layers.setdefault(spec.digest, set()).add(modules)
+        alike.setdefault(modules, {})[spec.digest] = spec
     assert len(layers) > 10
     assert all(len(each) == 1 for each in layers.values())
+    image = torch.rand(1, 3, 8, 8)
+    for several in (list(each.values()) for each in alike.values() if len(each) > 1):
+        with torch.no_grad():
+            outputs = {lively(empty(spec))(image).numpy().tobytes() for spec in several}
+        assert len(outputs) == len(several), f"equal networks, several digests: {several}"
+
+
+def test_digest_of_a_network_tells_what_it_computes() -> None:
+    """Of specs that differ in one named choice, which may have no layer of its own."""
+    for name in NAMES:
+        found = variants(name)
+        assert len({spec.digest for spec in found}) == len(found)
 
 
 @SOME
@@ -154,13 +186,13 @@ def test_untrained_network_is_near_bicubic_interpolation(spec: Spec) -> None:
 
 @SOME
 def test_deployed_network_computes_the_same_and_gives_its_weights_back(spec: Spec) -> None:
-    network = lively(build(spec, seed=0))
-    deployed, image = network.deployed(), torch.rand(1, 3, 13, 22)
+    network = lively(build(spec, seed=0)).double()  # so that only a wrong fold differs, not the order of sums
+    deployed, image = network.deployed(), torch.rand(1, 3, 13, 22, dtype=torch.float64)
     assert deployed.spec == spec.deployed
     assert deployed.spec.deployed == deployed.spec
     with torch.no_grad():
         torch.testing.assert_close(deployed(image), network(image), atol=1e-5, rtol=1e-5)
-        again = build(spec, seed=1).eval().load_deployed(deployed.state_dict())
+        again = build(spec, seed=1).eval().double().load_deployed(deployed.state_dict())
         torch.testing.assert_close(again(image), network(image), atol=1e-5, rtol=1e-5)
 
 
@@ -228,7 +260,7 @@ def test_weights_come_back_from_our_file_and_from_a_bare_checkpoint(spec: Spec, 
 
 @FAMILY
 def test_features_have_one_set_of_names_and_are_equal_for_equal_networks(name: str) -> None:
-    specs = members(name, 10)
+    specs = [*members(name, 10), *variants(name)]
     names = {tuple(family_of(spec).features(spec)) for spec in specs}
     assert len(names) == 1
     assert all(math.isfinite(value) for spec in specs for value in family_of(spec).features(spec).values())

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import nas_sr
 from nas_sr.measure.device_lock import SharedDevice, measuring, visitors
 from tests.waiting import until
 
@@ -156,3 +157,9 @@ def test_process_with_the_number_of_one_that_ended_is_a_visitor(tmp_path, monkey
     with SharedDevice("reused"):
         assert visitors("reused") == {os.getpid()}
     assert visitors("reused") == {os.getpid()}
+
+
+def test_one_module_asks_the_operating_system_for_locks() -> None:
+    package = Path(nas_sr.__file__).parent
+    asking = [path.relative_to(package).as_posix() for path in package.rglob("*.py") if "fcntl" in path.read_text()]
+    assert asking == ["device_program/file_lock.py"]

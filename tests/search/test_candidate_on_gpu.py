@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from nas_sr.config import Phase, Training
+from nas_sr.device_program.file_lock import try_lock
 from nas_sr.families.presets import preset
 from nas_sr.measure import device_lock
 from nas_sr.search import candidate
@@ -26,7 +27,7 @@ def test_network_is_placed_on_the_device_only_while_it_is_shared(
     def placed(*arguments: object) -> None:
         for device in ("cpu", "cuda:0"):
             with device_lock._opened(device, "device") as file:
-                free.append(device_lock._taken_at_once(file, device_lock.fcntl.LOCK_EX))
+                free.append(try_lock(file))
         raise RuntimeError("far enough")
 
     monkeypatch.setattr(candidate, "TrainingState", placed)

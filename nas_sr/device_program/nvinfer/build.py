@@ -141,14 +141,14 @@ def _check_input(network: Any, settings: Settings) -> None:
 
 def _parser_errors(parser: Any) -> str:
     """What the parser says, with the node it says it of; since version 10 that has a name and an operator."""
-    said = []
+    errors = []
     for index in range(parser.num_errors):
         error = parser.get_error(index)
         name = error.node_name() if hasattr(error, "node_name") else ""
         operator = error.node_operator() if hasattr(error, "node_operator") else ""
         node = " ".join(part for part in (str(error.node()), name and "'{}'".format(name), operator) if part)
-        said.append("node {}: {}".format(node, error.desc()))
-    return "; ".join(said) or "it is not an ONNX file"
+        errors.append("node {}: {}".format(node, error.desc()))
+    return "; ".join(errors) or "it is not an ONNX file"
 
 
 def _use_cache(config: Any, cache: Path | None, fresh: bool) -> tuple[Any, bytes, str | None]:

@@ -58,20 +58,20 @@ def new_log(trt: Any) -> Any:
 
 def failure(what: str, log: Any, workspace_mb: int) -> Failure:
     """Why `what` failed, by what was said, and the remedy where one is known."""
-    said = " | ".join(dict.fromkeys(log.errors)) or "TensorRT gave no reason"
-    return diagnosed("{}: {}".format(what, said), "\n".join(log.warnings), workspace_mb)
+    errors = " | ".join(dict.fromkeys(log.errors)) or "TensorRT gave no reason"
+    return diagnosed("{}: {}".format(what, errors), "\n".join(log.warnings), workspace_mb)
 
 
-def diagnosed(said: str, besides: str, workspace_mb: int) -> Failure:
+def diagnosed(errors: str, besides: str, workspace_mb: int) -> Failure:
     """A failure of the kind that TensorRT's words mean; `besides` are those that only help to tell."""
-    everything = (said + "\n" + besides).lower()
+    everything = (errors + "\n" + besides).lower()
     if any(words in everything for words in _DEVICE):
-        return Failure("device", said)
+        return Failure("device", errors)
     if out_of_memory(everything):
         remedy = "the GPU's memory did not suffice; end other programs that use it, or lower workspace_mb"
-        return Failure("transient", "{} ({} from {})".format(said, remedy, workspace_mb))
+        return Failure("transient", "{} ({} from {})".format(errors, remedy, workspace_mb))
     remedies = [remedy for words, remedy in _REMEDIES.items() if words in everything]
-    return Failure("candidate", said + "".join(" ({})".format(remedy) for remedy in remedies[:1]))
+    return Failure("candidate", errors + "".join(" ({})".format(remedy) for remedy in remedies[:1]))
 
 
 def out_of_memory(text: str) -> bool:

@@ -121,8 +121,8 @@ class Engine:
         return made
 
     def _error(self) -> Exception:
-        said = " | ".join(dict.fromkeys(self._log.errors)) or "TensorRT gave no reason"
-        return MemoryError(said) if out_of_memory(said) else RuntimeError(said)
+        errors = " | ".join(dict.fromkeys(self._log.errors)) or "TensorRT gave no reason"
+        return MemoryError(errors) if out_of_memory(errors) else RuntimeError(errors)
 
 
 def measure(

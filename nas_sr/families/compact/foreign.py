@@ -22,9 +22,9 @@ def spec_of(found: FoundNetwork, beside: Path) -> CompactSpec:
     a spec.json `beside` the file may say otherwise.
     """
     if beside.is_file():
-        told = read_spec(beside)
-        if isinstance(told, CompactSpec) and not parameter_differences(found.state, shapes(told.deployed)):
-            return told.deployed
+        spec = read_spec(beside)
+        if isinstance(spec, CompactSpec) and not parameter_differences(found.state, shapes(spec.deployed)):
+            return spec.deployed
     return _inferred(found.state)
 
 
