@@ -39,9 +39,9 @@ def spec_of(found: FoundNetwork, beside: Path) -> ImdeceptionSpec:
     if not number:
         return spec
     if beside.is_file() and not found.naming.published:
-        spec = read_spec(beside)
-        if isinstance(spec, ImdeceptionSpec) and not parameter_differences(found.state, shapes(spec)):
-            return spec
+        stated = read_spec(beside)
+        if isinstance(stated, ImdeceptionSpec) and not parameter_differences(found.state, shapes(stated)):
+            return stated
     if number == len(_PAPERS_ATTENTION) and spec.gidbs > max(_PAPERS_ATTENTION) and spec.deep >= 4:
         papers = ImdeceptionSpec.model_validate({**spec.model_dump(), "nla_after": _PAPERS_ATTENTION})
         known = {each.digest for each in FAMILY.presets.values()}
