@@ -199,8 +199,8 @@ def measure(
             )
         spec = arch(str(network), Path(studies)) if isinstance(network, (str, PathLike)) else network
         try:
-            found = cached_or_measured(spec, target, final=final, per_layer=layers, progress=progress)
-            return found.relative_to(usual_reference_ms(target))
+            measurement = cached_or_measured(spec, target, final=final, per_layer=layers, progress=progress)
+            return measurement.relative_to(usual_reference_ms(target))
         except MeasurementFailed as failure:
             known = predictor(target, str(hw)) if failure.kind == "device" else None
             if known is None:

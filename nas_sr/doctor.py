@@ -37,11 +37,11 @@ def checks() -> list[Check]:
 def _devices(seen_by_torch: list[str]) -> list[Check]:
     """What trains and what measures, as the measuring program finds it: by loading and asking, not by names."""
     try:
-        found = inspect_target(profile("cpu"))
+        inspected = inspect_target(profile("cpu"))
     except MeasurementFailed as failure:
         return [_gpu(seen_by_torch, None), Check("measuring program", "broken", failure.text, "install nas-sr anew")]
-    driver = ((found["gpu"] or {}).get("facts") or {}).get("name")
-    return [_gpu(seen_by_torch, driver), *runtime_checks(found["backends"])]
+    driver = ((inspected["gpu"] or {}).get("facts") or {}).get("name")
+    return [_gpu(seen_by_torch, driver), *runtime_checks(inspected["backends"])]
 
 
 def _gpu(seen_by_torch: list[str], seen_by_driver: str | None) -> Check:

@@ -280,7 +280,7 @@ def parse_limits(texts: Iterable[str]) -> dict[str, float]:
     Raises:
         UsageError: not of that form, an unknown objective (the known ones are listed), or twice the same.
     """
-    found: dict[str, float] = {}
+    limits: dict[str, float] = {}
     for text in texts:
         name, separator, value = text.partition(SEPARATOR)
         try:
@@ -291,10 +291,10 @@ def parse_limits(texts: Iterable[str]) -> dict[str, float]:
             raise UsageError(
                 f"--limit must be NAME=VALUE with a number above 0, such as memory_mb=64, but got '{text}'"
             )
-        if named(name.strip()).name in found:
+        if named(name.strip()).name in limits:
             raise UsageError(f"--limit {name.strip()} is given twice")
-        found[name.strip()] = number
-    return found
+        limits[name.strip()] = number
+    return limits
 
 
 def refuse_missing(wanted: Iterable[str], profile: HardwareProfile) -> None:

@@ -12,7 +12,7 @@ from nas_sr.image_format import LAYOUTS, Dtype, Layout
 
 DTYPES: dict[int, Dtype] = {TensorProto.FLOAT: "fp32", TensorProto.FLOAT16: "fp16", TensorProto.UINT8: "uint8"}
 _CHANNELS = {"nchw": 1, "nhwc": 3}  # axis
-_SIDES = {"nchw": (2, 3), "nhwc": (1, 2)}  # axes of height and width
+_SIDES = {"nchw": (2, 3), "nhwc": (1, 2)}  # known_layout of height and width
 
 
 class ImageInput(NamedTuple):
@@ -59,9 +59,9 @@ def image_input(model: onnx.ModelProto, where: str, layout: Layout | None = None
         )
     if sizes[0] not in (None, 1):
         raise UsageError(f"{where}: takes {_text(value)}: {sizes[0]} images at once; one at a time is measured here")
-    found = _layout(sizes, f"{where}: takes {_text(value)}", layout)
-    height, width = (sizes[axis] for axis in _SIDES[found])
-    return ImageInput(value.name, found, DTYPES[tensor.elem_type], height, width)
+    known_layout = _layout(sizes, f"{where}: takes {_text(value)}", layout)
+    height, width = (sizes[axis] for axis in _SIDES[known_layout])
+    return ImageInput(value.name, known_layout, DTYPES[tensor.elem_type], height, width)
 
 
 def give_size(model: onnx.ModelProto, image: ImageInput, size: tuple[int, int] | None) -> None:

@@ -62,17 +62,17 @@ def hypervolume(points: Sequence[Point], reference: Point, maximise: Sequence[bo
 
 def hypervolumes(points: Sequence[Point], reference: Point, maximise: Sequence[bool] = PSNR_AND_LATENCY) -> list[float]:
     """The hypervolume of the first point, of the first two, and so on: one value a point."""
-    found: list[float] = []
+    volumes: list[float] = []
     front = np.empty((0, len(maximise)))  # of those so far, as gains: more is better
     for point in points:
         gains = np.array(_gains(point, maximise))
         # A point that another one equals or beats adds nothing, and most do not.
         if np.isfinite(gains).all() and not (front >= gains).all(axis=1).any():
             front = np.vstack([front[(front > gains).any(axis=1)], gains])
-            found.append(float(moocore.hypervolume(front, ref=_gains(reference, maximise), maximise=True)))
+            volumes.append(float(moocore.hypervolume(front, ref=_gains(reference, maximise), maximise=True)))
         else:
-            found.append(found[-1] if found else 0.0)
-    return found
+            volumes.append(volumes[-1] if volumes else 0.0)
+    return volumes
 
 
 def knee(front_points: Sequence[Point], maximise: Sequence[bool] = PSNR_AND_LATENCY) -> int:

@@ -150,13 +150,13 @@ class Space(Config):
     @functools.cached_property
     def architectures(self) -> dict[str, Params]:
         """Digest -> the first parameters that give it: every distinct network of the space."""
-        found: dict[str, Params] = {}
+        architectures: dict[str, Params] = {}
         for params in self.all_params():
             try:
-                found.setdefault(self.spec(params).digest, params)
+                architectures.setdefault(self.spec(params).digest, params)
             except UsageError:
                 continue
-        return found
+        return architectures
 
     def combinations(self) -> int:
         """How many sets of parameters there are; more than distinct networks."""

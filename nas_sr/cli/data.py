@@ -129,23 +129,23 @@ def check(
     from nas_sr.data.check import check as run_check
 
     with counted("checking images") as progress:
-        found = run_check(paths, scale, progress, workers)
+        checked = run_check(paths, scale, progress, workers)
     if as_json:
         print_json(
             {
-                "kind": found.kind,
-                "images": found.images,
-                "bad": [remark._asdict() for remark in found.bad],
-                "notes": [remark._asdict() for remark in found.notes],
+                "kind": checked.kind,
+                "images": checked.images,
+                "bad": [remark._asdict() for remark in checked.bad],
+                "notes": [remark._asdict() for remark in checked.notes],
             }
         )
     else:
-        for remark in found.notes:
+        for remark in checked.notes:
             print(f"note: {remark.file}: {remark.problem}")
-        for remark in found.bad:
+        for remark in checked.bad:
             print(f"{remark.file}: {remark.problem}")
-        print(f"{len(found.bad)} bad among {found.images} images")
-    if found.bad:
+        print(f"{len(checked.bad)} bad among {checked.images} images")
+    if checked.bad:
         raise typer.Exit(1)
 
 

@@ -13,9 +13,9 @@ def doctor(as_json: bool = JSON) -> None:
     """
     from nas_sr.doctor import checks
 
-    found = checks()
+    results = checks()
     if as_json:
-        print_json({"checks": [check._asdict() for check in found]})
+        print_json({"checks": [check._asdict() for check in results]})
         return
-    for check in found:
+    for check in results:
         print(f"{check.status:<8} {check.name}: {check.found}" + (f"; {check.remedy}" if check.remedy else ""))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +60,9 @@ def hw_inspect(hw: str = typer.Argument("cpu", help="A profile's name or file.")
     target, console = profile(hw), error_console()
     units = []
     for unit in target.units:
-        found = inspect_target(unit, lambda where=unit.where: console.print(f"waiting for a measurement on {where}"))  # type: ignore[misc]
-        used = next((name for name in unit.backends if lack(unit, found, name) is None), None)
-        units.append({"where": unit.where, "backend": used, **found, "differs": differences(unit, found)})
+        inspected = inspect_target(unit, partial(console.print, f"waiting for a measurement on {unit.where}"))
+        used = next((name for name in unit.backends if lack(unit, inspected, name) is None), None)
+        units.append({"where": unit.where, "backend": used, **inspected, "differs": differences(unit, inspected)})
     if as_json:
         print_json({"hw": target.name, "units": units})
         return
@@ -119,7 +120,7 @@ def hw_calibrate(
     target, opened, console = profile(hw), read_space(space), error_console()
     path = out or own_path(target, hw)
     try:
-        found = calibrate(
+        calibration = calibrate(
             target,
             opened,
             points,
@@ -134,12 +135,12 @@ def hw_calibrate(
             {
                 "hw": target.name,
                 "calibration": str(path),
-                "points": len(found.points),
-                "omitted": [each.model_dump(mode="json") for each in found.omitted],
-                "cross_validation": found.cross_validation.model_dump(mode="json"),
+                "points": len(calibration.points),
+                "omitted": [each.model_dump(mode="json") for each in calibration.omitted],
+                "cross_validation": calibration.cross_validation.model_dump(mode="json"),
             }
         )
         return
     print(f"{path}")
-    print(f"{target.name}: {fit(found).grounds}")
-    print(f"{found.cross_validation.coverage:.0%} of them lay within their 80 % interval")
+    print(f"{target.name}: {fit(calibration).grounds}")
+    print(f"{calibration.cross_validation.coverage:.0%} of them lay within their 80 % interval")

@@ -123,13 +123,13 @@ def _retaken(study: str, hw: str | None, studies: Path, as_json: bool) -> None:
     from nas_sr.search.store import study_folder
 
     try:
-        found = retake(study_folder(study, studies), hw, error_console())
+        record = retake(study_folder(study, studies), hw, error_console())
     except MeasurementFailed as failure:
         raise WorkError(f"{failure}; what was measured is kept") from None
     if as_json:
-        print_json({"study": found.name, "target": found.target, "front": front_rows(found)})
+        print_json({"study": record.name, "target": record.target, "front": front_rows(record)})
         return
-    print_front(found)
+    print_front(record)
 
 
 def _first_target(study: str | None, studies: Path) -> str:
@@ -153,13 +153,13 @@ def _compared(
 
     folder = study_folder(study, studies)
     store = StudyStore.open(folder)
-    found = add_baseline(store, name, Path(network), target, layout=layout, value_range=value_range)
-    if found.note:
-        error_console().print(f"{name}: {found.note}", markup=False, highlight=False, soft_wrap=True)
+    baseline = add_baseline(store, name, Path(network), target, layout=layout, value_range=value_range)
+    if baseline.note:
+        error_console().print(f"{name}: {baseline.note}", markup=False, highlight=False, soft_wrap=True)
     if not as_json:
         report = command("report", folder.name, options=studies_option(folder))
-        print(f"{name}: {found.psnr_db:.3f} dB on the study's validation images; `{report}` shows it")
-    return found
+        print(f"{name}: {baseline.psnr_db:.3f} dB on the study's validation images; `{report}` shows it")
+    return baseline
 
 
 def _build_only(

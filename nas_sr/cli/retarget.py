@@ -36,13 +36,15 @@ def retarget(
 
     folder = study_folder(study, studies)
     try:
-        found = run_retarget(folder, absolute(hw) or hw, error_console(), new_epoch)
+        record = run_retarget(folder, absolute(hw) or hw, error_console(), new_epoch)
     except MeasurementFailed as failure:
         raise WorkError(f"{failure}; what was measured is kept") from None
     files = write_report_files(StudyStore.read(folder).report_records(), reports)
     if as_json:
-        print_json({"study": found.name, "target": found.target, "front": front_rows(found), "report": files["html"]})
+        print_json(
+            {"study": record.name, "target": record.target, "front": front_rows(record), "report": files["html"]}
+        )
         return
-    print_front(found)
+    print_front(record)
     print(f"report: {files['html']}")
-    print_next(found)
+    print_next(record)

@@ -90,7 +90,7 @@ def search(
     from nas_sr.console import error_console
     from nas_sr.objectives import parse_limits
 
-    found = api.search(
+    result = api.search(
         hw,
         budget,
         name=name,
@@ -114,12 +114,12 @@ def search(
         new_epoch=new_epoch,
         studies=studies,
     )
-    study, console = found.studies[0], error_console()
-    files = write_report_files(found.studies, reports)
+    study, console = result.studies[0], error_console()
+    files = write_report_files(result.studies, reports)
     counts = {state: _count(study, state) for state in ("complete", "pruned", "failed", "infeasible")}
     if counts["failed"]:
         console.print(f"{counts['failed']} failed; the same command with --retry-failed evaluates them again")
-    if found.space_exhausted:
+    if result.space_exhausted:
         console.print("the space holds no further network", style="yellow")
     if as_json:
         print_json(
@@ -128,16 +128,16 @@ def search(
                 "study_dir": study.study_dir,
                 **counts,
                 "front": front_rows(study),
-                "fronts": {each.target: front_rows(each) for each in found.studies},
+                "fronts": {each.target: front_rows(each) for each in result.studies},
                 "hypervolume": study.hypervolume,
                 "objectives": list(study.objectives),
                 "hypervolume_reference": list(study.hypervolume_reference),
-                "wall_s": found.wall_s,
+                "wall_s": result.wall_s,
                 "report": files["html"],
             }
         )
         return
-    for each in found.studies:
+    for each in result.studies:
         print_front(each)
     print(f"report: {files['html']}")
     print_next(study)

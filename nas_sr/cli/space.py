@@ -55,8 +55,8 @@ def space_list(as_json: bool = JSON) -> None:
     """Names of the shipped search spaces."""
     from nas_sr import shipped
 
-    found = shipped.names("search_spaces")
+    names = shipped.names("search_spaces")
     if as_json:
-        print_json({"spaces": found})
+        print_json({"spaces": names})
         return
-    print("\n".join(found))
+    print("\n".join(names))

@@ -52,11 +52,11 @@ def check(paths: Sequence[Path], scale: int, progress: CountProgress, workers: i
 
 
 def _check_folders(folders: Sequence[Path], scale: int, progress: CountProgress, workers: int | None) -> Checked:
-    found = find_all_pairs(folders, scale)
-    bad = [Remark(str(path), problem) for path, problem in found.unpaired]
-    notes = [Remark(*line.split(": ", 1)) for line in found.notes]
+    pairs = find_all_pairs(folders, scale)
+    bad = [Remark(str(path), problem) for path, problem in pairs.unpaired]
+    notes = [Remark(*line.split(": ", 1)) for line in pairs.notes]
     first_with: dict[str, Path] = {}
-    tasks = [(pair, scale) for pair in found.pairs]
+    tasks = [(pair, scale) for pair in pairs.pairs]
     for done, ((pair, _), result) in enumerate(
         zip(tasks, in_order(_examine, tasks, len(tasks), workers), strict=True), start=1
     ):

@@ -64,10 +64,10 @@ def decode(data: bytes) -> Decoded:
         BadPixels: empty, corrupt, cut short, too large, several images, or samples of other than 8 or 16 bits.
     """
     parts = take_apart(data)
-    found = read_metadata(parts.metadata)
+    metadata = read_metadata(parts.metadata)
     samples, warned = _samples(parts.pixels)
-    upright = np.ascontiguousarray(_UPRIGHT[found.orientation](samples))
-    return Decoded(upright, found.metadata, (*parts.notes, *found.notes, *warned))
+    upright = np.ascontiguousarray(_UPRIGHT[metadata.orientation](samples))
+    return Decoded(upright, metadata.metadata, (*parts.notes, *metadata.notes, *warned))
 
 
 def take_apart(data: bytes) -> Parts:

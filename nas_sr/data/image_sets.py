@@ -62,10 +62,10 @@ def image_sets(
     if prepared:
         train = _fitting(prepared, scale, min_lr, validation)
     else:
-        found = find_pairs(folder, scale)
-        notes += found.problems
+        pairs = find_pairs(folder, scale)
+        notes += pairs.problems
         place = _in_cache(folder, scale, min_lr)
-        sources: Sequence[Source] = found.pairs
+        sources: Sequence[Source] = pairs.pairs
         if val is None:
             if len(sources) < 2:
                 raise UsageError(f"{folder}: one image cannot be trained and validated on; add images or give --val")
@@ -86,19 +86,19 @@ def _demonstration(scale: int, min_lr: int, how: How) -> ImageSets:
 
 
 def _prepared_validation(folder: Path) -> Path:
-    found = prepared_pack(folder, "val")
-    if found is None or found == prepared_pack(folder, "train"):
+    pack = prepared_pack(folder, "val")
+    if pack is None or pack == prepared_pack(folder, "train"):
         raise UsageError(f"{folder}: a pack without validation images; give --val")
-    return found
+    return pack
 
 
 def _validation(folder: Path, scale: int, how: How, notes: list[str]) -> Pack:
     prepared = prepared_pack(folder, "val")
     if prepared:
         return _fitting(prepared, scale, SMALLEST_VALIDATION_LR)
-    found = find_pairs(folder, scale, evaluating=True)
-    notes += found.problems
-    return pack_validation(found.pairs, scale, _in_cache(folder, scale, 1), how).pack
+    pairs = find_pairs(folder, scale, evaluating=True)
+    notes += pairs.problems
+    return pack_validation(pairs.pairs, scale, _in_cache(folder, scale, 1), how).pack
 
 
 def _fitting(folder: Path, scale: int, min_lr: int, validation: Pack | None = None) -> Pack:

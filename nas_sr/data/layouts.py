@@ -36,9 +36,9 @@ def hr_folders(folder: Path, scale: int) -> list[Path]:
         UsageError: there are pairs side by side, but not for this scale.
         OSError: a folder cannot be listed.
     """
-    found = _sets_in(folder, scale)
-    if found or _images(folder):
-        return found or [folder]
+    sets = _sets_in(folder, scale)
+    if sets or _images(folder):
+        return sets or [folder]
     inside = list(_folders(folder).values())
     deeper = [path for parent in inside for path in _sets_in(parent, scale)]
     # Archives often unpack into a folder of their own name: Set5/Set5/.

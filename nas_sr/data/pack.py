@@ -134,11 +134,11 @@ def read_index(folder: Path) -> dict[str, Any]:
     """
     try:
         index: dict[str, Any] = json.loads((folder / INDEX).read_text())
-        found = index["format"]
+        format_ = index["format"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{folder}: not a pack: {INDEX}: {error}") from None
-    if found != FORMAT:
-        raise UsageError(f"{folder}: pack of format {found}; this version reads {FORMAT}: pack the images anew")
+    if format_ != FORMAT:
+        raise UsageError(f"{folder}: pack of format {format_}; this version reads {FORMAT}: pack the images anew")
     return index
 
 

@@ -48,12 +48,12 @@ class ImagePair(NamedTuple):
         lr, hr = self.read(scale)
         if self.lr is None:
             return lr, hr, None
-        found = match(lr, hr, scale)
-        if not found.same_picture:
+        matched = match(lr, hr, scale)
+        if not matched.same_picture:
             raise UnreadableImage(
-                self.lr, f"not a downscale of {self.hr} ({found.bicubic_db:.1f} dB against its bicubic); swapped?"
+                self.lr, f"not a downscale of {self.hr} ({matched.bicubic_db:.1f} dB against its bicubic); swapped?"
             )
-        return lr, hr, found
+        return lr, hr, matched
 
     def stamp(self) -> list[Any]:
         """What decides its pixels, without reading them: name, and sizes and times of the files."""

@@ -68,9 +68,9 @@ def prepare(
             images are bad, which come first, only these.
         WorkError: not enough room, or a worker was killed.
     """
-    found = find_all_pairs(folders, scale)
-    sources: Sequence[Source] = found.pairs
-    notes = list(found.problems)
+    pairs = find_all_pairs(folders, scale)
+    sources: Sequence[Source] = pairs.pairs
+    notes = list(pairs.problems)
     count = 0 if val_data else held_out_count(len(sources)) if val is None else val
     if count >= len(sources):
         raise UsageError(f"{count} of {len(sources)} images cannot be held out: none would be left to train on")

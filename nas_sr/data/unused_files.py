@@ -36,8 +36,8 @@ def _name(path: Path) -> str:
 
 def between(top: Path, below: Iterable[Path]) -> set[Path]:
     """The folders from `top` down to each of `below` that lies in it, with both ends."""
-    found: set[Path] = set()
+    paths: set[Path] = set()
     for path in below:
         if path.is_relative_to(top):
-            found |= {path, *(parent for parent in path.parents if parent.is_relative_to(top))}
-    return found
+            paths |= {path, *(parent for parent in path.parents if parent.is_relative_to(top))}
+    return paths

@@ -120,8 +120,8 @@ class _Workers:
             with suppress(FileNotFoundError):
                 path.unlink()
             self._run(name, number, limit_s)
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return found
+        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return values
 
     def _run(self, name: str, number: int, limit_s: float) -> None:
         program = str(Path(__file__).parent)

@@ -94,8 +94,8 @@ class Jetson:
         return next((name for name in compatible if re.fullmatch(r"nvidia,tegra\d+", name)), None)
 
     def _l4t(self) -> str | None:
-        found = re.match(r"# R(\d+) \(release\), REVISION: ([\d.]+)", _text(self._root / "etc/nv_tegra_release") or "")
-        return "L4T {}.{}".format(*found.groups()) if found else None
+        match = re.match(r"# R(\d+) \(release\), REVISION: ([\d.]+)", _text(self._root / "etc/nv_tegra_release") or "")
+        return "L4T {}.{}".format(*match.groups()) if match else None
 
     def _power_mode(self) -> str | None:
         try:
@@ -109,8 +109,8 @@ class Jetson:
             ).stdout
         except (OSError, subprocess.SubprocessError):
             return None
-        found = re.search(r"^NV Power Mode: *(\S+)", output, re.MULTILINE)
-        return found.group(1) if found else None
+        match = re.search(r"^NV Power Mode: *(\S+)", output, re.MULTILINE)
+        return match.group(1) if match else None
 
     def _mhz(self, name: str) -> float | None:
         return _scaled(self._clock / name, 1e-6) if self._clock else None
@@ -156,8 +156,8 @@ class Jetson:
         return rails or None
 
     def _meminfo_mb(self, name: str) -> float | None:
-        found = re.search(r"^{}: +(\d+) kB".format(name), _text(self._root / "proc/meminfo") or "", re.MULTILINE)
-        return round(int(found.group(1)) / 1024, 1) if found else None
+        match = re.search(r"^{}: +(\d+) kB".format(name), _text(self._root / "proc/meminfo") or "", re.MULTILINE)
+        return round(int(match.group(1)) / 1024, 1) if match else None
 
 
 def _is_gpu(zone: str | None) -> bool:

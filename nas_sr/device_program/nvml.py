@@ -126,11 +126,11 @@ class Nvml:
         return memory if self._call("nvmlDeviceGetMemoryInfo", self._device, ctypes.byref(memory)) else None
 
     def _other_processes(self, own: tuple[int, ...]) -> list[int] | None:
-        found = (_Process * 64)()
+        processes = (_Process * 64)()
         count = ctypes.c_uint(64)
         for name in ("nvmlDeviceGetComputeRunningProcesses_v3", "nvmlDeviceGetComputeRunningProcesses_v2"):
-            if self._call(name, self._device, ctypes.byref(count), found):
-                return others([process.pid for process in found[: count.value]], own)
+            if self._call(name, self._device, ctypes.byref(count), processes):
+                return others([process.pid for process in processes[: count.value]], own)
         return None
 
 

@@ -44,10 +44,10 @@ def find() -> Path:
     for folder in (spec.submodule_search_locations or []) if spec else []:
         if (Path(folder) / "pnnx").is_file():
             return Path(folder) / "pnnx"
-    found = shutil.which("pnnx")
-    if found is None:
+    command = shutil.which("pnnx")
+    if command is None:
         raise Failure("device", "ncnn is there, but not pnnx, which converts networks for it: pip install pnnx")
-    return Path(found)
+    return Path(command)
 
 
 def version() -> str:

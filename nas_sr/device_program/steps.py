@@ -51,18 +51,18 @@ def write_whole(path: Path, text: str) -> None:
 
 def inspect(job: Job, number: int) -> dict[str, Any]:
     """What is there: the machine, its GPU, each backend's versions and precisions or its lack, free disk, the clock."""
-    found = {}
+    by_backend = {}
     for name in backends.RUNTIMES:
         try:
             module = backends.backend(name)
-            found[name] = {"versions": module.versions(), "precisions": backends.precisions_here(name, module)}
+            by_backend[name] = {"versions": module.versions(), "precisions": backends.precisions_here(name, module)}
         except Failure as failure:
-            found[name] = {"lacks": failure.text}
+            by_backend[name] = {"lacks": failure.text}
     source = _cudas_gpu()
     return {
         "machine": machine(),
         "gpu": {"facts": source.facts(), "reading": source.reading()} if source.there else None,
-        "backends": found,
+        "backends": by_backend,
         "python": platform.python_version(),
         "free_disk_gb": round(shutil.disk_usage(str(job.folder)).free / 1e9, 2),
         "unix_time_s": time.time(),

@@ -51,12 +51,12 @@ def open_benchmark(folder: Path, scale: int) -> Benchmark:
         if pack.scale != scale:
             raise UsageError(f"{folder}: a pack for x{pack.scale}; the model is x{scale}")
         return Benchmark(folder, scale, pack_sources(pack), pack.problems, {})
-    found = find_pairs(folder, scale, evaluating=True)
-    notes = found.problems
-    if all(pair.lr is None for pair in found.pairs):
+    pairs = find_pairs(folder, scale, evaluating=True)
+    notes = pairs.problems
+    if all(pair.lr is None for pair in pairs.pairs):
         notes = [*notes, f"{folder}: no LR images for x{scale}; made by MATLAB's bicubic downscaling"]
     bicubic_db: dict[str, float] = {}
-    sources: list[ReadablePair] = [(pair.name, partial(_matching, pair, scale, bicubic_db)) for pair in found.pairs]
+    sources: list[ReadablePair] = [(pair.name, partial(_matching, pair, scale, bicubic_db)) for pair in pairs.pairs]
     return Benchmark(folder, scale, sources, tuple(notes), bicubic_db)
 
 

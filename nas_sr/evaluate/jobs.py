@@ -76,25 +76,25 @@ def not_read(sources: Sequence[str]) -> list[str]:
 
 
 def _images(sources: Sequence[str]) -> list[Path]:
-    found: list[Path] = []
+    paths: list[Path] = []
     for source in sources:
         path = Path(source)
         if path.is_dir():
             inside = sorted(image for image in path.iterdir() if is_image(image))
             if not inside:
                 raise UsageError(f"{source}: no images; read are {_read()}")
-            found += inside
+            paths += inside
         elif path.exists():
-            found.append(path)
+            paths.append(path)
         elif glob.has_magic(source):
             matching = sorted(Path(match) for match in glob.glob(source, recursive=True))
             images = [match for match in matching if match.is_file() and is_image(match)]
             if not images:
                 raise UsageError(f"{source}: no image matches; read are {_read()}")
-            found += images
+            paths += images
         else:
             raise UsageError(f"{source}: no such image or folder")
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(paths))
 
 
 def _is_folder(target: str) -> bool:

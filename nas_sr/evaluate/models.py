@@ -42,8 +42,8 @@ def model_upscaler(
 
 
 def _onnx_upscaler(path: Path, tile: int, layout: Layout | None = None, value_range: int | None = None) -> Upscaler:
-    found = file_kind(path) if path.is_file() else None
-    if found and found.kind != "onnx":
-        remedy = f"; {found.remedy}" if found.remedy else ""
-        raise UsageError(f"{path}: {found.text}, or an ONNX file that is broken; expected is an ONNX file{remedy}")
+    kind = file_kind(path) if path.is_file() else None
+    if kind and kind.kind != "onnx":
+        remedy = f"; {kind.remedy}" if kind.remedy else ""
+        raise UsageError(f"{path}: {kind.text}, or an ONNX file that is broken; expected is an ONNX file{remedy}")
     return onnx_upscaler(path, tile, layout, value_range)

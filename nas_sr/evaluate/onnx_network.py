@@ -91,9 +91,9 @@ class OnnxNetwork:
         ranges = RANGES if value_range is None else (value_range,)
         whole = self._image.dtype == "uint8", self._probed.dtype == np.uint8
         whites_in, whites_out = ((255,) if each else ranges for each in whole)
-        found = [Convention(*each) for each in itertools.product(whites_in, whites_out, (False, True))]
+        conventions = [Convention(*each) for each in itertools.product(whites_in, whites_out, (False, True))]
         # A network that takes bytes most likely gives 0 to 255, too: the same on both sides comes first.
-        return sorted(found, key=lambda each: (each.bgr, each.white_in != each.white_out))
+        return sorted(conventions, key=lambda each: (each.bgr, each.white_in != each.white_out))
 
     def enlarger(self, convention: Convention) -> Callable[[np.ndarray], np.ndarray]:
         """uint8 or uint16 (h, w, 3) -> the same type, enlarged.

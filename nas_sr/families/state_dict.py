@@ -54,9 +54,9 @@ def find_network(value: Any) -> FoundNetwork:
     Raises:
         NotLoadable: none is in it, or several of which none is the one to take.
     """
-    found = [place for place in dict.fromkeys(_where(value)) if place.naming.fits(place.tensors(value))]
-    averaged = [place for place in found if "ema" in place.name.lower()]
-    chosen = averaged if len(averaged) == 1 else found
+    places = [place for place in dict.fromkeys(_where(value)) if place.naming.fits(place.tensors(value))]
+    averaged = [place for place in places if "ema" in place.name.lower()]
+    chosen = averaged if len(averaged) == 1 else places
     if not chosen:
         raise NotLoadable(_description(value))
     if len(chosen) > 1:

@@ -54,12 +54,12 @@ def _inspected(unit: HardwareProfile) -> dict[str, Any]:
 
 def _asked(unit: HardwareProfile) -> dict[str, Any]:
     asked_s = time.time()
-    found: dict[str, Any] = runner.run({**job(unit), "action": "inspect"}, {}, unit)
-    found.pop("ok")
+    inspected: dict[str, Any] = runner.run({**job(unit), "action": "inspect"}, {}, unit)
+    inspected.pop("ok")
     # The program read its clock between question and answer; what lies outside is skew.
-    behind_s, ahead_s = found["unix_time_s"] - asked_s, found["unix_time_s"] - time.time()
-    found["clock_skew_s"] = round(min(behind_s, 0) + max(ahead_s, 0), 1)
-    return found
+    behind_s, ahead_s = inspected["unix_time_s"] - asked_s, inspected["unix_time_s"] - time.time()
+    inspected["clock_skew_s"] = round(min(behind_s, 0) + max(ahead_s, 0), 1)
+    return inspected
 
 
 def backend_there(profile: HardwareProfile, found: dict[str, Any]) -> str:

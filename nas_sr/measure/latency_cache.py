@@ -235,9 +235,9 @@ def device_there(profile: HardwareProfile) -> dict[str, Any]:
 @lru_cache
 def _asked(profile: HardwareProfile) -> dict[str, Any]:
     """What a device answers once in each process; its software does not change during a search."""
-    found = inspect_target(profile)
-    versions = found["backends"][backend_there(profile, found)]["versions"]
-    return {**_named(found["machine"], versions), "gpu": (found.get("gpu") or {}).get("facts")}
+    inspected = inspect_target(profile)
+    versions = inspected["backends"][backend_there(profile, inspected)]["versions"]
+    return {**_named(inspected["machine"], versions), "gpu": (inspected.get("gpu") or {}).get("facts")}
 
 
 def _named(machine: dict[str, Any], versions: dict[str, str]) -> dict[str, Any]:

@@ -102,10 +102,10 @@ class Measurement(BaseModel):
         places, means = list(blocks), [fmean(block) for block in blocks.values()]
         # Of the block before and the one after; one of the two where there is only that.
         around = [means[0], *((before + after) / 2 for before, after in pairwise(means)), means[-1]]
-        found: list[float] = []
+        ratios: list[float] = []
         for mean_ms, (begin, end) in zip(around, pairwise([0, *places, len(self.samples_ms)]), strict=True):
-            found += [sample_ms / mean_ms for sample_ms in self.samples_ms[begin:end]]
-        return tuple(found)
+            ratios += [sample_ms / mean_ms for sample_ms in self.samples_ms[begin:end]]
+        return tuple(ratios)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy works out anew what follows from the samples: pydantic's own would take it along, changed or not."""

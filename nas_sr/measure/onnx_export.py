@@ -88,10 +88,10 @@ def _check_same(network: nn.Module, model: onnx.ModelProto, sizes: Sequence[tupl
         image = random.random((1, 3, height, width), dtype=np.float32)
         with torch.inference_mode():
             expected = network(torch.from_numpy(image)).numpy()
-        found = session.run(None, {"input": image})[0]
-        if found.shape != expected.shape:
-            raise ExportError(f"at {height}x{width} the ONNX file gives {found.shape}, PyTorch {expected.shape}")
-        difference = float(np.abs(found - expected).max())
+        output = session.run(None, {"input": image})[0]
+        if output.shape != expected.shape:
+            raise ExportError(f"at {height}x{width} the ONNX file gives {output.shape}, PyTorch {expected.shape}")
+        difference = float(np.abs(output - expected).max())
         if not difference < LARGEST_DIFFERENCE:
             raise ExportError(
                 f"at {height}x{width} the ONNX file differs from PyTorch by {difference:.2g};"

@@ -91,25 +91,25 @@ def instability_reasons(
         usual_reference_ms: what the reference network usually takes on this target; None when that is not known.
     """
     protocol = profile.protocol
-    found = disturbances(measurement, profile)
+    reasons = disturbances(measurement, profile)
     if measurement.extra.get("output") == "not finite":
-        found.append(f"the network's output is not finite in {profile.precision}")
+        reasons.append(f"the network's output is not finite in {profile.precision}")
     if measurement.spread > protocol.max_iqr:
-        found.append(f"samples spread by {measurement.spread:.0%} of the median between the quartiles")
+        reasons.append(f"samples spread by {measurement.spread:.0%} of the median between the quartiles")
     if protocol.max_cov is not None and measurement.cov > protocol.max_cov:
-        found.append(f"samples vary by {measurement.cov:.1%} (coefficient of variation)")
+        reasons.append(f"samples vary by {measurement.cov:.1%} (coefficient of variation)")
     # As the spread, of the ratios: a device that drifts takes the reference network with it.
     change = halves_change(measurement.ratios)
     if abs(change) > protocol.max_halves:
-        found.append(f"latency changed by {change:+.0%} within the window, beside what the reference network changed")
+        reasons.append(f"latency changed by {change:+.0%} within the window, beside what the reference network changed")
     if usual_reference_ms is not None:
         drift = measurement.reference_latency_ms / usual_reference_ms - 1
         if abs(drift) > protocol.max_reference_drift:
-            found.append(
+            reasons.append(
                 f"device {'slower' if drift > 0 else 'faster'} than usual: the reference network took"
                 f" {measurement.reference_latency_ms:.3g} ms, usually {usual_reference_ms:.3g} ms"
             )
-    return found
+    return reasons
 
 
 def disturbances(measurement: Measurement, profile: HardwareProfile) -> list[str]:
@@ -161,16 +161,16 @@ def spread_reasons(measurement: Measurement, protocol: Protocol) -> list[str]:
 
 def notes(measurement: Measurement, profile: HardwareProfile) -> list[str]:
     """What a reader must know even of a stable figure."""
-    found = []
+    reasons = []
     if measurement.conditions["foreign_cpu"] is None:
-        found.append("CPU time of other processes cannot be read on this system")
+        reasons.append("CPU time of other processes cannot be read on this system")
     clocks = profile.clocks
     if clocks and clocks.gpu_mhz and measurement.conditions.get("gpu"):
         if not _gpu_readings(measurement.conditions, "sm_clock_mhz"):
-            found.append("the GPU's clock cannot be read")
+            reasons.append("the GPU's clock cannot be read")
         elif _floating(measurement.conditions, clocks.gpu_mhz):
-            found.append(f"floating clocks: lock them with `{clocks.lock}`")
-    return found
+            reasons.append(f"floating clocks: lock them with `{clocks.lock}`")
+    return reasons
 
 
 def halves_change(samples_ms: tuple[float, ...]) -> float:
@@ -180,11 +180,11 @@ def halves_change(samples_ms: tuple[float, ...]) -> float:
 
 
 def _cpu_disturbances(seen: dict[str, Any], protocol: Protocol) -> list[str]:
-    found = []
+    reasons = []
     if seen["foreign_cpu"] is not None and seen["foreign_cpu"] > protocol.max_foreign_cpu:
-        found.append(f"other processes used {seen['foreign_cpu']:.2f} cores")
+        reasons.append(f"other processes used {seen['foreign_cpu']:.2f} cores")
     if seen["stolen_cpu"] is not None and seen["stolen_cpu"] > protocol.max_foreign_cpu:
-        found.append(f"the hypervisor took {seen['stolen_cpu']:.2f} cores away")
+        reasons.append(f"the hypervisor took {seen['stolen_cpu']:.2f} cores away")
     if seen["throttle_events"]:
-        found.append(f"the CPU was throttled {seen['throttle_events']} times")
-    return found
+        reasons.append(f"the CPU was throttled {seen['throttle_events']} times")
+    return reasons

@@ -91,10 +91,10 @@ def calibrate(
     backends = sorted({each.measurement.backend for each in taken})
     if len(backends) > 1:
         raise WorkError(f"measured with {' and '.join(backends)}: name one of them in the profile's backends")
-    found = _calibration(profile, roofline, taken, omitted)
-    write(path, found)
+    calibration = _calibration(profile, roofline, taken, omitted)
+    write(path, calibration)
     part.unlink(missing_ok=True)
-    return found
+    return calibration
 
 
 def cross_validated(points: Sequence[Point], roofline: Roofline) -> CrossValidation:
@@ -154,10 +154,10 @@ def _taken(spec: Spec, measure: Measure) -> tuple[Taken | None, str, bool]:
 def _unfinished(part: Path, profile_digest: str) -> tuple[Taken, ...]:
     """What was measured with this very profile; nothing where the file is missing or broken."""
     try:
-        found = Unfinished.model_validate_json(part.read_bytes())
+        unfinished = Unfinished.model_validate_json(part.read_bytes())
     except (OSError, ValidationError):
         return ()
-    return found.taken if found.profile_digest == profile_digest else ()
+    return unfinished.taken if unfinished.profile_digest == profile_digest else ()
 
 
 def _calibration(

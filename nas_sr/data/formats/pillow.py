@@ -20,7 +20,7 @@ class PillowMetadata(NamedTuple):
 
 def pillows_metadata(image: Image.Image, exif: Callable[[Image.Image], bytes]) -> PillowMetadata:
     """The metadata of an open image, `exif` being what finds its EXIF; one broken kind does not cost the others."""
-    found: dict[str, Any] = {}
+    metadata: dict[str, Any] = {}
     notes = []
     for key, kind, read in [
         ("exif", "EXIF", exif),
@@ -32,12 +32,12 @@ def pillows_metadata(image: Image.Image, exif: Callable[[Image.Image], bytes]) -
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
             try:
-                found[key] = read(image)
+                metadata[key] = read(image)
             except Exception:  # what is broken fails in many ways inside Pillow
                 notes.append(f"{kind} left out: it is broken")
-        if warned and key in found:
+        if warned and key in metadata:
             notes.append(f"{kind} not kept whole: some of it is broken")
-    return PillowMetadata(Metadata(**found), tuple(notes))
+    return PillowMetadata(Metadata(**metadata), tuple(notes))
 
 
 def stored_exif(image: Image.Image) -> bytes:

@@ -31,12 +31,12 @@ def parts(data: bytes) -> Parts:
         warnings.simplefilter("always")
         try:
             with Image.open(BytesIO(data), formats=("TIFF",)) as image:
-                found = pillows_metadata(image, _exif)
+                metadata = pillows_metadata(image, _exif)
         except Exception:  # broken tags fail in many ways inside Pillow
             return Parts(pixels, Metadata(), ("metadata left out: it is broken", *notes))
-    if warned and not found.notes:
+    if warned and not metadata.notes:
         notes.append("metadata not kept whole: some of it is broken")
-    return Parts(pixels, found.metadata, (*found.notes, *notes))
+    return Parts(pixels, metadata.metadata, (*metadata.notes, *notes))
 
 
 def _without_metadata(data: bytes) -> tuple[bytes, list[str]]:

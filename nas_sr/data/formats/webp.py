@@ -20,7 +20,7 @@ def parts(data: bytes) -> Parts:
         BadPixels: a chunk of pixels is missing or cut short.
     """
     pixels: list[bytes] = []
-    found: dict[bytes, bytes] = {}
+    chunks: dict[bytes, bytes] = {}
     notes: list[str] = []
     at, last = 12, min(len(data), 8 + int(struct.unpack_from("<I", data, 4)[0]))
     has_image = False
@@ -38,10 +38,10 @@ def parts(data: bytes) -> Parts:
         elif not whole:
             notes.append(f"WebP chunk {kind.decode('ascii', 'backslashreplace').strip()} left out: it is cut short")
         elif kind in _METADATA:
-            found.setdefault(kind, content)
+            chunks.setdefault(kind, content)
     if not has_image:
         raise BadPixels("cut short or corrupt")
-    exif, xmp, icc = (found.get(kind, b"") for kind in _METADATA)
+    exif, xmp, icc = (chunks.get(kind, b"") for kind in _METADATA)
     metadata = Metadata(exif=exif, xmp=xmp, icc=icc)
     body = NAME + b"".join(pixels)
     notes += behind_the_end(max(0, len(data) - max(at, last)))

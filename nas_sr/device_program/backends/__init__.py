@@ -74,11 +74,11 @@ def wrong_version(name: str, versions: dict[str, str], allowed: Sequence[str]) -
         versions: what it says of itself.
         allowed: beginnings of versions, as 8.5 or 10; none: any.
     """
-    found = versions.get("tensorrt", versions.get("trtexec"))
-    if found is None or not allowed or any((found + ".").startswith(each + ".") for each in allowed):
+    version = versions.get("tensorrt", versions.get("trtexec"))
+    if version is None or not allowed or any((version + ".").startswith(each + ".") for each in allowed):
         return None
     return "{}: TensorRT {} is there, and the profile is for {} (`tensorrt:` in a profile of yours says others)".format(
-        name, found, ", ".join(allowed)
+        name, version, ", ".join(allowed)
     )
 
 

@@ -34,7 +34,7 @@ def from_json(text: str) -> list[dict[str, Any]]:
 
 def from_log(text: str) -> list[dict[str, Any]]:
     """The layers that a verbose build told at its end: all there is without the GPU that the engine is for."""
-    found = (_IN_LOG.match(line) for line in text.splitlines())
+    matches = (_IN_LOG.match(line) for line in text.splitlines())
     return [
         {
             "name": match["name"],
@@ -44,7 +44,7 @@ def from_log(text: str) -> list[dict[str, Any]]:
             "inputs": _tensors_in_log(match["inputs"]),
             "outputs": _tensors_in_log(match["outputs"]),
         }
-        for match in found
+        for match in matches
         if match
     ]
 

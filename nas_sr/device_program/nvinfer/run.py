@@ -165,16 +165,16 @@ def infer(trt: Any, cuda: Cuda, path: Path, image: Any, settings: Settings) -> A
 
 def _besides(trt: Any, engine: Engine, samples_ms: list[float], settings: Settings, plan: Plan) -> dict[str, Any]:
     """What is known of an engine besides its samples, once they are taken."""
-    found: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "enqueue_ms": engine.enqueue_ms[-len(samples_ms) :],
         "output": finiteness(*engine.outputs()),
         "runtime_memory_mb": engine.memory_mb,
     }
-    if median(found["enqueue_ms"]) > ENQUEUE_BOUND * median(samples_ms):
+    if median(facts["enqueue_ms"]) > ENQUEUE_BOUND * median(samples_ms):
         try:
-            found["cuda_graph_ms"] = engine.graph_ms(plan.iterations)
+            facts["cuda_graph_ms"] = engine.graph_ms(plan.iterations)
         except (RuntimeError, MemoryError) as error:  # the samples are taken already
-            found["cuda_graph_error"] = str(error)
+            facts["cuda_graph_error"] = str(error)
     if settings.per_layer:
-        found["per_layer_ms"] = engine.layers_ms(trt, max(plan.warmup_iterations, 10))
-    return found
+        facts["per_layer_ms"] = engine.layers_ms(trt, max(plan.warmup_iterations, 10))
+    return facts

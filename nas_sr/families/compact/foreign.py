@@ -43,8 +43,8 @@ def _inferred(state: Mapping[str, Tensor]) -> CompactSpec:
 
 
 def _places(state: Mapping[str, Tensor]) -> set[int]:
-    found = (re.fullmatch(r"body\.(\d{1,3})\.(weight|bias)", name) for name in state)
-    return {int(match[1]) for match in found if match}
+    matches = (re.fullmatch(r"body\.(\d{1,3})\.(weight|bias)", name) for name in state)
+    return {int(match[1]) for match in matches if match}
 
 
 def _is_chain(state: Mapping[str, Tensor]) -> bool:

@@ -51,14 +51,14 @@ class NetworkPlan(NamedTuple):
 
     def convs(self) -> list[ConvPlan]:
         """Every convolution, in order of execution."""
-        found = [self.head]
+        convs = [self.head]
         attention = {nla.after: nla for nla in self.nlas}
         for number, gidb in enumerate(self.gidbs, start=1):
-            found += [conv for gblock in gidb.gblocks for conv in gblock]
-            found.append(gidb.fuse)
+            convs += [conv for gblock in gidb.gblocks for conv in gblock]
+            convs.append(gidb.fuse)
             if number in attention:
-                found += [attention[number].qkv, attention[number].out]
-        return [*found, self.tail_fuse, self.tail_expand, self.out]
+                convs += [attention[number].qkv, attention[number].out]
+        return [*convs, self.tail_fuse, self.tail_expand, self.out]
 
     def identity(self) -> list[Any]:
         """What makes this network itself; two plans with equal identity are the same network."""
