@@ -158,6 +158,47 @@ class FullTraining(Config):
     training: Training
 
 
+class SupernetTraining(Config):
+    """The training of a search space's shared weights. A batch is the step's members, each with crops of its own."""
+
+    space: dict[str, Any] = Field(description="the search space's file, as plain values")
+    own_groups: bool = Field(False, description="whether numbers of groups have weights of their own")
+    members_per_step: Positive = Field(4, description="networks that a step trains")
+    draw: Literal["uniform", "sandwich", "cost-weighted"] = Field(
+        "uniform",
+        description="sandwich: the costliest, the cheapest, others at random; cost-weighted: evenly over log cost",
+    )
+    distil: bool = Field(
+        False, description="whether members also learn from the costliest one, which every step then trains"
+    )
+    max_macs_g: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="members with more multiply-accumulates [G, at 256x256 LR pixels] are not trained"
+    )
+    members: tuple[dict[str, Any], ...] = Field(
+        (), description="specs of the only networks that are drawn; empty: any of the space"
+    )
+    watched: Positive = Field(8, description="members, evenly over log cost, whose mean PSNR judges the weights")
+    validation_megapixels: Annotated[float, Field(gt=0)] = Field(
+        2.0, description="millions of HR pixels that each of them is validated on, as a search's candidates are"
+    )
+    tensorboard: bool = False
+    training: Training
+
+    @model_validator(mode="after")
+    def _members_share_a_batch(self) -> SupernetTraining:
+        for phase in self.training.phases:
+            if phase.batch % self.members_per_step:
+                raise ValueError(
+                    f"a batch must be the same number of crops for each of {self.members_per_step} members,"
+                    f" but got {phase.batch} crops"
+                )
+        if self.draw == "sandwich" and self.members_per_step < 2:
+            raise ValueError("draw: sandwich needs members_per_step of 2 at least, for the costliest and the cheapest")
+        if self.training.compile != "off":
+            raise ValueError("training.compile must be off: a supernet's steps run other networks every time")
+        return self
+
+
 class StudyConfig(Config):
     """Everything that decides a study's results. The budget is not here: a study may always be given more."""
 

@@ -10,7 +10,7 @@ import typer
 from typer.exceptions import TyperException
 
 import nas_sr
-from nas_sr.cli import data, hw, space
+from nas_sr.cli import data, hw, space, supernet
 from nas_sr.cli.describe import describe
 from nas_sr.cli.doctor import doctor
 from nas_sr.cli.evaluate import evaluate
@@ -59,7 +59,7 @@ def _common(
 
 for verb in (search, retarget, report, export, train, evaluate, upscale, measure, describe, doctor):
     app.command(verb.__name__)(verb)
-for group, module in {"data": data, "hw": hw, "space": space}.items():
+for group, module in {"data": data, "hw": hw, "space": space, "supernet": supernet}.items():
     app.add_typer(module.app, name=group)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib
 from abc import abstractmethod
-from collections.abc import Mapping
-from typing import Self
+from collections.abc import Callable, Mapping
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from nas_sr.families.base import ConvPlan, Spec
 
@@ -55,10 +56,26 @@ def build(spec: Spec, seed: int | None = None) -> FamilyNetwork:
     return network
 
 
+def without_memory(spec: Spec) -> FamilyNetwork:
+    """A network whose weights have names and shapes, but no values."""
+    with torch.device("meta"), _NoInitialisation():
+        return empty(spec)
+
+
 def shapes(spec: Spec) -> dict[str, Tensor]:
     """The names and shapes of a network's weights, without their memory."""
-    with torch.device("meta"):
-        return empty(spec).state_dict()
+    return without_memory(spec).state_dict()
+
+
+class _NoInitialisation(TorchFunctionMode):
+    """Leaves out torch.nn.init, which takes most of the time of making a network."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return args[0] if args else (kwargs or {})["tensor"]
+        return func(*args, **(kwargs or {}))
 
 
 def parameter_differences(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str:

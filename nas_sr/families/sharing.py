@@ -74,8 +74,11 @@ class Sharing(ABC, Generic[AnySpec, Extent]):
     """A family's rules of sharing. An extent is a tuple of plain values: how large the shared tensors are."""
 
     @abstractmethod
-    def extent(self, choices: Mapping[str, Sequence[Any]]) -> Extent:
-        """What holds every network whose fields have these values (every field of the spec has at least one)."""
+    def extent(self, choices: Mapping[str, Sequence[Any]], own_groups: bool = False) -> Extent:
+        """What holds every network whose fields have these values (every field of the spec has at least one).
+
+        With `own_groups`, convolutions of different numbers of groups share nothing, where a family has such.
+        """
 
     @abstractmethod
     def usual_extent(self, spec: AnySpec) -> Extent:
@@ -149,10 +152,11 @@ def shared_conv(
     kernel: int,
     groups: int = 1,
     fixed: Sequence[Fixed] = (),
+    shared_groups: int = 1,
 ) -> dict[str, Part]:
     """Weight and bias of a convolution. A weight's gain keeps its outputs' size: the root of how many times more
-    inputs the shared convolution has than the network's."""
-    gain = math.sqrt(columns.of * groups / len(columns.places))
+    inputs the shared convolution, which has `shared_groups`, has than the network's."""
+    gain = math.sqrt(columns.of * groups / (len(columns.places) * shared_groups))
     return {
         f"{name}.weight": Part(f"{shared}.weight", rows, columns, kernel, groups, gain, fixed=tuple(fixed)),
         f"{name}.bias": Part(f"{shared}.bias", rows),

@@ -60,7 +60,7 @@ def load_network(path: Path) -> FamilyNetwork:
         raise refusal(path, found, EXPECTED) from None
     if parameter_differences(state, shapes(spec)) and not parameter_differences(state, shapes(spec.deployed)):
         spec = spec.deployed
-    wrong = parameter_differences(state, shapes(spec)) or _unusable(state)
+    wrong = parameter_differences(state, shapes(spec)) or unusable(state)
     if wrong:
         raise UsageError(f"{path}: not weights of {spec.label()}: {wrong}")
     network = build(spec, seed=0)
@@ -123,7 +123,7 @@ def _spec_of(found: FoundNetwork, path: Path) -> Spec:
     return spec
 
 
-def _unusable(found: Mapping[str, Tensor]) -> str:
+def unusable(found: Mapping[str, Tensor]) -> str:
     """Which parameter holds no usable numbers, and why; empty when all do."""
     for name, tensor in found.items():
         if tensor.layout != torch.strided or tensor.is_quantized or not tensor.is_floating_point():

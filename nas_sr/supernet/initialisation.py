@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from nas_sr.families.base import Spec
-from nas_sr.families.network import FamilyNetwork, empty
+from nas_sr.families.network import FamilyNetwork, without_memory
 from nas_sr.families.sharing import Normal, sharing
 from nas_sr.supernet.slicing import Slice
 
@@ -32,7 +32,7 @@ def initial_network(spec: Spec, seed: int) -> FamilyNetwork:
     rules = sharing(spec.family)
     extent = rules.usual_extent(spec)
     shared = _start(spec.family, extent, seed)
-    network = build_empty(spec)
+    network = without_memory(spec).to_empty(device="cpu")
     with torch.no_grad():
         values = {
             name: Slice(part).of(shared[part.shared] if part.shared else None)
@@ -40,13 +40,6 @@ def initial_network(spec: Spec, seed: int) -> FamilyNetwork:
         }
     network.load_state_dict(values)
     return network
-
-
-def build_empty(spec: Spec) -> FamilyNetwork:
-    """A network whose weights are still to be filled in, without touching torch's random state."""
-    with torch.device("meta"):
-        network = empty(spec)
-    return network.to_empty(device="cpu")
 
 
 def seeded_normal(seed: int) -> Normal:

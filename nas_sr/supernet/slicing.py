@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,7 +24,9 @@ class Slice:
         part = self.part
         if shared is None:
             return torch.full(part.shape, part.level, device=self._index.device)
-        taken: Tensor = _Taken.apply(shared, self._index, part.gain)
+        taken: Tensor = _Taken.apply(  # type: ignore[no-untyped-call]
+            shared, self._index, part.gain
+        )
         value = taken.view(part.shape)
         if part.level:
             value = value + part.level
@@ -58,12 +61,12 @@ def _matrix(shared: Tensor) -> Tensor:
 
 def _places(part: Part) -> Tensor:
     """The rows of the shared tensor's matrix, in the parameter's order: of every output, its own group's inputs."""
-    rows = torch.tensor(part.rows.places)
+    rows = np.array(part.rows.places)
     if part.columns is None:
-        return rows
-    blocks = torch.tensor(part.columns.places).view(part.groups, -1)
-    group = torch.arange(len(rows)) * part.groups // len(rows)
-    return (rows[:, None] * part.columns.of + blocks[group]).flatten()
+        return torch.from_numpy(rows)
+    blocks = np.array(part.columns.places).reshape(part.groups, -1)
+    own = blocks.repeat(len(rows) // part.groups, axis=0)
+    return torch.from_numpy((rows[:, None] * part.columns.of + own).ravel())
 
 
 def _added(part: Part, device: torch.device | str) -> tuple[Tensor, Tensor] | None:
@@ -71,8 +74,8 @@ def _added(part: Part, device: torch.device | str) -> tuple[Tensor, Tensor] | No
     if not part.fixed:
         return None
     taps = part.kernel**2
-    first = torch.tensor([(each.row * part.shape[1] + each.column) * taps for each in part.fixed])
-    index = (first[:, None] + torch.arange(taps)).flatten()
-    values = torch.tensor([each.taps for each in part.fixed], dtype=torch.float32).flatten()
+    first = np.array([(each.row * part.shape[1] + each.column) * taps for each in part.fixed])
+    index = (first[:, None] + np.arange(taps)).ravel()
+    values = np.array([each.taps for each in part.fixed], np.float32).ravel()
     kept = values != 0
-    return index[kept].to(device), values[kept].to(device)
+    return torch.from_numpy(index[kept]).to(device), torch.from_numpy(values[kept]).to(device)

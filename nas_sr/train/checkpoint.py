@@ -14,7 +14,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from nas_sr.config import Config, FullTraining, Training, differences, flat
+from nas_sr.config import Config, FullTraining, SupernetTraining, Training, differences, flat
 from nas_sr.data.image_sets import ImageSets
 from nas_sr.data.pack import Pack
 from nas_sr.errors import UsageError, WorkError
@@ -41,7 +41,7 @@ _FREE_TO_CHANGE = {
 class Run(Config):
     """What a training was begun with."""
 
-    config: FullTraining  # train.yaml
+    config: FullTraining | SupernetTraining  # of a bundle, its train.yaml
     steps: int | None = None  # what --steps shortened it to
     data: str | None = None  # where the images are: train.yaml's or --data and --val
     val: str | None = None

@@ -34,6 +34,7 @@ class ConsoleView:
         )
         self._task = self._bar.add_task("", total=steps, best="")
         self._pace, self._told_at = Pace(), time.monotonic()
+        self._headed = False
 
     def __enter__(self) -> ConsoleView:
         self._bar.start()
@@ -51,7 +52,7 @@ class ConsoleView:
         elif isinstance(event, Validated):
             self._validated(event.point, event.best_psnr_db)
         elif isinstance(event, Scored):
-            self._print("  ".join(f"{name} {psnr_db:.3f}" for name, psnr_db in event.psnr_db.items()))
+            self._scored(event)
         elif isinstance(event, Message):
             self._print(event.text)
 
@@ -70,6 +71,15 @@ class ConsoleView:
         if not self._console.is_terminal and time.monotonic() - self._told_at > _PLAIN_LINE_EVERY_S:
             self._told_at = time.monotonic()
             self._print(f"step {event.position}/{self._steps}  {best}  {pace}")
+
+    def _scored(self, event: Scored) -> None:
+        """A row of a table whose columns are networks; the first one is headed by their names."""
+        columns = [max(len(name), 7) for name in event.psnr_db]
+        if not self._headed:
+            self._headed = True
+            self._print("PSNR [dB] of " + "  ".join(f"{n:>{w}}" for n, w in zip(event.psnr_db, columns, strict=True)))
+        values = zip(event.psnr_db.values(), columns, strict=True)
+        self._print(f"{event.position:>12} " + "  ".join(f"{psnr_db:>{width}.3f}" for psnr_db, width in values))
 
     def _validated(self, point: CurvePoint, best_psnr_db: float) -> None:
         loss = "" if math.isnan(point.loss) else f"loss {point.loss:.5f}  "

@@ -17,8 +17,9 @@ def accumulate_gradients(
 ) -> Tensor:
     """Leaves the (scaled) gradients of these images' part of the batch's mean loss in the network, and returns it.
 
-    `lr` and `hr` are this process's share of `batch` images, from image `first` on. Out of memory, the share is done again in parts of half
-    the size, which gives the same gradients up to rounding, and `on_event` is told; the size is kept in `state`.
+    `lr` and `hr` are this process's share of `batch` images, from image `first` on. Out of memory, the share is done
+    again in parts of half the size, which gives the same gradients up to rounding, and `on_event` is told; the size is
+    kept in `state`.
 
     Raises:
         WorkError: memory does not suffice for one image.

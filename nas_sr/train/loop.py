@@ -72,8 +72,8 @@ def train(
             for parameters in state.optimizer.param_groups:
                 parameters["lr"] = rate
             lr, hr = (execution.images(batch[share]) for batch in batches.at(state.step))
-            loss = accumulate_gradients(state, phase, lr, hr, phase.batch, on_event, share.start)
-            loss = group.add_up(loss, state.network).item()
+            share_loss = accumulate_gradients(state, phase, lr, hr, phase.batch, on_event, share.start)
+            loss = group.add_up(share_loss, state.network).item()
             state.scaler.unscale_(state.optimizer)
             norm = torch.nn.utils.clip_grad_norm_(state.network.parameters(), phase.clip)
             _check(state, loss, norm.item())

@@ -40,7 +40,7 @@ class Interrupted(Exception):
 class Subject(ABC):
     """What a training trains: how it is made, what its steps minimise, what it is judged by, and how it is kept."""
 
-    objective: Objective
+    objective: Objective  # once there is a network
 
     @abstractmethod
     def network(self, spec: Spec, weights: dict[str, Tensor]) -> FamilyNetwork:
@@ -157,9 +157,7 @@ def carry_out(job: TrainingJob, callback: Callback, group: Group | None = None, 
             validated(point)
 
 
-def _psnr_db(
-    subject: Subject, judged: nn.Module, validation: Pack, give_way: Callable[[], None]
-) -> dict[str, float]:
+def _psnr_db(subject: Subject, judged: nn.Module, validation: Pack, give_way: Callable[[], None]) -> dict[str, float]:
     try:
         return subject.psnr_db(judged, validation, give_way)
     except (RuntimeError, MemoryError) as error:

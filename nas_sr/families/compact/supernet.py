@@ -50,8 +50,8 @@ class Extent(NamedTuple):
 class CompactSharing(Sharing[CompactSpec, Extent]):
     """See the module."""
 
-    def extent(self, choices: Mapping[str, Sequence[Any]]) -> Extent:
-        """The largest of each."""
+    def extent(self, choices: Mapping[str, Sequence[Any]], own_groups: bool = False) -> Extent:
+        """The largest of each; the family has no groups."""
         branches = tuple(sorted(set(choices["branches"])))
         return Extent(max(choices["scale"]), max(choices["width"]), max(choices["depth"]), branches)
 

@@ -44,6 +44,7 @@ class Extent(NamedTuple):
     gidbs: int
     depth: int
     nla_after: tuple[int, ...]
+    own_groups: tuple[int, ...] = ()  # numbers of groups that have weights of their own; none: all share the dense ones
 
 
 class _Layer(NamedTuple):
@@ -53,13 +54,15 @@ class _Layer(NamedTuple):
     columns: int
     kernel: int
     variance: float
+    groups: int = 1
 
 
 class ImdeceptionSharing(Sharing[ImdeceptionSpec, Extent]):
     """See the module."""
 
-    def extent(self, choices: Mapping[str, Sequence[Any]]) -> Extent:
+    def extent(self, choices: Mapping[str, Sequence[Any]], own_groups: bool = False) -> Extent:
         """The largest of each; deep channels of every core with every split."""
+        usable = {divisor for groups in choices["groups"] for divisor in range(1, groups + 1) if groups % divisor == 0}
         return Extent(
             scale=max(choices["scale"]),
             core=max(choices["core"]),
@@ -68,6 +71,7 @@ class ImdeceptionSharing(Sharing[ImdeceptionSpec, Extent]):
             gidbs=max(choices["gidbs"]),
             depth=max(choices["depth"]),
             nla_after=tuple(sorted({after for placement in choices["nla_after"] for after in placement})),
+            own_groups=tuple(sorted(usable)) if own_groups else (),
         )
 
     def usual_extent(self, spec: ImdeceptionSpec) -> Extent:
@@ -118,7 +122,7 @@ class ImdeceptionSharing(Sharing[ImdeceptionSpec, Extent]):
         shared: dict[str, Tensor] = {}
         for name, layer in _layers(extent).items():
             shape = (layer.rows, layer.columns, layer.kernel**2)
-            std = math.sqrt(layer.variance / (layer.columns * layer.kernel**2))
+            std = math.sqrt(layer.variance * layer.groups / (layer.columns * layer.kernel**2))
             shared[f"{name}.weight"] = normal(f"{name}.weight", shape) * std
             shared[f"{name}.bias"] = normal(f"{name}.bias", shape[:1]) * (std if name.startswith("nlas.") else BIAS)
         image = list(image_places(extent.head))
@@ -150,7 +154,9 @@ def _gidb(
         inner = strided(passed_on, extent.deep) if passed_on else None
         rows = side_by_side(shallow, inner) if inner else shallow_only
         place = f"{name}.gblocks.{index}"
-        found |= shared_conv(f"{place}.grouped", f"{place}.grouped", rows, width, 3, gblock.grouped.groups)
+        groups = gblock.grouped.groups
+        own = (f"{place}.grouped.in_{groups}", groups) if extent.own_groups else (f"{place}.grouped", 1)
+        found |= shared_conv(f"{place}.grouped", own[0], rows, width, 3, groups, shared_groups=own[1])
         found |= shared_conv(f"{place}.mix", f"{place}.mix", rows, rows, 1)
         width = inner or width
     kept = len(gidb.gblocks) * gidb.shallow
@@ -174,7 +180,12 @@ def _layers(extent: Extent) -> dict[str, _Layer]:
     for number in range(extent.gidbs):
         inputs = width = extent.deep if number else extent.head
         for index in range(extent.depth):
-            found[f"gidbs.{number}.gblocks.{index}.grouped"] = _Layer(outputs, width, 3, 2.0)
+            grouped = f"gidbs.{number}.gblocks.{index}.grouped"
+            if extent.own_groups:
+                own = {f"{grouped}.in_{groups}": _Layer(outputs, width, 3, 2.0, groups) for groups in extent.own_groups}
+                found |= own
+            else:
+                found[grouped] = _Layer(outputs, width, 3, 2.0)
             found[f"gidbs.{number}.gblocks.{index}.mix"] = _Layer(outputs, outputs, 1, 2.0)
             width = extent.deep
         found[f"gidbs.{number}.fuse"] = _Layer(outputs, extent.depth * extent.core + inputs, 1, 1.0)
