@@ -10,7 +10,7 @@ from nas_sr.families.base import Spec
 from nas_sr.families.compact.spec import CompactSpec
 from nas_sr.families.imdeception.spec import ImdeceptionSpec
 from nas_sr.families.network import build
-from nas_sr.families.registry import NAMES, family
+from nas_sr.families.registry import family
 from nas_sr.supernet.initialisation import initial_network
 
 SPECS: list[Spec] = [
@@ -108,7 +108,7 @@ def test_equal_digests_start_equal() -> None:
     assert equal(initial_network(one, 1), initial_network(other, 1))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ["imdeception", "compact"])
 def test_layers_are_independent(name: str) -> None:
     """No number is drawn twice."""
     network = initial_network(next(iter(family(name).presets.values())), 1)

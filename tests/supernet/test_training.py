@@ -97,7 +97,8 @@ def test_killed_and_continued_ends_with_the_same_weights(
 from pathlib import Path
 from nas_sr.space import read_space
 from nas_sr.supernet.training import Recipe, train_supernet
-train_supernet(read_space({str(space_file)!r}), Path({str(killed)!r}), Recipe({", ".join(f"{k}={v!r}" for k, v in recipe)}))
+recipe = Recipe({", ".join(f"{k}={v!r}" for k, v in recipe)})
+train_supernet(read_space({str(space_file)!r}), Path({str(killed)!r}), recipe)
 """
     process = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True, env=os.environ)
     assert process.stderr
