@@ -22,6 +22,7 @@ from nas_sr.file_kind import file_kind
 from nas_sr.files import replacing
 
 WEIGHTS = "weights.safetensors"  # in a bundle and in a trial's folder
+SUPERNET = "supernet"  # the key of a supernet's metadata
 EXPECTED = (
     "expected is a bundle, its weights.safetensors, or a checkpoint (.pth, .ckpt, .safetensors) that holds the weights"
     f" of a network of a known family ({', '.join(NAMES)})"
@@ -103,8 +104,10 @@ def _safetensors(path: Path) -> tuple[str | None, dict[str, Tensor]]:
     """The text of our spec, where it is there, and the tensors."""
     try:
         with safe_open(path, framework="pt") as file:
-            spec = (file.metadata() or {}).get("spec")
-            return spec, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+            metadata = file.metadata() or {}
+            if SUPERNET in metadata:
+                raise NotLoadable("a supernet, the weights of all networks of a search space", "extract one of them")
+            return metadata.get("spec"), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError, ValueError, TypeError, RuntimeError, KeyError, AttributeError):
         raise NotLoadable("a safetensors file that is cut short or broken", "copy or download it again") from None
 

@@ -16,6 +16,7 @@ from nas_sr.config import Config, differences
 from nas_sr.digest import digest
 from nas_sr.errors import UsageError
 from nas_sr.families.network import parameter_differences
+from nas_sr.families.weights import SUPERNET as METADATA_KEY
 from nas_sr.families.weights import unusable
 from nas_sr.files import replacing
 from nas_sr.space import Space
@@ -23,7 +24,6 @@ from nas_sr.supernet.supernet import Supernet, shared_names, state_names
 
 SUPERNET = "supernet.safetensors"  # in the folder of a training
 _FORMAT = 1
-_KEY = "supernet"  # of the file's metadata
 _EXPECTED = f"expected is a {SUPERNET} that `nas-sr supernet train` has written, or its folder"
 
 
@@ -65,7 +65,7 @@ def save_supernet(
     )
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in shared_names(supernet.state_dict()).items()}
     with replacing(path) as temporary:
-        temporary.write_bytes(save(tensors, metadata={_KEY: about.model_dump_json()}))
+        temporary.write_bytes(save(tensors, metadata={METADATA_KEY: about.model_dump_json()}))
 
 
 def read_about(path: Path) -> About:
@@ -129,7 +129,7 @@ def _read(path: Path, with_tensors: bool) -> tuple[About, dict[str, Tensor]]:
         raise UsageError(f"{path}: no supernet there; {_EXPECTED}")
     try:
         with safe_open(path, framework="pt") as file:
-            text = (file.metadata() or {}).get(_KEY)
+            text = (file.metadata() or {}).get(METADATA_KEY)
             tensors = {name: file.get_tensor(name) for name in file.keys()} if with_tensors else {}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError, TypeError, RuntimeError, KeyError, AttributeError):
         raise UsageError(f"{path}: no safetensors file, or one that is cut short or broken; {_EXPECTED}") from None

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from nas_sr.errors import UsageError
 from nas_sr.families.compact.spec import CompactSpec
 from nas_sr.families.network import build
-from nas_sr.families.weights import save_weights
+from nas_sr.families.weights import load_network, save_weights
 from nas_sr.space import Space, parse_space
 from nas_sr.supernet.stored import load_supernet, read_about, save_supernet, space_digest
 from nas_sr.supernet.supernet import Supernet
@@ -96,6 +96,11 @@ def test_damaged_files_are_refused_with_what_is_wrong(stored: Path) -> None:
     refused("metadata is damaged")
     save_weights(build(CompactSpec(), 0).state_dict(), CompactSpec(), stored)
     refused("safetensors of something else than a supernet")
+
+
+def test_it_is_no_network(stored: Path) -> None:
+    with pytest.raises(UsageError, match=r"a supernet, the weights of all networks of a search space; expected is"):
+        load_network(stored)
 
 
 def test_no_file_there(tmp_path: Path) -> None:
