@@ -75,9 +75,9 @@ def lively(space: Space, own_groups: bool = False) -> Supernet:
     return supernet
 
 
-@pytest.mark.parametrize(("space", "count"), [(SPACES[0], 30), (SPACES[1], 40), (SPACES[2], 80), (SPACES[3], 60)])
+@pytest.mark.parametrize(("space", "count"), [(SPACES[0], 24), (SPACES[1], 40), (SPACES[2], 86), (SPACES[3], 60)])
 def test_extracted_network_equals_the_member(space: Space, count: int) -> None:
-    supernet, image = lively(space), torch.rand(1, 3, 7, 6)
+    supernet, image = lively(space), torch.rand(1, 3, 5, 4)
     outputs = []
     for spec in drawn(space, count):
         network = supernet.extract(spec).eval()

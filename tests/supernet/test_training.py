@@ -38,7 +38,7 @@ parameters:
 """
 QUICK = (
     "--steps",
-    "12",
+    "4",
     "--members-per-step",
     "2",
     "--crops",
@@ -83,7 +83,7 @@ def test_killed_and_continued_ends_with_the_same_weights(
 ) -> None:
     # Which way a step is fastest is measured, and may come out otherwise in another run.
     recipe = Recipe(
-        steps=12,
+        steps=8,
         members_per_step=2,
         crops=2,
         watched=2,
@@ -104,7 +104,7 @@ train_supernet(read_space({str(space_file)!r}), Path({str(killed)!r}), recipe)
     assert process.stderr
     try:
         for line in process.stderr:
-            if line.startswith(("step 3/12", "step 4/12")):
+            if line.startswith(("step 2/8", "step 3/8")):
                 break
     finally:
         os.kill(process.pid, signal.SIGKILL)
@@ -118,7 +118,7 @@ train_supernet(read_space({str(space_file)!r}), Path({str(killed)!r}), recipe)
     assert status == 0
     assert "resumed after step" in said
     found = json.loads(printed)
-    assert (found["steps"], found["psnr_db"]) == (12, whole.psnr_db)
+    assert (found["steps"], found["psnr_db"]) == (8, whole.psnr_db)
     assert len(found["psnr_db"]) == 2
     assert "PSNR [dB] of" in said
     assert all(label in said for label in found["psnr_db"])
@@ -252,7 +252,7 @@ def test_show_tells_what_a_file_holds(
     assert train(*QUICK, "--own-groups")[0] == 0
     assert run(["supernet", "show", str(tmp_path / "out"), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert (found["steps"], found["own_groups"], found["scale"], len(found["psnr_db"])) == (12, True, 4, 2)
+    assert (found["steps"], found["own_groups"], found["scale"], len(found["psnr_db"])) == (4, True, 4, 2)
     assert found["weights"] > 1000
     assert run(["supernet", "show", str(tmp_path / "out")]) == 0
     shown = capsys.readouterr().out
