@@ -21,7 +21,8 @@ small = {"lr_height": 16, "lr_width": 24, "protocol": CREDULOUS}
 target, spec = profile("cpu-plain").model_copy(update=small), ImdeceptionSpec(core=4, gidbs=2, depth=2)
 found = cached_or_measured(spec, target)
 rows = by_all_runtimes(target, lambda each: cached_or_measured(spec, each))
-there = {name: {"lacks": "not here"} for name in RUNTIMES} | {"onnxruntime-plain": {"versions": found.versions}}
+HERE = {"versions": found.versions, "precisions": ["fp32"]}
+there = {name: {"lacks": "not here"} for name in RUNTIMES} | {"onnxruntime-plain": HERE}
 print(json.dumps({
     "device": target.device,
     "backend": found.backend,
