@@ -73,7 +73,9 @@ def measure(folder: Path) -> dict[str, Any]:
         return cached_or_measured(spec, each)
 
     rows = by_all_runtimes(target, measured)
-    there = {name: {"lacks": "not here"} for name in RUNTIMES} | {"onnxruntime-plain": {"versions": found.versions}}
+    there = {name: {"lacks": "not here"} for name in RUNTIMES} | {
+        "onnxruntime-plain": {"versions": found.versions, "precisions": ["fp32"]}
+    }
     return {
         "device": target.device,
         "backend": found.backend,

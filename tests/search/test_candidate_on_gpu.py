@@ -10,7 +10,7 @@ from nas_sr.config import Phase, Training
 from nas_sr.device_program.file_lock import try_lock
 from nas_sr.families.presets import preset
 from nas_sr.measure import device_lock
-from nas_sr.search import candidate
+from nas_sr.search import candidate_training
 from nas_sr.search.candidate import evaluate_candidate
 from nas_sr.search.evaluation import Evaluation
 from nas_sr.search.outcome import Outcome
@@ -30,7 +30,8 @@ def test_network_is_placed_on_the_device_only_while_it_is_shared(
                 free.append(try_lock(file))
         raise RuntimeError("far enough")
 
-    monkeypatch.setattr(candidate, "TrainingState", placed)
+    monkeypatch.setattr(candidate_training, "TrainingState", placed)
+    monkeypatch.setattr(candidate_training, "Pack", Path)
     evaluation = Evaluation(
         study_dir=str(tmp_path),
         hw=(),

@@ -12,7 +12,8 @@ import yaml
 from nas_sr.device_program.cores import usable_cpus
 from nas_sr.families.imdeception.spec import ImdeceptionSpec
 from nas_sr.records import StudyRecord
-from nas_sr.search import candidate
+from nas_sr.search import candidate_training
+from nas_sr.search.evaluation import Evaluation
 from nas_sr.search.store import StudyStore
 from tests.search.quick import answered, finished, searched, start, write_configs
 
@@ -164,11 +165,11 @@ def test_too_slow_candidates_are_never_trained_and_a_space_without_further_netwo
 def test_when_five_in_a_row_fail_for_one_reason_the_search_stops_says_why_and_charges_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def build(spec: ImdeceptionSpec, seed: int) -> None:
+    def build(evaluation: Evaluation, spec: ImdeceptionSpec, seed: int) -> None:
         raise ValueError(f"{spec.core} channels cannot be built")
 
     with monkeypatch.context() as patch:
-        patch.setattr(candidate, "build", build)
+        patch.setattr(candidate_training, "starting_network", build)
         _, said = searched([*write_configs(tmp_path), "--budget", "9"], status=1)
     last = said.strip().splitlines()[-1]
     assert "5 candidates in a row failed for one reason" in last

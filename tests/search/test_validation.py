@@ -20,7 +20,7 @@ from nas_sr.families.weights import load_network, save_weights
 from nas_sr.measure.device_lock import measuring
 from nas_sr.report.data.trial_frames import trials_frame
 from nas_sr.report.write import write_report
-from nas_sr.search import candidate, full_validation
+from nas_sr.search import candidate, candidate_training, full_validation
 from nas_sr.search.candidate import evaluate_candidate
 from nas_sr.search.evaluation import Evaluation
 from nas_sr.search.full_validation import validate_front
@@ -102,7 +102,7 @@ def test_measurement_does_not_wait_for_a_validation_to_end(
         happened.append("validated")
         return found
 
-    monkeypatch.setattr(candidate, "validation_psnr_rgb", validate)
+    monkeypatch.setattr(candidate_training, "validation_psnr_rgb", validate)
     for _ in evaluate_candidate(evaluation, 0, SPEC):
         pass
     for each in measures:

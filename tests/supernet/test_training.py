@@ -273,11 +273,13 @@ def test_config_of_a_training_is_checked(space_file: Path) -> None:
 def test_a_family_without_a_supernet_is_refused(
     space_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sharing.sharing.cache_clear()
+    for cached in (sharing.shares, sharing.sharing):
+        cached.cache_clear()
     with monkeypatch.context() as patch:
         patch.setattr("importlib.util.find_spec", lambda name: None)
         with pytest.raises(
             UsageError, match=r"family 'imdeception' has no supernet: nas_sr/families/imdeception/supern"
         ):
             train_supernet(read_space(str(space_file)), tmp_path)
-    sharing.sharing.cache_clear()
+    for cached in (sharing.shares, sharing.sharing):
+        cached.cache_clear()
