@@ -133,6 +133,11 @@ class Training(Config):
         """Steps of all phases."""
         return sum(phase.steps for phase in self.phases)
 
+    @property
+    def largest_crop_lr(self) -> int:
+        """Side of the largest crop of any phase, LR pixels: training images must be as large."""
+        return max(phase.crop_lr for phase in self.phases)
+
     def crop_bytes(self, scale: int) -> int:
         """Bytes of the uint8 LR and HR crops that all steps read."""
         return sum(phase.steps * phase.batch * phase.crop_lr**2 * 3 * (1 + scale**2) for phase in self.phases)

@@ -84,7 +84,7 @@ def _trained(
     if resumed:  # before any image is looked at
         refuse_other(resumed, run, network, checkpoint)
     with counted("packing images", quiet) as packing:
-        smallest = max(phase.crop_lr for phase in config.training.phases)
+        smallest = config.training.largest_crop_lr
         images = image_sets(run.data, run.val, spec.scale, smallest, packing)
     run = run.on(images)
     console = error_console(quiet)

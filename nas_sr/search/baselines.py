@@ -53,7 +53,7 @@ def add_baseline(
     scale = read_spaces(config.space).scale
     network = OnnxNetwork(onnx, layout)
     check_scale(network, scale, "as is compared here")
-    images = image_sets(config.data, config.val, scale, max(phase.crop_lr for phase in config.training.phases))
+    images = image_sets(config.data, config.val, scale, config.training.largest_crop_lr)
     convention, note = convention_of(network, pack_sources(images.val), value_range)
     epoch = LatencyEpochs(store.folder, profile).current_or_begun()
     latency = cached_or_measured_file(onnx, profile, layout=layout).relative_to(epoch.reference_ms, epoch.id)

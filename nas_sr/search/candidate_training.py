@@ -69,9 +69,8 @@ class CandidateTraining:
                 return validation_psnr_rgb(network, looked_at, device.step_boundary)
 
             if evaluation.evaluator == "supernet":
-                yield self._inherited(validate)
-                return
-            if self._racing:
+                points = self._inherited(validate)
+            elif self._racing:
                 points = train_rung(self.state, self._images, validate, self._kept, device.step_boundary)
             else:
                 points = train(self.state, self._images, validate, between_steps=device.step_boundary)
@@ -80,14 +79,12 @@ class CandidateTraining:
                     raise Diverged(f"validation PSNR became {point.psnr_db} at step {point.step}")
                 yield point
 
-    def _inherited(self, validate: Validate) -> CurvePoint:
+    def _inherited(self, validate: Validate) -> Iterator[CurvePoint]:
         """The score of the weights as they are."""
         begin = time.perf_counter()
         psnr_db = validate(self.state.judged)
         self.state.keep_if_best(psnr_db)
-        if not math.isfinite(psnr_db):
-            raise Diverged(f"validation PSNR of the inherited weights is {psnr_db}")
-        return CurvePoint(0, math.nan, psnr_db, time.perf_counter() - begin)
+        yield CurvePoint(0, math.nan, psnr_db, time.perf_counter() - begin)
 
 
 def train_longer(evaluation: Evaluation, number: int, spec: Spec, seed: int, steps: int) -> Iterator[Reached | Trained]:

@@ -117,6 +117,7 @@ class Race:
             lambda reached, wanted: steps_to_do(self._config, reached, wanted),
             [IndexedRun(numbers.index(run.number), run.seed, run.steps) for run in self._running.values()],
             left,
+            {(index, seed) for index, scores in enumerate(raced.scores) for seed in _failed(scores)},
         )
         if found is None:
             return None
@@ -149,10 +150,15 @@ def steps_to_do(config: StudyConfig, reached: int | None, wanted: int) -> int:
 
 
 def _lengths(scores: Sequence[Score]) -> dict[int, int]:
-    """The longest training of each seed; none of a seed that failed, which would fail again."""
-    failed = {score.seed for score in scores if score.psnr_db is None}
+    """The longest training of each seed; none of a seed that failed."""
+    failed = _failed(scores)
     found: dict[int, int] = {}
     for score in scores:
         if score.seed not in failed:
             found[score.seed] = max(score.steps, found.get(score.seed, 0))
     return found
+
+
+def _failed(scores: Sequence[Score]) -> set[int]:
+    """Seeds from which a training failed."""
+    return {score.seed for score in scores if score.psnr_db is None}

@@ -6,7 +6,7 @@ A race ends when its steps are spent, or when of no candidate a further training
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -65,6 +65,7 @@ def next_run(
     to_do: Callable[[int | None, int], int],
     running: Sequence[Run] = (),
     left: float = math.inf,
+    failed: Collection[tuple[int, int]] = (),
 ) -> Run | None:
     """The training that settles most doubt for its steps; None where nothing is open.
 
@@ -77,6 +78,7 @@ def next_run(
         to_do: steps of a training to a length, given the length that the same seed was trained to before, if any.
         running: trainings that are under way.
         left: steps that one may take.
+        failed: candidates with a seed from which a training failed: it would fail again.
     """
     busy = {run.candidate for run in running}
     best, best_value = None, 0.0
@@ -86,7 +88,7 @@ def next_run(
         if not lengths or index in busy or open_ < _OPEN:
             continue
         variance = float(estimate.covariance[index, index])
-        for run in _possible(index, lengths, rungs, seeds):
+        for run in _possible(index, lengths, rungs, [seed for seed in seeds if (index, seed) not in failed]):
             steps = to_do(lengths.get(run.seed), run.steps)
             if steps > left:
                 continue

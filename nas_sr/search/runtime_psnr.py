@@ -84,8 +84,8 @@ def _missing(store: StudyStore, target: str) -> list[TrialRecord]:
 
 def _validation_images(store: StudyStore) -> Pack:
     config = store.config
-    crop_lr = max(phase.crop_lr for phase in config.training.phases)
-    return image_sets(config.data, config.val, read_spaces(config.space).scale, crop_lr).val
+    scale = read_spaces(config.space).scale
+    return image_sets(config.data, config.val, scale, config.training.largest_crop_lr).val
 
 
 def compared_crops(pack: Pack) -> ValidationSet:

@@ -108,7 +108,7 @@ def search(
         if not _answers(each, hw, config, console)
     }
     with packing() as packed, stage("images"):
-        images = image_sets(config.data, config.val, space.scale, _largest_crop(config), packed)
+        images = image_sets(config.data, config.val, space.scale, config.training.largest_crop_lr, packed)
     threads = max(1, int(resources.cpus))
     looked_at = bounded(images.val, config.validation_megapixels)
     frozen = {
@@ -239,10 +239,6 @@ def _check_there(resources: Resources) -> None:
         raise UsageError(f"--cpus-per-trial {resources.cpus:g}: this process may use {cores} cores")
     if resources.gpus > gpus:
         raise UsageError(f"--gpus-per-trial {resources.gpus:g}: torch sees {gpus} GPUs on this machine")
-
-
-def _largest_crop(config: StudyConfig) -> int:
-    return max(phase.crop_lr for phase in config.training.phases)
 
 
 def _looked_at(images: ValidationSet) -> str:

@@ -145,7 +145,7 @@ def train_supernet(
         if resumed and not data:
             run = run.model_copy(update={"val": val or resumed.run.val})
         with counted("packing images", quiet) as packing:
-            smallest = max(phase.crop_lr for phase in config.training.phases)
+            smallest = config.training.largest_crop_lr
             images = image_sets(run.data, run.val, space.scale, smallest, packing)
         subject = SupernetSubject(config)
         trained = _trained(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from nas_sr.errors import UsageError
 from nas_sr.families.weights import load_network
 from nas_sr.records import Score, StudyRecord
 from nas_sr.search import race as race_module
+from nas_sr.search import tune
+from nas_sr.search.outcome import Trained
 from nas_sr.search.race import Race, steps_to_do
 from nas_sr.search.store import StudyStore
 from nas_sr.search.trial_store import kept_state, write_score
@@ -149,6 +152,28 @@ def test_score_of_a_trial_is_recovered_from_its_folder_once(raced: tuple[Path, d
     Race(store, CANDIDATES, BUDGET_STEPS)
     assert store.folder.joinpath("journal.log").read_text().count("\n") == lines
     assert Score(seed=2, steps=30, psnr_db=25.0) in store.scores()[number]
+
+
+def test_training_that_failed_is_recorded_and_not_begun_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a race would go on for ever: a failed training leaves its steps unspent."""
+    begun: list[tuple[int, int]] = []
+    succeeding = tune.train_longer
+
+    def failing(*arguments: Any) -> Iterator[Any]:
+        """From every seed but the study's."""
+        _, number, _, seed, steps = arguments
+        if seed == 0:
+            yield from succeeding(*arguments)
+            return
+        assert (number, seed) not in begun
+        begun.append((number, seed))
+        yield Trained("failed", seed, steps, reason="training: loss became nan")
+
+    monkeypatch.setattr(tune, "train_longer", failing)
+    searched([*_options(tmp_path)[:-1], "300"])  # more than the study's own seed can take
+    assert begun
+    failed = [score for trial in _record(tmp_path).trials for score in trial.scores if score.psnr_db is None]
+    assert {score.reason for score in failed} == {"training: loss became nan"}
 
 
 def test_states_are_kept_only_where_they_are_needed(tmp_path: Path) -> None:

@@ -52,6 +52,21 @@ def test_what_is_open_is_trained_longer_or_from_another_seed() -> None:
     assert next_run(model, probability, trained, RUNGS, (0, 1), _to_do) is None
 
 
+def test_seed_that_failed_is_not_tried_again() -> None:
+    world = World(1)
+    model = _model([world.score(network, 0, 800) for network in range(40)], world)
+    probability = np.zeros(40)
+    probability[7] = 0.5
+    trained: list[dict[int, int]] = [{0: 8000} for _ in range(40)]
+
+    def chosen(*failed: tuple[int, int]) -> Run | None:
+        return next_run(model, probability, trained, RUNGS, (0, 1, 2), _to_do, failed=failed)
+
+    assert chosen() == Run(7, 1, 8000)
+    assert chosen((7, 1)) == Run(7, 2, 8000)
+    assert chosen((7, 1), (7, 2)) is None
+
+
 def test_uncertain_latencies_make_membership_uncertain() -> None:
     world = World(2)
     model = _model([world.score(network, 0, steps) for network in range(40) for steps in RUNGS], world)
