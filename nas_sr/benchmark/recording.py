@@ -10,23 +10,23 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
 from nas_sr.benchmark.members import long_members, members
 from nas_sr.benchmark.protocol import Protocol
-from nas_sr.benchmark.table import About, Row, Table, read_table
+from nas_sr.benchmark.table import About, Row, Table, exists, read_table
 from nas_sr.cache import cache_folder
 from nas_sr.config import Training, differences
-from nas_sr.data.image_sets import image_sets
+from nas_sr.data.image_sets import ImageSets, image_sets
 from nas_sr.data.pack import Pack
 from nas_sr.device_program.cores import usable_cpus
 from nas_sr.digest import digest
 from nas_sr.environment import environment
 from nas_sr.errors import UsageError, WorkError
-from nas_sr.evaluate.validation import bounded, validation_psnr_rgb
+from nas_sr.evaluate.validation import ValidationSet, bounded, validation_psnr_rgb
 from nas_sr.families.base import Spec
 from nas_sr.supernet.initialisation import initial_network
 from nas_sr.train.execution import Execution
@@ -70,7 +70,7 @@ def tasks(protocol: Protocol) -> list[Task]:
 
 
 def record(
-    path: Path,
+    folder: Path,
     protocol: Protocol,
     data: str | None,
     val: str | None,
@@ -78,10 +78,10 @@ def record(
     minutes: float = math.inf,
     tell: Callable[[str], None] = lambda text: None,
 ) -> Table:
-    """Trains what the table at `path` lacks, and writes it after each training; nothing that it has is done again.
+    """Trains what the table in `folder` lacks, and writes it after each training; nothing that it has is done again.
 
     Args:
-        path: of the table, made if missing.
+        folder: of the table, made if missing.
         protocol: what it holds.
         data: training images; None: those that come with ordinary packages.
         val: validation images.
@@ -93,23 +93,12 @@ def record(
         UsageError: the table is of another protocol or other images.
     """
     refuse_no_rungs(protocol.training)
-    crop_lr = protocol.training.phases[0].crop_lr
-    scales = {spec.scale for spec in members(protocol)}
-    if len(scales) != 1:
-        raise UsageError(f"spaces of one benchmark must have one scale, but got {sorted(scales)}")
-    images = image_sets(data, val, scales.pop(), crop_lr)
-    looked_at = bounded(images.val, protocol.validation_megapixels)
-    content = {
-        "networks": digest([spec.digest for spec in members(protocol)]),
-        "training": {"number": len(images.train), "digest": images.train.digest},
-        "validation": {"number": len(images.val), "digest": images.val.digest, "crops": looked_at.digest},
-        "validation_megapixels": round(looked_at.megapixels, 3),
-    }
+    images, _, content = recorded_images(protocol, data, val)
     table = Table(About(protocol, content, environment()), members(protocol), ())
-    if path.exists():
-        there = read_table(path)
-        _refuse_other(path, there, protocol, content)
-        table = Table(there.about, members(protocol), there.rows.values())
+    if exists(folder):
+        there = read_table(folder)
+        refuse_other(folder, there, protocol, content)
+        table = Table(there.about, members(protocol), there.rows.values(), there.latencies.values())
     missing = [task for task in tasks(protocol) if _missing(table, task)]
     identity = digest([protocol.training.model_dump(mode="json"), content])
     setting = _Setting(
@@ -120,15 +109,38 @@ def record(
         cache_folder("benchmark", identity),
     )
     try:
-        _record_missing(table, path, missing, setting, processes or usable_cpus(), minutes, tell)
+        _record_missing(table, folder, missing, setting, processes or usable_cpus(), minutes, tell)
     except BrokenProcessPool:
         raise WorkError("a training's process was killed or ran out of memory; what had ended is kept") from None
     return table
 
 
+def recorded_images(
+    protocol: Protocol, data: str | None, val: str | None
+) -> tuple[ImageSets, ValidationSet, dict[str, Any]]:
+    """The images of a benchmark, what of them is validated on, and what names the networks and the images by content.
+
+    Raises:
+        UsageError: no such images, or spaces of different scales.
+    """
+    specs = members(protocol)
+    scales = {spec.scale for spec in specs}
+    if len(scales) != 1:
+        raise UsageError(f"spaces of one benchmark must have one scale, but got {sorted(scales)}")
+    images = image_sets(data, val, scales.pop(), protocol.training.phases[0].crop_lr)
+    looked_at = bounded(images.val, protocol.validation_megapixels)
+    content = {
+        "networks": digest([spec.digest for spec in specs]),
+        "training": {"number": len(images.train), "digest": images.train.digest},
+        "validation": {"number": len(images.val), "digest": images.val.digest, "crops": looked_at.digest},
+        "validation_megapixels": round(looked_at.megapixels, 3),
+    }
+    return images, looked_at, content
+
+
 def _record_missing(
     table: Table,
-    path: Path,
+    folder: Path,
     missing: list[Task],
     setting: _Setting,
     processes: int,
@@ -154,20 +166,25 @@ def _record_missing(
                 task = running.pop(done)
                 rows = done.result()
                 table.add(rows)
-                table.write(path)
+                table.write(folder)
                 tell(_described(task, rows, len(missing) + len(running)))
 
 
-def _refuse_other(path: Path, there: Table, protocol: Protocol, content: dict[str, object]) -> None:
+def refuse_other(folder: Path, there: Table, protocol: Protocol, content: dict[str, Any]) -> None:
+    """Refuses to mix figures of another protocol or other images into a table.
+
+    Raises:
+        UsageError: says what differs.
+    """
     was = {"protocol": there.about.protocol.model_dump(mode="json"), "content": there.about.content}
     now = {"protocol": protocol.model_dump(mode="json"), "content": content}
     if changed := differences(was, now):
-        raise UsageError(f"{path}: recorded otherwise: {'; '.join(changed)}; record into another file")
+        raise UsageError(f"{folder}: recorded otherwise: {'; '.join(changed)}; record into another folder")
 
 
 def _missing(table: Table, task: Task) -> tuple[int, ...]:
     """The lengths that a table lacks; none after one at which the training diverged."""
-    there = [table.rows.get((task.spec.digest, task.seed, steps)) for steps in task.steps]
+    there = [table.rows.get((task.spec.digest, "scratch", task.seed, steps)) for steps in task.steps]
     if any(row is not None and row.psnr_db is None for row in there):
         return ()
     return tuple(steps for steps, row in zip(task.steps, there, strict=True) if row is None)
@@ -215,6 +232,7 @@ def _carry_out(task: Task, setting: _Setting) -> list[Row]:
         rows.append(
             Row(
                 task.spec.digest,
+                "scratch",
                 task.seed,
                 steps,
                 None if diverged else psnr_db,

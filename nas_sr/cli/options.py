@@ -27,3 +27,17 @@ LAYOUT = typer.Option(
 RANGE = typer.Option(
     None, "--range", metavar="WHITE", help="Value of white in an ONNX file's image: 1 or 255.  [default: 1]"
 )
+
+
+def lengths(text: str | None) -> tuple[int, ...]:
+    """The steps in `--rungs`; none without it.
+
+    Raises:
+        UsageError: not whole numbers.
+    """
+    from nas_sr.errors import UsageError
+
+    try:
+        return tuple(int(part) for part in (text or "").split(",") if text)
+    except ValueError:
+        raise UsageError(f"--rungs {text}: expected steps such as 800,2400,8000") from None

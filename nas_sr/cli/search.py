@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from nas_sr.cli.fronts import front_rows, print_front, print_next
-from nas_sr.cli.options import NEW_EPOCH, REPORTS, STUDIES
+from nas_sr.cli.options import NEW_EPOCH, REPORTS, STUDIES, lengths
 from nas_sr.cli.output import JSON, print_json
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def search(
         steps=steps,
         supernet=supernet,
         evaluator=evaluator,
-        rungs=_lengths(rungs),
+        rungs=lengths(rungs),
         budget_steps=budget_steps,
         seed=seed,
         config=config,
@@ -141,15 +141,6 @@ def search(
         print_front(each)
     print(f"report: {files['html']}")
     print_next(study)
-
-
-def _lengths(text: str | None) -> tuple[int, ...]:
-    from nas_sr.errors import UsageError
-
-    try:
-        return tuple(int(part) for part in (text or "").split(",") if text)
-    except ValueError:
-        raise UsageError(f"--rungs {text}: expected steps such as 800,2400,8000") from None
 
 
 def _count(study: StudyRecord, state: str) -> int:

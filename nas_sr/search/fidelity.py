@@ -11,15 +11,18 @@ process in the logarithm of steps.) Their sizes are fitted to the study's own tr
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import minimize
+from threadpoolctl import ThreadpoolController
 
 from nas_sr.families.base import Spec
 from nas_sr.families.counts import counts
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 _LEVEL_DB, _SLOPE_DB = 3.0, 0.5  # standard deviations of the trend: wide
 _TREND_MEMORY = 10.0  # of level and slope, in e-foldings of steps
@@ -36,6 +39,12 @@ _TYPICAL = {
     "noise_db": 0.012,
 }
 _VARIES = 1.0
+_MOST_FITTED = 300  # scores that sizes are fitted to; every score counts in the estimates
+
+
+def _one_thread(function: Function) -> Function:
+    """Decisions are made while every core trains, where threads that wait for each other take many times as long."""
+    return cast(Function, ThreadpoolController().wrap(limits=1, user_api="blas")(function))
 
 
 class Score(NamedTuple):
@@ -69,6 +78,7 @@ class Estimate(NamedTuple):
             return 0.5 if difference == 0 else float(difference > 0)
         return 0.5 * (1 + math.erf(difference / math.sqrt(2 * variance)))
 
+    @_one_thread
     def drawn(self, number: int, seed: int) -> np.ndarray:
         """Possible PSNRs, (number, n)."""
         values, vectors = np.linalg.eigh(self.covariance)
@@ -80,6 +90,7 @@ class Estimate(NamedTuple):
 class FidelityModel:
     """The model, fitted to scores."""
 
+    @_one_thread
     def __init__(self, specs: Sequence[Spec], scores: Sequence[Score], sizes: dict[str, float] | None = None) -> None:
         """
         Args:
@@ -98,6 +109,7 @@ class FidelityModel:
         self._factor = cho_factor(self._observed(self.sizes), lower=True)
         self._weights = cho_solve(self._factor, self._residual)
 
+    @_one_thread
     def after(self, steps: int) -> Estimate:
         """What is known of every network after so many steps."""
         everyone = np.arange(len(self._features))
@@ -143,28 +155,76 @@ class FidelityModel:
         second_log: np.ndarray,
     ) -> np.ndarray:
         """Covariance of two lists of (network, log steps), of everything but seeds and noise."""
-        one, other = self._features[first], self._features[second]
+        pairs = _Pairs(self._features[first], self._features[second], first[:, None] == second)
         apart = np.abs(first_log[:, None] - second_log)
-        distance = ((one[:, None] - other) ** 2).sum(axis=-1)
-        trend = _LEVEL_DB**2 + _SLOPE_DB**2 * one[:, :1] * other[:, 0]
-        structure = sizes["structure_db"] ** 2 * np.exp(-distance / (2 * sizes["structure_length"] ** 2))
-        own = sizes["lasting_db"] ** 2 + sizes["passing_db"] ** 2 * np.exp(-apart / sizes["memory"])
-        return (trend + structure) * np.exp(-apart / _TREND_MEMORY) + own * (first[:, None] == second)
+        return pairs.trend(apart) + sum(pairs.parts(sizes, apart).values())
 
     def _fitted(self) -> dict[str, float]:
+        chosen = self._chosen_to_fit()
+        network, seed = self._network[chosen], self._seed[chosen]
+        apart = np.abs(self._log_steps[chosen][:, None] - self._log_steps[chosen])
+        same_network = network[:, None] == network
+        same_seed = same_network & (seed[:, None] == seed)
+        pairs = _Pairs(self._features[network], self._features[network], same_network)
+        trend, residual, one = pairs.trend(apart), self._residual[chosen], np.eye(len(chosen))
         typical = np.log(list(_TYPICAL.values()))
 
-        def cost(logs: np.ndarray) -> float:
+        def cost(logs: np.ndarray) -> tuple[float, np.ndarray]:
+            """Of the logarithms of the sizes, and its gradient."""
             sizes = dict(zip(_TYPICAL, np.exp(logs), strict=True))
+            parts = pairs.parts(sizes, apart)
+            parts |= {"seed_db": sizes["seed_db"] ** 2 * same_seed, "noise_db": sizes["noise_db"] ** 2 * one}
             try:
-                factor = cho_factor(self._observed(sizes), lower=True)
+                factor = cho_factor(trend + sum(parts.values()) + _JITTER * one, lower=True)
             except np.linalg.LinAlgError:
-                return 1e6
-            fit = 0.5 * self._residual @ cho_solve(factor, self._residual) + np.log(np.diag(factor[0])).sum()
-            return float(fit + 0.5 * (((logs - typical) / _VARIES) ** 2).sum())
+                return 1e6, np.zeros(len(logs))
+            weights = cho_solve(factor, residual)
+            from_typical = (logs - typical) / _VARIES
+            value = 0.5 * residual @ weights + np.log(np.diag(factor[0])).sum() + 0.5 * (from_typical**2).sum()
+            slope = 0.5 * (cho_solve(factor, one) - np.outer(weights, weights))
+            by_log = {name: 2 * part for name, part in parts.items()}
+            by_log["structure_length"] = parts["structure_db"] * pairs.distance / sizes["structure_length"] ** 2
+            by_log["memory"] = parts["passing_db"] * apart / sizes["memory"]
+            gradient = [(slope * by_log[name]).sum() for name in _TYPICAL]
+            return float(value), np.array(gradient) + from_typical / _VARIES
 
-        best = minimize(cost, typical, method="L-BFGS-B", options={"maxiter": 60}).x
+        best = minimize(cost, typical, jac=True, method="L-BFGS-B", options={"maxiter": 60}).x
         return dict(zip(_TYPICAL, np.exp(best).tolist(), strict=True))
+
+    def _chosen_to_fit(self) -> np.ndarray:
+        """Indices of the scores that sizes are fitted to: all, or of the networks with most scores so many."""
+        if len(self._residual) <= _MOST_FITTED:
+            return np.arange(len(self._residual))
+        of_network = np.bincount(self._network, minlength=len(self._features))
+        drawn = np.random.default_rng(0).permutation(len(of_network))
+        order = sorted(drawn.tolist(), key=lambda index: -of_network[index])
+        place = np.empty(len(order), dtype=int)
+        place[order] = np.arange(len(order))
+        return np.argsort(place[self._network], kind="stable")[:_MOST_FITTED]
+
+
+class _Pairs:
+    """What the covariances of two lists of networks come from: their features, (n, f) and (m, f), and which are the
+    same network, (n, m)."""
+
+    def __init__(self, first: np.ndarray, second: np.ndarray, same: np.ndarray) -> None:
+        squares = (first**2).sum(axis=1)[:, None] + (second**2).sum(axis=1) - 2 * first @ second.T
+        self.distance = np.clip(squares, 0, None)  # squared
+        self._by_cost = first[:, :1] * second[:, 0]
+        self._same = same
+
+    def trend(self, apart: np.ndarray) -> np.ndarray:
+        """Covariance of the trend, (n, m); `apart` is in e-foldings of steps."""
+        return (_LEVEL_DB**2 + _SLOPE_DB**2 * self._by_cost) * np.exp(-apart / _TREND_MEMORY)
+
+    def parts(self, sizes: dict[str, float], apart: np.ndarray) -> dict[str, np.ndarray]:
+        """Covariances of the networks' own parts, by the size that scales them."""
+        near = np.exp(-self.distance / (2 * sizes["structure_length"] ** 2) - apart / _TREND_MEMORY)
+        return {
+            "structure_db": sizes["structure_db"] ** 2 * near,
+            "lasting_db": sizes["lasting_db"] ** 2 * self._same,
+            "passing_db": sizes["passing_db"] ** 2 * np.exp(-apart / sizes["memory"]) * self._same,
+        }
 
 
 def features(specs: Sequence[Spec]) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from optuna.trial import Trial, TrialState
 
@@ -14,7 +14,7 @@ from nas_sr.search.failures import FailuresInARow
 from nas_sr.search.outcome import Outcome
 from nas_sr.search.store import RETRIES, StudyStore
 from nas_sr.search.trial_store import read_outcome, tell
-from nas_sr.space import Params, SearchSpace
+from nas_sr.space import Params
 
 _REPEATS_IN_A_ROW = 20  # then the sampler has nothing new to say, and an unseen network is drawn
 
@@ -26,10 +26,27 @@ class Proposal(NamedTuple):
     spec: Spec
 
 
+class CandidateSpace(Protocol):
+    """What is asked of a search space: see nas_sr/space.py."""
+
+    @property
+    def architectures(self) -> dict[str, Params]:
+        """Digest -> parameters that give it: every distinct network."""
+
+    def suggest(self, trial: Trial) -> None:
+        """Lets a trial take up parameters."""
+
+    def spec(self, params: Params) -> Spec:
+        """The network of one set of parameters; UsageError where it cannot be built."""
+
+    def presets(self) -> dict[str, Params]:
+        """Known networks, by name, and their parameters."""
+
+
 class Proposals:
     """The ask-and-tell side of a study, for one search at a time."""
 
-    def __init__(self, store: StudyStore, space: SearchSpace) -> None:
+    def __init__(self, store: StudyStore, space: CandidateSpace) -> None:
         self.store = store
         self.space = space
         self._running: dict[int, Trial] = {}

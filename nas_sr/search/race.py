@@ -92,21 +92,21 @@ class Race:
         return run
 
     def _worth_most(self) -> Run | None:
-        records = self._store.records()
-        raced = Raced(records[0].trials, self._store.scores(), self._racing)
+        on_targets = self._store.estimated()
+        raced = Raced(on_targets[0], self._store.scores(), self._racing)
         if raced.model is None or len(raced.trials) < _FEWEST:
             return None
+        numbers = [trial.number for trial in raced.trials]
         probability = np.max(
             [
                 [
                     trial.estimate.front_probability if trial.state == "complete" and trial.estimate else 0.0
-                    for trial in map(record.trial, (each.number for each in raced.trials))
+                    for trial in map({trial.number: trial for trial in trials}.__getitem__, numbers)
                 ]
-                for record in records
+                for trials in on_targets
             ],
             axis=0,
         )
-        numbers = [trial.number for trial in raced.trials]
         left = self.budget_steps - self._candidates_steps - self.steps
         found = next_run(
             raced.model,

@@ -274,6 +274,11 @@ class StudyStore:
         frozen = self._frozen_trials()
         return [self._record(target, frozen) for target in self.targets]
 
+    def estimated(self) -> list[list[TrialRecord]]:
+        """The trials on each target, with their estimates where there is racing."""
+        frozen = self._frozen_trials()
+        return [self._estimated(target, frozen) for target in self.targets]
+
     def report_records(self) -> list[StudyRecord]:
         """The same, each with how much every parameter matters: only a report shows that."""
         return [record.model_copy(update={"importances": importances(self.study, record)}) for record in self.records()]
@@ -301,6 +306,12 @@ class StudyStore:
             if "spec" in trial.user_attrs
         ]
 
+    def _estimated(self, target: str, frozen: list[FrozenTrial]) -> list[TrialRecord]:
+        trials = self._trials(target, frozen)
+        if self.config.racing is None:
+            return trials
+        return with_estimates(trials, self.scores(), self.config.racing, all_named(self.config.objectives))
+
     def _source(self, trial: FrozenTrial) -> Path:
         """The folder of the trial whose network this one has, where it is a repeat."""
         return self.trial_folder(trial.user_attrs.get("repeats", trial.number))
@@ -314,9 +325,7 @@ class StudyStore:
         index = names.index(name)
         limit_ms = dict(enumerate(self.config.limits_ms)).get(index)
         limits = self._limits(index < len(self.config.hw))
-        trials = self._trials(name, frozen)
-        if self.config.racing is not None:
-            trials = with_estimates(trials, self.scores(), self.config.racing, all_named(self.config.objectives))
+        trials = self._estimated(name, frozen)
         environment = self.environment()
         for trial in trials:
             if trial.state == "complete" and trial.latency is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,24 +12,32 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 import yaml
 
+from nas_sr.benchmark.inherited import record_inherited
+from nas_sr.benchmark.measuring import record_latencies
 from nas_sr.benchmark.members import long_members, members
 from nas_sr.benchmark.protocol import Protocol
 from nas_sr.benchmark.recording import record, tasks
-from nas_sr.benchmark.table import Table, read_table
+from nas_sr.benchmark.table import LATENCIES, TRAININGS, Table, read_table
 from nas_sr.config import Phase, Training, parse
 from nas_sr.data.image_sets import image_sets
 from nas_sr.errors import UsageError
 from nas_sr.evaluate.validation import bounded, validation_psnr_rgb
 from nas_sr.families.counts import counts
 from nas_sr.families.imdeception.spec import ImdeceptionSpec
+from nas_sr.measure.measurement_error import MeasurementFailed
+from nas_sr.measure.profile import HardwareProfile
+from nas_sr.space import read_space
 from nas_sr.supernet.initialisation import initial_network
+from nas_sr.supernet.stored import SUPERNET, save_supernet
+from nas_sr.supernet.supernet import Supernet
 from nas_sr.train.execution import Execution
 from nas_sr.train.loop import train
 from nas_sr.train.rungs import at_rung
 from nas_sr.train.state import TrainingState
-from tests.search.quick import answered
+from tests.search.quick import answered, quick_cpu
 
 _SPACES: dict[str, dict[str, Any]] = {
     "imdeception": {"fixed": {"depth": 2, "head": 16}, "parameters": {"core": [2, 4], "gidbs": [1, 2]}},
@@ -59,7 +68,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
         long_seeds=(0, 1),
         long_every=2,
     )
-    path, told = folder / "table.parquet", list[str]()
+    path, told = folder / "table", list[str]()
 
     def stop(text: str) -> None:
         told.append(text)
@@ -72,7 +81,9 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
 
 
 def test_stopped_recording_goes_on_and_does_nothing_twice(recorded: Recorded) -> None:
-    wanted = {(task.spec.digest, task.seed, steps) for task in tasks(recorded.protocol) for steps in task.steps}
+    wanted = {
+        (task.spec.digest, "scratch", task.seed, steps) for task in tasks(recorded.protocol) for steps in task.steps
+    }
     assert recorded.table.rows.keys() == read_table(recorded.path).rows.keys() == wanted
     assert len(wanted) == 3 * 2 + 2 + 2 * 3  # from seed 0 in three networks, two of them long too; from seed 1 these
     assert len(recorded.told) == 3 + 2 + 2
@@ -106,7 +117,7 @@ def test_networks_are_spread_over_cost_and_drawn_once_and_for_all() -> None:
 
 def test_only_what_was_recorded_is_answered(recorded: Recorded) -> None:
     spec = members(recorded.protocol)[1]
-    with pytest.raises(UsageError, match="no training of 5 steps from seed 0; it has seed 0: 4, 6"):
+    with pytest.raises(UsageError, match="of 5 steps from scratch, seed 0; it has from scratch, seed 0: 4, 6"):
         recorded.table.query(spec, 0, 5)
     with pytest.raises(UsageError, match="not in the table, which has 3 others"):
         recorded.table.query(ImdeceptionSpec(core=12), 0, 4)
@@ -156,31 +167,84 @@ def _with(column: str, value: Any) -> Callable[[pa.Table], pa.Table]:
     [
         (_without_column, "no column loss"),
         (_without_protocol, "does not say what it holds"),
-        (_twice, "a network, seed and length have two rows"),
+        (_twice, "a network, start, seed and length have two rows"),
         (_with("psnr_db", None), "row 0: no psnr_db, and no reason why"),
         (_with("psnr_db", float("inf")), "row 0: psnr_db is inf"),
         (_with("digest", "0" * 12), "row 0: digest 000000000000, but its spec's is"),
         (_with("spec", "{"), "row 0: spec: "),
         (_with("steps", None), "row 0: no steps"),
+        (_with("start", "warm"), "row 0: start is warm, which must be one of scratch, supernet"),
     ],
 )
 def test_damaged_table_says_where(
     recorded: Recorded, tmp_path: Path, damage: Callable[[pa.Table], pa.Table], said: str
 ) -> None:
-    path = tmp_path / "damaged.parquet"
-    pq.write_table(damage(pq.read_table(recorded.path)), path)
+    pq.write_table(damage(pq.ParquetFile(recorded.path / TRAININGS).read()), tmp_path / TRAININGS)
     with pytest.raises(UsageError, match=said):
-        read_table(path)
+        read_table(tmp_path)
 
 
 def test_files_that_are_no_table(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no such table"):
-        read_table(tmp_path / "missing.parquet")
-    (tmp_path / "text.parquet").write_text("text")
+    with pytest.raises(UsageError, match="no recorded benchmark there"):
+        read_table(tmp_path / "missing")
+    (tmp_path / TRAININGS).write_text("text")
     with pytest.raises(UsageError, match="not a Parquet file"):
-        read_table(tmp_path / "text.parquet")
+        read_table(tmp_path)
 
 
 def test_lengths_that_do_not_grow_are_refused() -> None:
     with pytest.raises(UsageError, match="must grow, but got 800, 400, 8000"):
         parse({"steps": [800, 400]}, Protocol, "protocol.yaml")
+
+
+def test_inherited_scores_are_those_of_extracted_networks(recorded: Recorded, tmp_path: Path) -> None:
+    folder = tmp_path / "table"
+    shutil.copytree(recorded.path, folder)
+    space = read_space(next(name for name in recorded.protocol.spaces if name.endswith("compact.yaml")))
+    supernet = Supernet(space)
+    supernet.initialise(0)
+    save_supernet(supernet, tmp_path / "one" / SUPERNET)
+    told: list[str] = []
+    for _ in range(2):  # the second time nothing is left to do
+        found = record_inherited(folder, [tmp_path / "one"], None, None, told.append)
+    assert len(told) == 2
+    looked_at = bounded(image_sets(None, None, 4, 16).val, recorded.protocol.validation_megapixels)
+    for spec in members(recorded.protocol)[1:]:
+        assert found.query(spec, 0, 0, "supernet").psnr_db == validation_psnr_rgb(supernet.extract(spec), looked_at)
+    assert read_table(folder).rows == found.rows
+    with torch.no_grad():
+        next(iter(supernet.parameters())).add_(0.1)
+    save_supernet(supernet, tmp_path / "other" / SUPERNET)
+    with pytest.raises(UsageError, match="has scores of another supernet: digest was"):
+        record_inherited(folder, [tmp_path / "other"], None, None)
+
+
+def test_latencies_are_kept_and_what_is_stable_is_not_taken_again(recorded: Recorded, tmp_path: Path) -> None:
+    folder = tmp_path / "table"
+    shutil.copytree(recorded.path, folder)
+    quick = parse(quick_cpu() | {"name": "quick"}, HardwareProfile, "quick.yaml")
+    told: list[str] = []
+    found = record_latencies(folder, [quick], tell=told.append)
+    assert len(told) == 3
+    row = read_table(folder).latency(members(recorded.protocol)[0], "quick")
+    assert row == found.latency(members(recorded.protocol)[0], "quick")
+    assert row.relative_latency is not None
+    assert row.relative_latency > 0
+    assert row.raw_latency_ms is not None
+    again: list[str] = []
+    record_latencies(folder, [quick], tell=again.append)
+    assert len(again) == sum(not each.stable for each in found.latencies.values())
+    with pytest.raises(UsageError, match="no latency on xavier; targets: quick"):
+        found.latency(members(recorded.protocol)[0], "xavier")
+    latencies = pq.ParquetFile(folder / LATENCIES).read()
+    pq.write_table(_with("relative_latency", -1.0)(latencies), folder / LATENCIES)
+    with pytest.raises(UsageError, match=r"latencies.parquet, row 0: relative_latency is -1"):
+        read_table(folder)
+
+
+def test_device_that_is_gone_stops_the_recording(recorded: Recorded, tmp_path: Path) -> None:
+    folder = tmp_path / "table"
+    shutil.copytree(recorded.path, folder)
+    away = parse(quick_cpu() | {"ssh": [{"host": "127.0.0.1", "port": 1}]}, HardwareProfile, "away.yaml")
+    with pytest.raises(MeasurementFailed):
+        record_latencies(folder, [away])
