@@ -6,6 +6,7 @@ import itertools
 from pathlib import Path
 
 import numpy as np
+import optuna
 import pytest
 import yaml
 
@@ -13,9 +14,10 @@ from nas_sr.benchmark.protocol import Protocol
 from nas_sr.benchmark.regret import Judge, long_truth, ranked_by_cost
 from nas_sr.benchmark.repetitions import Replays, Way, bands
 from nas_sr.benchmark.table import About, LatencyRow, Row, Table
+from nas_sr.benchmark.tabular import OptunaObjective, blackbox
 from nas_sr.errors import UsageError
 from nas_sr.families.counts import counts
-from nas_sr.space import read_spaces
+from nas_sr.space import read_space, read_spaces
 from tests.search.quick import answered
 
 _SEEDS, _STEPS = (0, 1), (200, 800, 2400)
@@ -160,3 +162,53 @@ def test_command_replays_and_says_what_ranking_by_cost_loses(table: Table, tmp_p
     assert found["by_cost_db"] == pytest.approx(by_cost)
     _, errors = answered(["bench", "replay", "--table", str(tmp_path), "--steps", "300"], status=2)
     assert "300 steps" in errors
+
+
+def test_optuna_optimises_recorded_trainings(table: Table) -> None:
+    study = optuna.create_study(
+        directions=["maximize", "minimize"], sampler=optuna.samplers.NSGAIISampler(seed=0, population_size=8)
+    )
+    study.optimize(OptunaObjective(table, "cpu", 800, seed=1), n_trials=16)
+    complete = [trial for trial in study.trials if trial.values]
+    assert complete
+    for trial in complete:
+        digest = trial.user_attrs["digest"]
+        row, latency = table.query(digest, 1, 800), table.latency(digest, "cpu")
+        assert trial.values == [row.psnr_db, latency.relative_latency]
+    with pytest.raises(UsageError, match="no network of the table has trainings"):
+        OptunaObjective(table, "cpu", 900)
+
+
+def test_arrays_hold_every_recorded_training_and_no_other(table: Table) -> None:
+    found = blackbox(table, "compact", "cpu")
+    digests = [digest for digest, spec in table.specs.items() if spec.family == "compact"]
+    assert found.objectives_evaluations.shape == (len(digests), len(_SEEDS), len(_STEPS), 3)
+    space = read_space(next(name for name in table.about.protocol.spaces if name.endswith("compact.yaml")))
+    for params, values in zip(found.hyperparameters.to_dict("records"), found.objectives_evaluations, strict=True):
+        spec = space.spec({str(name): value for name, value in params.items()})
+        row = table.query(spec, _SEEDS[1], _STEPS[2])
+        latency = table.latency(spec, "cpu").relative_latency
+        assert values[1, 2].tolist() == [row.psnr_db, row.cpu_ms_per_step * 2400 / 1e3, latency]
+    first = next(key for key in table.rows if key[0] == digests[0] and key[3] == 200)
+    fewer = [row for key, row in table.rows.items() if key != first]
+    missing = blackbox(Table(table.about, table.specs.values(), fewer, table.latencies.values()), "compact", "cpu")
+    assert np.isnan(missing.objectives_evaluations).sum() == 3
+    with pytest.raises(UsageError, match="family swin: the table has"):
+        blackbox(table, "swin", "cpu")
+
+
+def test_syne_tune_reads_the_arrays(table: Table) -> None:
+    tabular = pytest.importorskip("syne_tune.blackbox_repository.blackbox_tabular", reason="Syne Tune is not installed")
+    config_space = pytest.importorskip("syne_tune.config_space", reason="Syne Tune is not installed")
+    found = blackbox(table, "compact", "cpu")
+    box = tabular.BlackboxTabular(
+        hyperparameters=found.hyperparameters,
+        configuration_space={name: config_space.choice(values) for name, values in found.configuration_space.items()},
+        fidelity_space={"steps": config_space.randint(1, int(found.fidelity_values.max()))},
+        objectives_evaluations=found.objectives_evaluations,
+        fidelity_values=found.fidelity_values,
+        objectives_names=found.objectives_names,
+    )
+    configuration = found.hyperparameters.to_dict("records")[0]
+    answer = box.objective_function(configuration, fidelity={"steps": 800}, seed=1)
+    assert list(answer.values()) == found.objectives_evaluations[0, 1, 1].tolist()
