@@ -5,20 +5,30 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import tempfile
+import time
+from pathlib import Path
 
 from nas_sr.cache import cache_folder
 from nas_sr.data.demo import demonstration
 from nas_sr.device_program.cores import cpuinfo
 from nas_sr.environment import machine, versions
 from nas_sr.errors import UsageError
-from nas_sr.measure.inspection import inspect_target
+from nas_sr.files import held_alone, write_json
+from nas_sr.measure.inspection import differences, inspect_target
 from nas_sr.measure.measurement_error import MeasurementFailed
 from nas_sr.measure.profile import profile
 from nas_sr.runtimes import Check, processor_precisions, runtime_checks
 
+_LITTLE_DISK_GB, _SLOW_DISK_S = 2.0, 0.5
 
-def checks() -> list[Check]:
-    """Everything that decides what nas-sr can do here."""
+
+def checks(hw: str | None = None) -> list[Check]:
+    """Everything that decides what nas-sr can do here, and on a target if one is named.
+
+    Raises:
+        UsageError: no such target.
+    """
     here = machine()
     packages = ", ".join(f"{name} {version}" for name, version in versions().items() if name != "python")
     cores = f"{here['processor']}, {here['physical_cores']} cores, {here['memory_gb']} GB"
@@ -30,7 +40,10 @@ def checks() -> list[Check]:
         *_devices(here["gpus"]),
         _demonstration(),
         _cache(),
+        *_disk(),
         _shared_memory(),
+        _ray_address(),
+        *(_target(hw) if hw else []),
     ]
 
 
@@ -72,6 +85,54 @@ def _cache() -> Check:
     if not os.access(folder, os.W_OK):
         return Check("cache", "broken", f"{folder} cannot be written to", "set NAS_SR_CACHE to another folder")
     return Check("cache", "ok", f"{folder}, {free_gb:.0f} GB free")
+
+
+def _disk() -> list[Check]:
+    """How long a small file takes to be on the disk of the working folder, and whether that has locks."""
+    folder = Path.cwd()
+    try:
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".nas-sr-doctor-") as inside:
+            begin = time.monotonic()
+            write_json(Path(inside) / "file.json", {})
+            took_s = time.monotonic() - begin
+            with held_alone(Path(inside) / "lock", "held by another process"):
+                pass
+    except OSError as error:
+        remedy = "run nas-sr in another folder, or name folders with --studies and --reports"
+        return [Check("disk", "missing", f"{folder} cannot be written to: {error.strerror}", remedy)]
+    except UsageError as error:
+        remedy = "keep studies on another disk (--studies); over NFS, mount with locks (nfsvers=4, no `nolock`)"
+        return [Check("disk", "broken", str(error), remedy)]
+    free_gb = shutil.disk_usage(folder).free / 1e9
+    found = f"{folder}, {free_gb:.0f} GB free, a small file is written in {1e3 * took_s:.0f} ms; it has locks"
+    if free_gb < _LITTLE_DISK_GB:
+        return [Check("disk", "missing", found, "make room: a candidate keeps 1 to 10 MB")]
+    if took_s > _SLOW_DISK_S:
+        return [Check("disk", "missing", found, "it is slow: keep studies on another disk (--studies)")]
+    return [Check("disk", "ok", found)]
+
+
+def _ray_address() -> Check:
+    """A search starts Ray on this machine; this variable would make Ray look for another one's."""
+    address = os.environ.get("RAY_ADDRESS", "")
+    if address:
+        return Check("Ray", "missing", f"RAY_ADDRESS is {address}", "unset RAY_ADDRESS, unless that cluster is meant")
+    return Check("Ray", "ok", "starts on this machine for each search")
+
+
+def _target(hw: str) -> list[Check]:
+    """Whether a target answers, and is as its profile says."""
+    wanted = profile(hw)
+    name = f"target {wanted.name}"
+    try:
+        found = inspect_target(wanted)
+    except MeasurementFailed as failure:
+        remedy = f"`nas-sr hw show {hw}` says how it is reached; try that ssh command by hand"
+        return [Check(name, "broken", f"{wanted.where}: {failure.text}", remedy if wanted.ssh else "")]
+    texts = differences(wanted, found)
+    if not texts:
+        return [Check(name, "ok", f"{wanted.where}: as its profile says")]
+    return [Check(name, "broken", f"{wanted.where}: {text}", "see docs/targets.md") for text in texts]
 
 
 def _shared_memory() -> Check:

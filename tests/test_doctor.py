@@ -166,3 +166,47 @@ def test_precisions_of_an_inspection_are_those_that_a_build_does_not_refuse(tmp_
                 )
             assert caught.value.kind == "device"
         assert "fp32" in there[name]["precisions"]
+
+
+def test_target_that_does_not_answer_is_broken_and_the_remedy_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "away.yaml"
+    path.write_text(yaml.safe_dump({"extends": "xavier", "name": "away", "ssh": [{"host": "127.0.0.1", "port": 1}]}))
+    (found,) = doctor._target(str(path))
+    assert (found.name, found.status) == ("target away", "broken")
+    assert "127.0.0.1:1" in found.found
+    assert "hw show" in found.remedy
+
+
+def test_target_that_is_not_as_its_profile_says_is_told_by_difference(tmp_path: Path) -> None:
+    (here,) = doctor._target("cpu")
+    assert here.status == "ok"
+    path = tmp_path / "gpu.yaml"
+    path.write_text(yaml.safe_dump({"extends": "rtx2080", "name": "gpu", "ssh": []}))
+    found = doctor._target(str(path))
+    assert {check.status for check in found} == {"broken"}
+    assert "tensorrt" in found[0].found.lower()
+
+
+def test_cluster_that_ray_would_join_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    assert doctor._ray_address().status == "ok"
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    assert "10.0.0.1:6379" in doctor._ray_address().found
+    assert doctor._ray_address().remedy.startswith("unset RAY_ADDRESS")
+
+
+def test_disk_without_locks_or_room_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (found,) = doctor._disk()
+    assert (found.status, "it has locks" in found.found) == ("ok", True)
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(doctor, "_LITTLE_DISK_GB", 1e9)
+    assert doctor._disk()[0].remedy.startswith("make room")
+
+    def refused(descriptor: int) -> bool:
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr("nas_sr.files.try_lock", refused)
+    (found,) = doctor._disk()
+    assert (found.status, "No locks available" in found.found) == ("broken", True)
+    assert "NFS" in found.remedy

@@ -15,6 +15,7 @@ from nas_sr.cli.describe import describe
 from nas_sr.cli.doctor import doctor
 from nas_sr.cli.evaluate import evaluate
 from nas_sr.cli.export import export
+from nas_sr.cli.logs import logs
 from nas_sr.cli.measure import measure
 from nas_sr.cli.report import report
 from nas_sr.cli.retarget import retarget
@@ -57,7 +58,7 @@ def _common(
     """
 
 
-for verb in (search, retarget, report, export, train, evaluate, upscale, measure, describe, doctor):
+for verb in (search, retarget, report, export, train, evaluate, upscale, measure, describe, logs, doctor):
     app.command(verb.__name__)(verb)
 for group, module in {"data": data, "hw": hw, "space": space, "supernet": supernet, "bench": bench}.items():
     app.add_typer(module.app, name=group)

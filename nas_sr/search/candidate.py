@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import lru_cache
@@ -23,6 +24,7 @@ from nas_sr.search.evaluation import Evaluation
 from nas_sr.search.failures import of_environment
 from nas_sr.search.graph_figures import graph_figures
 from nas_sr.search.outcome import Figures, Outcome, Reached
+from nas_sr.search.study_log import TRACEBACK
 from nas_sr.search.targets import Target, target
 from nas_sr.search.trial_store import (
     figures_file,
@@ -68,6 +70,9 @@ def _until_outcome(evaluation: Evaluation, folder: Path, spec: Spec) -> Iterator
         outcome = _failed(f"training: {error}")
     except Exception as error:
         gave_way = of_environment(error)
+        if not gave_way:
+            with suppress(OSError):
+                (folder / TRACEBACK).write_text(traceback.format_exc())
         outcome = Outcome("interrupted", reason=gave_way) if gave_way else _failed(f"{type(error).__name__}: {error}")
     assert outcome is not None
     if outcome.state != "interrupted":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections import Counter
@@ -18,7 +19,7 @@ from nas_sr.command_line import command
 from nas_sr.config import StudyConfig, differences, parse
 from nas_sr.data.image_sets import ImageSets, image_sets
 from nas_sr.device_program.cores import usable_cpus
-from nas_sr.environment import environment
+from nas_sr.environment import environment, versions
 from nas_sr.errors import UsageError, WorkError
 from nas_sr.evaluate.evaluate import bicubic
 from nas_sr.evaluate.validation import ValidationSet, bounded, mean_psnr_rgb
@@ -37,6 +38,7 @@ from nas_sr.search.progress import SearchProgress
 from nas_sr.search.proposals import Proposals
 from nas_sr.search.race import Race
 from nas_sr.search.store import ENVIRONMENT, StudyStore
+from nas_sr.search.study_log import StudyLog, ToAll
 from nas_sr.search.targets import Target, first_contact, keep_epoch, target
 from nas_sr.search.tune import Resources, run_candidates
 from nas_sr.space import read_space, read_spaces
@@ -134,10 +136,14 @@ def search(
         f"study {folder}: {images.description}; {_looked_at(looked_at)}", style="dim", highlight=False, soft_wrap=True
     )
 
+    log = StudyLog(folder)
+
     def tell(text: str) -> None:
         console.print(text, style="dim", soft_wrap=True, highlight=False)
+        log.write("message", text=text)
 
     with store.searching():
+        log.write("search", budget=budget, budget_steps=budget_steps, process=os.getpid(), versions=versions())
         for each in targets:
             if each.profile.name not in silent:
                 keep_epoch(each, new_epoch, tell)
@@ -170,8 +176,9 @@ def search(
                     # Ray prints what goes wrong with its workers on standard output, which is for the answer alone.
                     shown = SearchProgress(console, budget, proposals.outcomes, told)
                     with redirect_stdout(sys.stderr), shown as progress, stage("candidates"):
+                        heard = ToAll([progress, log])
                         exhausted = not run_candidates(
-                            proposals, budget, evaluation, evaluate_candidate, resources, progress, race
+                            proposals, budget, evaluation, evaluate_candidate, resources, heard, race
                         )
             finally:
                 hopeless = proposals.failures.hopeless

@@ -31,9 +31,9 @@ from nas_sr.records import Score
 from nas_sr.search.candidate_training import train_longer
 from nas_sr.search.evaluation import Evaluation
 from nas_sr.search.outcome import Outcome, Reached, Trained
-from nas_sr.search.progress import SearchProgress
 from nas_sr.search.proposals import Proposals
 from nas_sr.search.race import Race, Run
+from nas_sr.search.study_log import SearchListener
 
 _DIED = "its worker process died (out of memory or killed)"
 
@@ -89,7 +89,7 @@ class JournalSearcher(Searcher):
     Tune's own record of the experiment is neither read nor restored.
     """
 
-    def __init__(self, proposals: Proposals, budget: int, progress: SearchProgress, race: Race | None = None) -> None:
+    def __init__(self, proposals: Proposals, budget: int, progress: SearchListener, race: Race | None = None) -> None:
         super().__init__()
         self.at_once = 1  # candidates evaluated at a time; one more is given out, so that no worker waits for it
         self._proposals, self._budget, self._progress, self._race = proposals, budget, progress, race
@@ -232,7 +232,7 @@ def run_candidates(
     evaluation: Evaluation,
     evaluate: Evaluate,
     resources: Resources,
-    progress: SearchProgress,
+    progress: SearchListener,
     race: Race | None = None,
 ) -> bool:
     """Evaluates candidates until `budget` have an outcome, and trains further what `race` says.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -89,8 +88,6 @@ def write_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
     }
     with written_beside(path, path), replacing(path) as temporary, temporary.open("wb") as file:
         torch.save(plain, file)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 @contextmanager

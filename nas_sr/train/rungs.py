@@ -6,7 +6,6 @@ was never interrupted; of the shorter one only the decay was spent on nothing bu
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -138,8 +137,6 @@ def _write(path: Path, identity: dict[str, Any], values: dict[str, Any]) -> None
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary, temporary.open("wb") as file:
         torch.save({"format": _FORMAT, "of": identity, "values": values}, file)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _read(path: Path, identity: dict[str, Any]) -> dict[str, Any]:

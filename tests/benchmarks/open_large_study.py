@@ -16,6 +16,8 @@ import random
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
@@ -47,12 +49,22 @@ print(time.perf_counter() - start, time.process_time() - worked)
 """
 
 
-def made(folder: Path, trials: int) -> StudyStore:
-    """A study with so many evaluated networks; what it says of them follows a formula."""
+def made(
+    folder: Path, trials: int, sampler: str = "random", asked: Callable[[int, float], None] = lambda number, s: None
+) -> StudyStore:
+    """A study with so many evaluated networks; what it says of them follows a formula.
+
+    `asked` hears of each how many were evaluated before, and how long the sampler took [s].
+    """
     draw = random.Random(0)
-    store = StudyStore.create(folder, StudyConfig(sampler="random"), {"bicubic_psnr_db": 25.0})
+    store = StudyStore.create(folder, StudyConfig(sampler=sampler), {"bicubic_psnr_db": 25.0})
     proposals = Proposals(store, read_space("imdeception_x4"))
-    while proposals.evaluated < trials and (proposal := proposals.ask()):
+    while proposals.evaluated < trials:
+        begin = time.perf_counter()
+        proposal = proposals.ask()
+        if proposal is None:
+            break
+        asked(proposals.evaluated, time.perf_counter() - begin)
         latency_ms = 5 + 40 * counts(proposal.spec).macs_g / 10
         psnr_db = 25 + 0.3 * math.log2(1 + counts(proposal.spec).macs_g) + draw.gauss(0, 0.05)
         trial = store.trial_folder(proposal.number)
