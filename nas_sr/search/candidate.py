@@ -23,6 +23,7 @@ from nas_sr.search.evaluation import Evaluation
 from nas_sr.search.failures import of_environment
 from nas_sr.search.graph_figures import graph_figures
 from nas_sr.search.outcome import Figures, Outcome, Reached
+from nas_sr.search.surely_behind import surely_behind
 from nas_sr.search.targets import Target, target
 from nas_sr.search.trial_store import (
     figures_file,
@@ -105,6 +106,12 @@ def _stages(evaluation: Evaluation, folder: Path, spec: Spec) -> Iterator[Reache
             return
         _refuse_unknown(evaluation, each, found[index])
     latencies_ms = _latencies_ms(found)
+    if evaluation.skip_surely_behind:
+        names = [each.profile.name for each in targets]
+        if behind := surely_behind(evaluation, found, names):
+            excesses = _excesses(evaluation, targets, found)
+            yield Outcome("pruned", None, latencies_ms, behind.reason, excesses=excesses, ahead=behind.ahead)
+            return
     yield Reached("training", 0, evaluation.training.steps, latencies_ms=latencies_ms)
     training = CandidateTraining(evaluation, folder, spec, 0, evaluation.training.steps)
     curve: list[CurvePoint] = []
