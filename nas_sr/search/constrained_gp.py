@@ -11,6 +11,8 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import GPSampler
 from optuna.trial import FrozenTrial, TrialState
 
+from nas_sr.measure.device_lock import SharedDevice
+
 
 class ConstrainedGPSampler(GPSampler):
     """Constrained log expected hypervolume improvement.
@@ -36,13 +38,14 @@ class ConstrainedGPSampler(GPSampler):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """The next parameters."""
+        """The next parameters; computed while nothing is measured on this machine's CPU."""
         trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
         self._complete = [each for each in trials if each.state == TrialState.COMPLETE]
         self._ruled_out = [
             each for each in trials if each.state == TrialState.PRUNED and search_space.keys() <= each.params.keys()
         ]
-        return super().sample_relative(study, trial, search_space)
+        with SharedDevice("cpu"):  # seconds of all its cores
+            return super().sample_relative(study, trial, search_space)
 
     def _get_constraints_acqf_args(
         self, constraint_vals: np.ndarray, internal_search_space: Any, normalized_params: np.ndarray

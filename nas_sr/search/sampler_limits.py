@@ -25,7 +25,7 @@ from nas_sr.config import StudyConfig
 from nas_sr.errors import UsageError
 from nas_sr.families.counts import counts
 from nas_sr.objectives import all_named, columns
-from nas_sr.search.samplers import SAMPLERS, named_sampler, sampler
+from nas_sr.search.samplers import SAMPLERS, named_sampler, said, sampler
 from nas_sr.space import SearchSpace
 
 _REHEARSED, _REHEARSAL_S = 60, 5.0  # proposals, of which most samplers draw the first 10 to 50 at random; seconds
@@ -119,6 +119,4 @@ def _rehearse(config: StudyConfig, space: SearchSpace) -> None:
     except UsageError:
         raise
     except Exception as error:  # of a class that may be anybody's
-        raise UsageError(
-            f"sampler {config.sampler} cannot search this: {type(error).__name__}: {error}; {_able(config)} can"
-        ) from None
+        raise UsageError(f"sampler {config.sampler} cannot search this: {said(error)}; {_able(config)} can") from None

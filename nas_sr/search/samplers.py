@@ -80,6 +80,11 @@ def named_sampler(name: str) -> Sampler:
     return SAMPLERS[name]
 
 
+def said(error: Exception) -> str:
+    """An error of somebody else's code in one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
 def _seed(config: StudyConfig, kind: type[BaseSampler], trials: int) -> int:
     # Where a quasi-random sequence goes on is in the journal, under its seed: with another one it would begin anew.
     if not trials or issubclass(kind, QMCSampler):
@@ -96,7 +101,7 @@ def _made(config: StudyConfig, found: Sampler, seed: int) -> BaseSampler:
             warnings.simplefilter("ignore", ExperimentalWarning)  # nothing that a user could do about it
             return found.kind(**options)
     except Exception as error:  # of a class that may be anybody's
-        raise UsageError(f"sampler {config.sampler} refuses its options: {error}") from None
+        raise UsageError(f"sampler {config.sampler} refuses its options: {said(error)}") from None
 
 
 def _imported(path: str) -> type[BaseSampler]:
@@ -105,7 +110,7 @@ def _imported(path: str) -> type[BaseSampler]:
         found = getattr(importlib.import_module(module), name)
     except Exception as error:  # a module may fail in any way while it is imported
         raise UsageError(
-            f"sampler {path}: {type(error).__name__}: {error}; MODULE:CLASS must be a class that this Python can import"
+            f"sampler {path}: {said(error)}; MODULE:CLASS must be a class that this Python can import"
         ) from None
     if not (isinstance(found, type) and issubclass(found, BaseSampler)):
         raise UsageError(f"sampler {path}: not a class of optuna.samplers.BaseSampler, but {found!r}")

@@ -109,6 +109,13 @@ def test_continued_study_draws_nothing_again_and_is_reproducible(name: str, tmp_
     assert found[0] == found[1]
 
 
+def test_quasi_random_sequence_goes_on_where_it_was(folder: Path, tmp_path: Path) -> None:
+    StudyStore.create(tmp_path / "study", _config("qmc"), {})
+    for candidates in (3, 5, CANDIDATES):
+        specs = _searched(StudyStore.open(tmp_path / "study"), _space(ONE), candidates)
+    assert specs == _once(folder, "qmc", 0)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_one_objective_is_searched_too(name: str) -> None:
     made, space = sampler(_config(name), 0), _space(ONE)

@@ -134,6 +134,7 @@ def test_what_all_are_faster_than_and_some_surely_better_is_behind(tmp_path: Pat
 
 
 def test_few_trials_put_nothing_behind(tmp_path: Path) -> None:
+    assert FEWEST == 20  # as the page says
     _study(tmp_path, FEWEST - 1)
     assert surely_behind(_evaluation(tmp_path), [_new(SLOW_MS)], ["cpu"]) is None
     _complete(tmp_path, 77, SPECS[77], _psnr_db(SPECS[77]), (10 * counts(SPECS[77]).macs_g,))
