@@ -52,6 +52,10 @@ def search(
     evaluator: str | None = None,
     rungs: Sequence[int] = (),
     budget_steps: int | None = None,
+    sampler: str | None = None,
+    sampler_options: Mapping[str, bool | int | float | str | None] | None = None,
+    warm_start: Name | None = None,
+    skip_surely_behind: bool | None = None,
     seed: int | None = None,
     config: Name | None = None,
     cpus_per_trial: float = 1,
@@ -84,6 +88,10 @@ def search(
         evaluator: what becomes of these: `finetune` (trained on, the default) or `supernet` (scored as they are).
         rungs: lengths to which candidates that may be on the front are trained further; the first is `steps`.
         budget_steps: with rungs, training steps in all; None: twice what the candidates take.
+        sampler: what proposes candidates: a name, or an Optuna sampler as `module:Class`; None: the config's (`tpe`).
+        sampler_options: its keyword arguments.
+        warm_start: another study, by name or path, whose front and next best networks are proposed first.
+        skip_surely_behind: leaves candidates untrained that latency and predicted PSNR put surely behind the front.
         seed: of the sampler and of the training.
         config: a study config's name or path; None: `default`.
         cpus_per_trial: cores that a candidate occupies.
@@ -119,6 +127,10 @@ def search(
         "supernets": [absolute(str(each)) for each in _several(supernet)] or None,
         "evaluator": evaluator or ("finetune" if supernet else None),
         "measure": measure,
+        "sampler": sampler,
+        "sampler_options": dict(sampler_options or {}) or None,
+        "warm_start": _text(warm_start),
+        "skip_surely_behind": skip_surely_behind,
         "seed": seed,
     }
     folder, resolved = study_to_search(name, Path(studies), _text(config), given, steps, tuple(rungs))

@@ -263,7 +263,24 @@ class StudyConfig(Config):
     )
     supernets: tuple[str, ...] = Field((), description="paths of supernets, one for each space, unless from scratch")
     racing: Racing | None = Field(None, description="none: every candidate is trained once, for one length")
-    sampler: str = Field("tpe", description="what proposes candidates: a name in nas_sr/search/samplers.py")
+    sampler: str = Field(
+        "tpe", description="what proposes candidates: a name in nas_sr/search/samplers.py, or a class as MODULE:CLASS"
+    )
+    sampler_options: dict[str, bool | int | float | str | None] = Field(
+        {}, description="keyword arguments of that sampler, such as {n_startup_trials: 20}"
+    )
+    ordered_parameters: bool = Field(
+        True,
+        description="whether lists of numbers are ordered for the sampler; false: categories, as in version 0.2",
+    )
+    warm_start: str | None = Field(
+        None, description="folder of another study, whose front and next best networks are proposed first"
+    )
+    skip_surely_behind: bool = Field(
+        False,
+        description="whether candidates are left untrained whose latency and predicted PSNR put them surely behind the"
+        " front, once 20 are complete",
+    )
     seed: int = 0
 
     @field_validator("objectives")

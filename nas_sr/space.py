@@ -6,7 +6,7 @@ import functools
 import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, get_origin
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 from optuna.trial import Trial
@@ -36,6 +36,18 @@ class Range(Config):
         if (self.high - self.low) % self.step:
             raise ValueError(f"high must be low plus whole steps, but got {self.low} to {self.high} by {self.step}")
         return self
+
+
+# Ends the name of a parameter of which Optuna draws the place among its values, in ascending order.
+PLACE = "_place"
+
+
+class _Drawn(NamedTuple):
+    """How Optuna draws one parameter: under which name, from what, and the values whose place that is, if it is one."""
+
+    name: str
+    distribution: BaseDistribution
+    values: tuple[int | float, ...] = ()
 
 
 class Space(Config):
@@ -106,24 +118,45 @@ class Space(Config):
             return list(range(given.low, given.high + 1, given.step))
         return [tuple(value) if isinstance(value, list) else value for value in given]
 
-    def distributions(self) -> dict[str, BaseDistribution]:
-        """What Optuna samples from: whole-number ranges as such, everything else as categories."""
-        return {key: self._distribution(key) for key in self.parameters}
+    def distributions(self, ordered: bool = True) -> dict[str, BaseDistribution]:
+        """What Optuna samples from, by its own names: see `_drawn`. Not ordered: lists of numbers are categories."""
+        drawn = (self._drawn(key, ordered) for key in self.parameters)
+        return {each.name: each.distribution for each in drawn}
 
-    def suggest(self, trial: Trial, prefix: str = "") -> None:
-        """Lets a trial take up a value for every parameter, whose names begin with `prefix`."""
-        for key, distribution in self.distributions().items():
+    def suggest(self, trial: Trial, ordered: bool = True, prefix: str = "") -> Params:
+        """Lets a trial take up a value for every parameter, whose names there begin with `prefix`; the values."""
+        params: Params = {}
+        for key in self.parameters:
+            drawn = self._drawn(key, ordered)
+            distribution, name = drawn.distribution, prefix + drawn.name
             if isinstance(distribution, IntDistribution):
-                trial.suggest_int(prefix + key, distribution.low, distribution.high, step=distribution.step)
+                number = trial.suggest_int(name, distribution.low, distribution.high, step=distribution.step)
+                params[key] = drawn.values[number] if drawn.values else number
             else:
                 assert isinstance(distribution, CategoricalDistribution)
-                trial.suggest_categorical(prefix + key, distribution.choices)
+                params[key] = trial.suggest_categorical(name, distribution.choices)  # type: ignore[assignment]
+        return params
 
-    def _distribution(self, key: str) -> BaseDistribution:
-        given = self.parameters[key]
+    def as_drawn(self, params: Params, ordered: bool = True) -> Params:
+        """What a trial must draw to take up these parameters."""
+        drawn = {key: self._drawn(key, ordered) for key in params}
+        return {
+            each.name: each.values.index(params[key]) if each.values else params[key] for key, each in drawn.items()
+        }
+
+    def _drawn(self, key: str, ordered: bool) -> _Drawn:
+        """Whole numbers at equal distances are drawn as such, other numbers as their places in ascending order; all
+        else, and numbers that are not to be ordered, as categories."""
+        given, values = self.parameters[key], self.values(key)
         if isinstance(given, Range):
-            return IntDistribution(given.low, given.high, step=given.step)
-        return CategoricalDistribution([_sampled(value) for value in self.values(key)])
+            return _Drawn(key, IntDistribution(given.low, given.high, step=given.step))
+        if not ordered or not all(isinstance(value, (int, float)) for value in values):
+            return _Drawn(key, CategoricalDistribution([_sampled(value) for value in values]))
+        ascending = sorted(values)
+        steps = {after - before for before, after in itertools.pairwise(ascending)}
+        if len(steps) <= 1 and all(isinstance(value, int) for value in ascending):
+            return _Drawn(key, IntDistribution(ascending[0], ascending[-1], step=max(steps, default=1)))
+        return _Drawn(key + PLACE, IntDistribution(0, len(ascending) - 1), tuple(ascending))
 
     def spec(self, params: Params) -> Spec:
         """The network of one set of parameters.
@@ -197,10 +230,21 @@ class JointSpace:
             raise UsageError(f"spaces that are searched together must have one scale, but got {sorted(scales)}")
         self.scale = spaces[0].scale
 
-    def suggest(self, trial: Trial) -> None:
-        """Lets a trial take up a family, and then a value for each of that family's parameters."""
+    def suggest(self, trial: Trial, ordered: bool = True) -> Params:
+        """Lets a trial take up a family, and then a value for each of that family's parameters; the values."""
         name = str(trial.suggest_categorical(FAMILY, list(self._spaces)))
-        self._spaces[name].suggest(trial, f"{name}.")
+        return _within_family(name, self._spaces[name].suggest(trial, ordered, f"{name}."))
+
+    def as_drawn(self, params: Params, ordered: bool = True) -> Params:
+        """What a trial must draw to take up these parameters."""
+        name = str(params[FAMILY])
+        return _within_family(name, self._spaces[name].as_drawn(self._own(name, params), ordered))
+
+    @staticmethod
+    def _own(name: str, params: Params) -> Params:
+        """The parameters of one family, by their names in it."""
+        prefix = f"{name}."
+        return {key.removeprefix(prefix): value for key, value in params.items() if key.startswith(prefix)}
 
     def spec(self, params: Params) -> Spec:
         """The network of one set of parameters.
@@ -209,9 +253,7 @@ class JointSpace:
             UsageError: these parameters cannot be built.
         """
         name = str(params[FAMILY])
-        prefix = f"{name}."
-        own = {key.removeprefix(prefix): value for key, value in params.items() if key.startswith(prefix)}
-        return self._spaces[name].spec(own)
+        return self._spaces[name].spec(self._own(name, params))
 
     @functools.cached_property
     def architectures(self) -> dict[str, Params]:

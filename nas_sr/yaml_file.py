@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,28 @@ def load_yaml(path: Path) -> Any:
         raise UsageError(f"{path}: not valid YAML: {error.reason} at position {error.position}") from None
     except (OSError, yaml.YAMLError) as error:
         raise UsageError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+
+
+def parse_scalars(texts: Iterable[str], where: str) -> dict[str, bool | int | float | str | None]:
+    """`NAME=VALUE` of an option that is given several times, by name; a value is read as a file's would be.
+
+    Raises:
+        UsageError: not of that form, a list or a mapping, or a name given twice; begins with `where`.
+    """
+    found: dict[str, bool | int | float | str | None] = {}
+    for text in texts:
+        name, separator, written = text.partition("=")
+        name = name.strip()
+        try:
+            value = yaml.load(written, _Loader)
+        except yaml.YAMLError:
+            value = ()
+        if not name or not separator or not (value is None or isinstance(value, (bool, int, float, str))):
+            raise UsageError(f"{where} must be NAME=VALUE with one number, word or truth value, but got '{text}'")
+        if name in found:
+            raise UsageError(f"{where} {name} is given twice")
+        found[name] = value
+    return found
 
 
 def dump_yaml(value: Any) -> str:

@@ -38,12 +38,45 @@ def test_every_distinct_network_can_be_asked_for() -> None:
         assert space.spec(params).digest == digest
 
 
-def test_ranges_are_sampled_as_numbers_and_lists_as_choices() -> None:
-    space = parse_space({"parameters": {"core": {"low": 4, "high": 12, "step": 4}, "groups": [1, 4]}}, HERE)
+def test_numbers_are_drawn_in_their_order_and_all_else_as_categories() -> None:
+    parameters = {
+        "core": {"low": 4, "high": 12, "step": 4},
+        "head": [64, 32, 48],
+        "groups": [1, 8, 2, 4],
+        "split": [1, 1.5, 3],
+        "depth": [3],
+        "nla_after": [[], [2, 4]],
+    }
+    space = parse_space({"parameters": parameters}, HERE)
     assert space.distributions() == {
         "core": IntDistribution(4, 12, step=4),
-        "groups": CategoricalDistribution([1, 4]),
+        "head": IntDistribution(32, 64, step=16),
+        "groups_place": IntDistribution(0, 3),
+        "split_place": IntDistribution(0, 2),
+        "depth": IntDistribution(3, 3),
+        "nla_after": CategoricalDistribution(["none", "2+4"]),
     }
+    # As up to version 0.2.
+    assert space.distributions(ordered=False) == {
+        "core": IntDistribution(4, 12, step=4),
+        "head": CategoricalDistribution([64, 32, 48]),
+        "groups": CategoricalDistribution([1, 8, 2, 4]),
+        "split": CategoricalDistribution([1, 1.5, 3]),
+        "depth": CategoricalDistribution([3]),
+        "nla_after": CategoricalDistribution(["none", "2+4"]),
+    }
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+@pytest.mark.parametrize("spaces", [["imdeception_x4"], ["imdeception_x4", "compact_x4"]])
+def test_parameters_that_are_queued_are_those_that_a_trial_takes_up(spaces: list[str], ordered: bool) -> None:
+    space = read_spaces(spaces)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    for params in list(space.architectures.values())[::977]:
+        study.enqueue_trial(space.as_drawn(params, ordered))
+        trial = study.ask()
+        assert space.suggest(trial, ordered) == params
+        assert set(trial.params) == set(space.as_drawn(params, ordered))
 
 
 def test_presets_take_the_scale_of_the_space() -> None:
@@ -143,10 +176,10 @@ def test_joint_space_asks_for_a_family_and_then_for_its_parameters_alone() -> No
     families = set()
     for _ in range(20):
         trial = study.ask()
-        joint.suggest(trial)
-        name = trial.params["family"]
+        params = joint.suggest(trial)
+        name = str(params["family"])
         assert all(key == "family" or key.startswith(f"{name}.") for key in trial.params)
-        spec = joint.spec(trial.params)
+        spec = joint.spec(params)
         assert spec.family == name
         families.add(name)
     assert families == {"imdeception", "compact"}

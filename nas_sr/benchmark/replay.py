@@ -93,9 +93,13 @@ class RecordedSpace:
         self.scale = space.scale
         self.architectures = {digest: params for digest, params in space.architectures.items() if digest in known}
 
-    def suggest(self, trial: Trial) -> None:
+    def suggest(self, trial: Trial, ordered: bool = True) -> Params:
         """Lets a trial take up a value for every parameter of the whole space."""
-        self._space.suggest(trial)
+        return self._space.suggest(trial, ordered)
+
+    def as_drawn(self, params: Params, ordered: bool = True) -> Params:
+        """Parameters as a sampler draws them."""
+        return self._space.as_drawn(params, ordered)
 
     def spec(self, params: Params) -> Spec:
         """The recorded network that is nearest to that of a set of parameters.

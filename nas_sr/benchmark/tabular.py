@@ -88,9 +88,8 @@ class OptunaObjective:
         Raises:
             optuna.TrialPruned: no such network can be built, or its training diverged.
         """
-        self._space.suggest(trial)
         try:
-            spec = self._space.spec(trial.params)
+            spec = self._space.spec(self._space.suggest(trial))
         except UsageError as error:
             raise optuna.TrialPruned(str(error)) from None
         trial.set_user_attr("digest", spec.digest)

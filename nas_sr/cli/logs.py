@@ -59,8 +59,9 @@ def logs(
     if found.latency is not None:
         from nas_sr.latency_wording import worded
 
-        text = worded(found.latency, exact=True)
-        print(f"  latency: {text.figure}, {text.stability}{''.join(f'; {note}' for note in text.notes)}")
+        latency = worded(found.latency, exact=True)
+        notes = "".join(f"; {note}" for note in latency.notes)
+        print(f"  latency: {latency.figure}, {latency.stability}{notes}")
     if about["seconds"]:
         print("  time: " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in about["seconds"].items()))
     print(f"  files in {about['folder']}: {', '.join(about['files']) or 'none'}")

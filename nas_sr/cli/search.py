@@ -61,6 +61,28 @@ def search(
     budget_steps: int = typer.Option(
         None, "--budget-steps", min=1, help="With --rungs: training steps in all.  [default: twice the candidates']"
     ),
+    sampler: str = typer.Option(
+        None,
+        "--sampler",
+        metavar="NAME",
+        help="What proposes candidates: tpe, nsga2, gp, qmc, random, or an Optuna sampler as MODULE:CLASS."
+        "  [default: tpe]",
+    ),
+    sampler_option: list[str] = typer.Option(
+        None, "--sampler-option", metavar="NAME=VALUE", help="Keyword argument of the sampler, each in turn."
+    ),
+    warm_start: str = typer.Option(
+        None,
+        "--warm-start",
+        metavar="STUDY",
+        help="Propose first what another study, such as one on another target, found good.",
+    ),
+    skip_surely_behind: bool = typer.Option(
+        None,
+        "--skip-surely-behind/--train-all",
+        help="Whether candidates are left untrained that latency and predicted PSNR put surely behind the front."
+        "  [default: train all]",
+    ),
     seed: int = typer.Option(None, "--seed", help="Seed of sampler and training.  [default: 0]"),
     config: str = typer.Option(None, "--config", help="Study config: a shipped name or a file.  [default: default]"),
     cpus: float = typer.Option(1, "--cpus-per-trial", min=0.01, help="Cores for each candidate."),
@@ -81,6 +103,8 @@ def search(
         nas-sr search --hw cpu --budget 12
         nas-sr search --hw cpu --budget 48 --rungs 800,2400,8000 --budget-steps 120000
         nas-sr search --hw cpu --budget 48 --max-latency 60 --data DF2K --val DIV2K_valid --name camera
+        nas-sr search --hw cpu --budget 48 --sampler gp --sampler-option n_startup_trials=16
+        nas-sr search --hw rtx2080 --budget 100 --warm-start camera
         nas-sr search --hw my_xavier.yaml --hw rtx2080 --budget 200 --measure uncertain
         nas-sr search --hw cpu --space imdeception_x4 --space compact_x4 --budget 24
         nas-sr search --hw cpu --objective psnr_db --objective latency_ms --objective memory_mb --limit params=200000
@@ -89,6 +113,7 @@ def search(
     from nas_sr.cli.report import write_report_files
     from nas_sr.console import error_console
     from nas_sr.objectives import parse_limits
+    from nas_sr.yaml_file import parse_scalars
 
     result = api.search(
         hw,
@@ -106,6 +131,10 @@ def search(
         evaluator=evaluator,
         rungs=lengths(rungs),
         budget_steps=budget_steps,
+        sampler=sampler,
+        sampler_options=parse_scalars(sampler_option or (), "--sampler-option"),
+        warm_start=warm_start,
+        skip_surely_behind=skip_surely_behind,
         seed=seed,
         config=config,
         cpus_per_trial=cpus,

@@ -13,6 +13,7 @@ from nas_sr.families.weights import save_weights
 from nas_sr.files import write_json
 from nas_sr.latency import Latency, is_over
 from nas_sr.latency_wording import over_limit, reservation
+from nas_sr.measure.device_lock import SharedDevice
 from nas_sr.measure.measurement import Measurement
 from nas_sr.measure.measurement_error import MeasurementFailed
 from nas_sr.objectives import DEFAULT, LATENCY, all_named, columns, exceeded, maximised, named, point
@@ -25,6 +26,7 @@ from nas_sr.search.failures import of_environment
 from nas_sr.search.graph_figures import graph_figures
 from nas_sr.search.outcome import Figures, Outcome, Reached
 from nas_sr.search.study_log import TRACEBACK
+from nas_sr.search.surely_behind import surely_behind
 from nas_sr.search.targets import Target, target
 from nas_sr.search.trial_store import (
     figures_file,
@@ -110,6 +112,14 @@ def _stages(evaluation: Evaluation, folder: Path, spec: Spec) -> Iterator[Reache
             return
         _refuse_unknown(evaluation, each, found[index])
     latencies_ms = _latencies_ms(found)
+    if evaluation.skip_surely_behind:
+        names = [each.profile.name for each in targets]
+        with SharedDevice("cpu"):  # a second of computing disturbs measurements
+            behind = surely_behind(evaluation, found, names)
+        if behind:
+            excesses = _excesses(evaluation, targets, found)
+            yield Outcome("pruned", None, latencies_ms, behind.reason, excesses=excesses, ahead=behind.ahead)
+            return
     yield Reached("training", 0, evaluation.training.steps, latencies_ms=latencies_ms)
     training = CandidateTraining(evaluation, folder, spec, 0, evaluation.training.steps)
     curve: list[CurvePoint] = []

@@ -28,4 +28,6 @@ class Evaluation(Config):
     threads: int = 1
     evaluator: Literal["scratch", "supernet", "finetune"] = "scratch"
     supernets: tuple[str, ...] = ()
+    skip_surely_behind: bool = False  # whether candidates are trained that would surely be behind the front
+    longest_rung: int | None = None  # steps after which the front is judged; None: those of the training
     racing: bool = False  # whether a candidate's training may be made longer later

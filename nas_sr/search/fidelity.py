@@ -119,6 +119,20 @@ class FidelityModel:
         mean_db = self._offset + cross @ self._weights
         return Estimate(steps, mean_db, prior - cross @ cho_solve(self._factor, cross.T))
 
+    def next_score(self, network: int, steps: int) -> tuple[float, float]:
+        """Mean and standard deviation [dB] of what a training of a network from a seed of its own will come to."""
+        here, log_steps = np.array([network]), np.array([math.log(steps)])
+        cross = self._shared(self.sizes, here, log_steps, self._network, self._log_steps)[0]
+        prior = self._shared(self.sizes, here, log_steps, here, log_steps)[0, 0]
+        variance = prior - cross @ cho_solve(self._factor, cross)
+        own = self.sizes["seed_db"] ** 2 + self.sizes["noise_db"] ** 2
+        return float(self._offset + cross @ self._weights), math.sqrt(max(0.0, variance) + own)
+
+    def left_out(self) -> np.ndarray:
+        """Each score's difference to what the others say of it, in standard deviations of that, (scores,)."""
+        inverse = cho_solve(self._factor, np.eye(len(self._residual)))
+        return self._weights / np.sqrt(np.diag(inverse))
+
     def variance_left(self, network: int, seed: int, steps: int, judged_after: int) -> float:
         """Variance [dB^2] of a network's PSNR after `judged_after` steps if it were also trained by this seed for so
         many `steps`."""

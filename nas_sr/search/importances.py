@@ -10,6 +10,7 @@ from optuna.trial import FrozenTrial
 
 from nas_sr.objectives import Objective
 from nas_sr.records import StudyRecord
+from nas_sr.space import PLACE
 
 _FEWEST = 10  # distinct complete trials below which importances are noise
 
@@ -32,7 +33,7 @@ def importances(study: optuna.Study, record: StudyRecord) -> dict[str, dict[str,
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns that less is taken for better
-        return {
+        found = {
             objective.name: optuna.importance.get_param_importances(
                 study,
                 evaluator=optuna.importance.PedAnovaImportanceEvaluator(),
@@ -40,3 +41,4 @@ def importances(study: optuna.Study, record: StudyRecord) -> dict[str, dict[str,
             )
             for objective in record.traded
         }
+    return {name: {key.removesuffix(PLACE): share for key, share in of.items()} for name, of in found.items()}

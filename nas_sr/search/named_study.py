@@ -10,7 +10,7 @@ from nas_sr import shipped
 from nas_sr.config import StudyConfig, parse, read_yaml
 from nas_sr.names import new_study_folder
 from nas_sr.search.samplers import check_sampler
-from nas_sr.search.store import StudyStore
+from nas_sr.search.store import StudyStore, study_folder
 
 
 def study_to_search(
@@ -42,7 +42,15 @@ def study_to_search(
     folder = new_study_folder(f"{targets}-{spaces}" if name is None else name, studies)
     if StudyStore.exists(folder) and config is None:
         base = StudyStore.read(folder).config
-    values = {**base.model_dump(), **changes}
+    elif StudyStore.exists(folder) and "ordered_parameters" not in base.model_fields_set:
+        # The file may be older than the field.
+        ordered = StudyStore.read(folder).config.ordered_parameters
+        base = base.model_copy(update={"ordered_parameters": ordered})
+    if given.get("sampler") in (None, base.sampler):
+        changes["sampler_options"] = base.sampler_options | changes.get("sampler_options", {})
+    values = {**base.model_dump(), "sampler_options": {}, **changes}
+    if values["warm_start"] is not None:
+        values["warm_start"] = str(study_folder(values["warm_start"], studies).resolve())
     if given["seed"] is not None:
         values["training"]["seed"] = given["seed"]
     if rungs:
@@ -52,5 +60,5 @@ def study_to_search(
     if steps is not None:
         values["training"] = base.training.shortened(steps).model_dump() | {"seed": values["training"]["seed"]}
     resolved = parse(values, StudyConfig, "search")
-    check_sampler(resolved.sampler)
+    check_sampler(resolved)
     return folder, resolved

@@ -51,8 +51,10 @@ class Figures(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """`psnr_db` is there when complete; `latencies_ms` holds one figure a target when complete, fewer when infeasible.
+    """`psnr_db` is there when complete; `latencies_ms` has one figure a target when complete or pruned, else fewer.
 
+    Pruned: it keeps every limit, and was not trained because it would surely be behind the front; `ahead` has, for each
+    target, the trial that it is behind.
     Interrupted: the device is gone and nothing can be said; the candidate is to be proposed again.
     `reason` says why it is not complete or, when it is, what a reader must know of its figures.
     `values` holds what the sampler is told of a complete one, in the order of `objectives.columns`; empty stands for
@@ -60,12 +62,13 @@ class Outcome(NamedTuple):
     less where it is not.
     """
 
-    state: Literal["complete", "infeasible", "failed", "interrupted"]
+    state: Literal["complete", "infeasible", "pruned", "failed", "interrupted"]
     psnr_db: float | None = None
     latencies_ms: tuple[float, ...] = ()
     reason: str = ""
     values: tuple[float, ...] = ()
     excesses: tuple[tuple[str, float], ...] = ()
+    ahead: tuple[int, ...] = ()
 
     @property
     def told(self) -> tuple[float, ...]:

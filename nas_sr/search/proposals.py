@@ -12,8 +12,8 @@ from nas_sr.errors import UsageError
 from nas_sr.families.base import Spec
 from nas_sr.search.failures import FailuresInARow
 from nas_sr.search.outcome import Outcome
-from nas_sr.search.store import RETRIES, StudyStore
-from nas_sr.search.trial_store import read_outcome, tell
+from nas_sr.search.store import RETRIES, WARM_START, StudyStore
+from nas_sr.search.trial_store import PARAMS, read_outcome, taken_up, tell
 from nas_sr.space import Params
 
 _REPEATS_IN_A_ROW = 20  # then the sampler has nothing new to say, and an unseen network is drawn
@@ -33,8 +33,11 @@ class CandidateSpace(Protocol):
     def architectures(self) -> dict[str, Params]:
         """Digest -> parameters that give it: every distinct network."""
 
-    def suggest(self, trial: Trial) -> None:
-        """Lets a trial take up parameters."""
+    def suggest(self, trial: Trial, ordered: bool) -> Params:
+        """Lets a trial take up parameters, and what they stand for."""
+
+    def as_drawn(self, params: Params, ordered: bool) -> Params:
+        """Parameters as a sampler draws them."""
 
     def spec(self, params: Params) -> Spec:
         """The network of one set of parameters; UsageError where it cannot be built."""
@@ -49,18 +52,19 @@ class Proposals:
     def __init__(self, store: StudyStore, space: CandidateSpace) -> None:
         self.store = store
         self.space = space
+        self._ordered = store.config.ordered_parameters
         self._running: dict[int, Trial] = {}
         self._waiting_for: dict[int, list[Trial]] = {}  # repeats of a network that is being evaluated
         self._numbers: dict[str, int] = {}  # digest -> the trial that evaluates or evaluated it
         self._outcomes: dict[int, Outcome] = {}
-        self.again: list[int] = []  # trials whose networks are to be evaluated after all: see wrongly_infeasible
+        self.again: list[int] = []  # trials whose networks are to be evaluated after all: see StudyStore
         self._recover()
         self.failures = FailuresInARow()  # of this search
-        self._enqueue_presets()
+        self._enqueue_known()
 
     @property
     def evaluated(self) -> int:
-        """Candidates with an outcome: complete, infeasible or failed. Repeats and interrupted ones do not count."""
+        """Candidates with an outcome: complete, infeasible, pruned or failed. Repeats and interrupted ones do not."""
         return len(self._outcomes)
 
     @property
@@ -80,9 +84,11 @@ class Proposals:
             if attempt == _REPEATS_IN_A_ROW and not self._enqueue_unseen():
                 return None
             trial = self.store.study.ask()
-            self.space.suggest(trial)
+            params = self.space.suggest(trial, self._ordered)
+            if params != trial.params:
+                trial.set_user_attr(PARAMS, params)
             try:
-                spec = self.space.spec(trial.params)
+                spec = self.space.spec(params)
             except UsageError as error:
                 trial.set_user_attr("reason", str(error))
                 trial.set_constraint("buildable", 1.0)
@@ -145,13 +151,13 @@ class Proposals:
 
     def _recover(self) -> None:
         """Learns what the journal holds, and settles what a killed search left running."""
-        wrong = self.store.wrongly_infeasible()
+        wrong = self.store.wrongly_infeasible() | self.store.wrongly_pruned()
         self._outcomes = {number: found for number, found in self.store.finished().items() if number not in wrong}
         trials = {trial.number: trial for trial in self.store.study.get_trials(deepcopy=False)}
         self._numbers = {self.store.spec(trials[number]).digest: number for number in self._outcomes}
         self._resolve_running()
         self.again = sorted(number for number in wrong if self.store.spec(trials[number]).digest not in self._numbers)
-        self._enqueue(trials[number].params for number in self.again)
+        self._enqueue(taken_up(trials[number]) for number in self.again)
 
     def _resolve_running(self) -> None:
         """Every trial that runs by the journal, which alone knows of one that was cut off while it was asked for."""
@@ -184,16 +190,18 @@ class Proposals:
         waiting = self.store.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
         return [trial.system_attrs.get("fixed_params", {}) for trial in waiting]
 
-    def _enqueue_presets(self) -> None:
-        """Queues the known networks of this space."""
+    def _enqueue_known(self) -> None:
+        """Queues what another study found good, as it was when this one began, and the known networks of this space."""
+        self._enqueue(self.store.environment().get(WARM_START, {}).get("networks", ()))
         self._enqueue(self.space.presets().values())
 
     def _enqueue(self, networks: Iterable[Params]) -> None:
         """Queues those networks that are neither evaluated nor queued yet."""
         queued = self._queued()
         for params in networks:
-            if self.space.spec(params).digest not in self._numbers and params not in queued:
-                self.store.study.enqueue_trial(params)
+            drawn = self.space.as_drawn(params, self._ordered)
+            if self.space.spec(params).digest not in self._numbers and drawn not in queued:
+                self.store.study.enqueue_trial(drawn)
 
     def _enqueue_unseen(self) -> bool:
         """Queues a random network that no trial has; False when there is none."""
@@ -202,5 +210,5 @@ class Proposals:
         ]
         if unseen:
             draw = random.Random(self.store.config.seed + len(self._numbers))
-            self.store.study.enqueue_trial(draw.choice(unseen))
+            self.store.study.enqueue_trial(self.space.as_drawn(draw.choice(unseen), self._ordered))
         return bool(unseen)

@@ -46,5 +46,6 @@ def retake(folder: Path, name: str | None, console: Console, new_epoch: bool = F
         finalise(store, asked, "all", tell)
         again = Proposals(store, read_spaces(store.config.space)).again
     if again:
-        tell(f"not too slow after all: trial {', '.join(map(str, again))}; the search's own command trains them")
+        numbers = ", ".join(map(str, again))
+        tell(f"not too slow, or not behind the front, after all: trial {numbers}; the search's own command trains them")
     return store.record(name)

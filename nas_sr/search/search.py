@@ -37,10 +37,12 @@ from nas_sr.search.full_validation import validate_front
 from nas_sr.search.progress import SearchProgress
 from nas_sr.search.proposals import Proposals
 from nas_sr.search.race import Race
-from nas_sr.search.store import ENVIRONMENT, StudyStore
+from nas_sr.search.sampler_limits import refuse_unable
+from nas_sr.search.store import ENVIRONMENT, WARM_START, StudyStore
 from nas_sr.search.study_log import StudyLog, ToAll
 from nas_sr.search.targets import Target, first_contact, keep_epoch, target
 from nas_sr.search.tune import Resources, run_candidates
+from nas_sr.search.warm_start import warm_start
 from nas_sr.space import read_space, read_spaces
 from nas_sr.stages import stage
 from nas_sr.train.execution import Execution, check_usable, choose_execution, default_device
@@ -104,6 +106,10 @@ def search(
     if len(set(names)) < len(names):
         raise UsageError(f"targets must have different names, but got {', '.join(names)}")
     _refuse_objectives(config, targets)
+    warm = None
+    if not StudyStore.exists(folder):
+        refuse_unable(config, space)
+        warm = warm_start(config.warm_start, space) if config.warm_start else None
     silent = {
         each.profile.name
         for hw, each in zip(config.hw, targets, strict=True)
@@ -129,7 +135,11 @@ def search(
     else:
         writable_folder(folder)
         console.print("measuring how a training step runs fastest here ...", style="dim")
-        store = StudyStore.create(folder, config, _environment(config, images, looked_at, threads, frozen))
+        environment = _environment(config, images, looked_at, threads, frozen)
+        if warm is not None:
+            environment[WARM_START] = warm._asdict()
+            console.print(f"warm start from {config.warm_start}: {warm}", style="dim", highlight=False, soft_wrap=True)
+        store = StudyStore.create(folder, config, environment)
     for problem in images.problems:
         console.print(f"left out: {problem}", style="dim", highlight=False)
     console.print(
@@ -164,6 +174,8 @@ def search(
             threads=threads,
             evaluator=config.evaluator,
             supernets=config.supernets,
+            skip_surely_behind=config.skip_surely_behind,
+            longest_rung=config.racing.rungs[-1] if config.racing else None,
             racing=config.racing is not None,
         )
         race = Race(store, budget, budget_steps) if config.racing else None
@@ -195,7 +207,7 @@ def search(
             again = Proposals(store, space).again
             if not again:
                 break
-            tell(f"not too slow after all, to be trained: trial {', '.join(map(str, again))}")
+            tell(f"not too slow, or not behind the front, after all, to be trained: trial {', '.join(map(str, again))}")
         validate_front(store, looked_at, evaluation.execution.device, tell)
         return SearchResult(store.report_records(), exhausted, time.monotonic() - start)
 
@@ -235,7 +247,8 @@ def _execution(store: StudyStore) -> Execution:
 
 def _counts(proposals: Proposals) -> str:
     states = Counter(outcome.state for _, outcome in proposals.outcomes.values())
-    return ", ".join(f"{states[state]} {state}" for state in ("complete", "infeasible", "failed"))
+    shown = ("complete", "infeasible", "failed", *(("pruned",) if states["pruned"] else ()))
+    return ", ".join(f"{states[state]} {state}" for state in shown)
 
 
 def _check_there(resources: Resources) -> None:

@@ -44,8 +44,10 @@ from nas_sr.search.trial_store import (
 
 CONFIG, JOURNAL, ENVIRONMENT, TRIALS = "study.yaml", "journal.log", "environment.json", "trials"
 TARGETS, BASELINES = "targets", "baselines"  # what was added after the search
+WARM_START = "warm_start"  # key of the environment: the networks that another study found good
 RETRIES = "retries"  # attribute of a trial: the number of a failed one whose network it tries again
 _SCORE = "score"  # begins the name of an attribute of the study: a further training's score
+_BEFORE = {"ordered_parameters": False}  # of versions that did not have the field
 _NAME = "search"  # inside the journal, whatever the folder is called: it may be renamed
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -99,11 +101,14 @@ class StudyStore:
         """An existing study, to go on with.
 
         Raises:
-            UsageError: no study there, one without its journal, or one that cannot be written to.
+            UsageError: no study there, one without its journal, one that cannot be written to, or its sampler is gone.
         """
         if cls.exists(folder):
             writable_folder(folder)
-        return cls._existing(folder)
+        store = cls._existing(folder)
+        # Only here: a study is read where its sampler's own module may be missing.
+        store.study.sampler = sampler(store.config, len(store.study.get_trials(deepcopy=False)))
+        return store
 
     @classmethod
     def read(cls, folder: Path) -> StudyStore:
@@ -121,12 +126,11 @@ class StudyStore:
             raise UsageError(f"{folder}: no study there ({CONFIG} is missing){_studies_beside(folder)}")
         if not (folder / JOURNAL).is_file():
             raise UsageError(f"{folder}: the study has no {JOURNAL}; its trials cannot be read")
-        config = read_yaml(folder / CONFIG, StudyConfig)
+        config = _frozen_config(folder / CONFIG)
         try:
             study = optuna.load_study(study_name=_NAME, storage=open_journal(folder / JOURNAL))
         except (KeyError, ValueError, TypeError, AssertionError) as error:
             raise UsageError(f"{folder / JOURNAL}: not a readable journal: {error}") from None
-        study.sampler = sampler(config, len(study.get_trials(deepcopy=False)))
         return cls(folder, config, study)
 
     @staticmethod
@@ -195,6 +199,21 @@ class StudyStore:
             for number, outcome in self.finished().items()
             if outcome.state == "infeasible" and not self._is_ruled_out(number, epochs)
         }
+
+    def wrongly_pruned(self) -> set[int]:
+        """Candidates that were not trained because of a trial that turned out to be slower than they, or infeasible."""
+        pruned = {number: outcome.ahead for number, outcome in self.finished().items() if outcome.state == "pruned"}
+        wrong = set()
+        for place, name in enumerate(self._own_targets if pruned else ()):
+            trials = {trial.number: trial for trial in self.trials(name)}
+            for number, ahead in pruned.items():
+                rival = trials.get(ahead[place])
+                rival_ms = rival.latency_ms if rival is not None and rival.state == "complete" else None
+                own_ms = trials[number].latency_ms
+                slower = rival_ms is None or own_ms is None or rival_ms > own_ms
+                if rival_ms is None or (slower and LATENCY.name in self.config.objectives):
+                    wrong.add(number)
+        return wrong
 
     def _is_ruled_out(self, number: int, epochs: dict[str, str]) -> bool:
         """Whether what was measured rules a candidate out; a latency of an earlier epoch does until it is taken
@@ -373,6 +392,13 @@ class StudyStore:
         files = [path for folder in folders for path in folder.glob("*.json")]
         found = [Baseline.model_validate_json(path.read_bytes()) for path in files]
         return tuple(sorted((each for each in found if each.latency.target == target), key=lambda each: each.name))
+
+
+def _frozen_config(path: Path) -> StudyConfig:
+    """A study's config as it began: a field that its version did not have yet is what that version did."""
+    config = read_yaml(path, StudyConfig)
+    before = {name: value for name, value in _BEFORE.items() if name not in config.model_fields_set}
+    return config.model_copy(update=before)
 
 
 def _interrupted(failed: FrozenTrial) -> FrozenTrial:

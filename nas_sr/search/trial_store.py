@@ -43,6 +43,7 @@ from nas_sr.records import RUNS, CurvePoint, FullValidation, RuntimePsnr, Score,
 from nas_sr.search.outcome import Figures, Outcome
 
 FULL_VALIDATION = "full_validation.json"
+PARAMS = "params"  # attribute of a trial: its parameters, where Optuna has places of values instead
 _OUTCOME, _CURVE = "result.json", "curve.csv"
 _LATENCY: TypeAdapter[Latency | Impossible] = TypeAdapter(
     Annotated[Measurement | Prediction | Impossible, Field(discriminator="kind")]
@@ -80,7 +81,11 @@ def tell(study: optuna.Study, trial: Trial, outcome: Outcome, config: StudyConfi
         return
     trial.set_user_attr("state", outcome.state)
     trial.set_user_attr("latencies_ms", outcome.latencies_ms)
-    study.tell(trial, state=TrialState.PRUNED if outcome.state == "infeasible" else TrialState.FAIL)
+    if outcome.ahead:
+        trial.set_user_attr("ahead", outcome.ahead)
+    # Pruned without a violated constraint: for a sampler worse than any complete one, better than an infeasible one.
+    pruned = outcome.state in ("infeasible", "pruned")
+    study.tell(trial, state=TrialState.PRUNED if pruned else TrialState.FAIL)
 
 
 def trial_record(trial: FrozenTrial, spec: Spec, folder: Path, place: Place) -> TrialRecord:
@@ -111,7 +116,7 @@ def trial_record(trial: FrozenTrial, spec: Spec, folder: Path, place: Place) -> 
     return TrialRecord(
         number=trial.number,
         state=state,
-        params=dict(trial.params),
+        params=taken_up(trial),
         spec=spec,
         psnr_db=now.psnr_db,
         runtime_psnr=in_runtime,
@@ -125,6 +130,11 @@ def trial_record(trial: FrozenTrial, spec: Spec, folder: Path, place: Place) -> 
         seconds=trial.duration.total_seconds() if trial.duration else None,
         repeats=trial.user_attrs.get("repeats"),
     )
+
+
+def taken_up(trial: FrozenTrial) -> dict[str, Any]:
+    """A trial's parameters, by their names in the search space."""
+    return dict(trial.user_attrs.get(PARAMS, trial.params))
 
 
 def _state_now(
@@ -247,7 +257,7 @@ def read_outcome(folder: Path) -> Outcome | None:
     """The outcome on disk, if the candidate got that far."""
     try:
         value = json.loads((folder / _OUTCOME).read_text())
-        tuples = {name: tuple(value[name]) for name in ("latencies_ms", "values") if name in value}
+        tuples = {name: tuple(value[name]) for name in ("latencies_ms", "values", "ahead") if name in value}
         return Outcome(**{**value, **tuples, "excesses": _pairs(value.get("excesses", ()))})
     except (OSError, ValueError, TypeError, KeyError):
         return None
@@ -270,8 +280,9 @@ def told_outcome(trial: FrozenTrial) -> Outcome | None:
         if "latencies_ms" in attributes:
             return Outcome(state, values[0], tuple(attributes["latencies_ms"]), reason, values, excesses)
         return Outcome(state, values[0], values[1:], reason, (), excesses)
-    if state in ("infeasible", "failed"):
-        return Outcome(state, None, tuple(attributes.get("latencies_ms", ())), reason, (), excesses)
+    if state in ("infeasible", "failed") or (state == "pruned" and "latencies_ms" in attributes):
+        ahead = tuple(attributes.get("ahead", ()))
+        return Outcome(state, None, tuple(attributes.get("latencies_ms", ())), reason, (), excesses, ahead)
     return None
 
 

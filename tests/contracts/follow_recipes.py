@@ -29,10 +29,10 @@ class _Passed:
 
 
 def contracts() -> dict[str, int]:
-    """Holds the new family and the new runtime to the contracts."""
+    """Holds the new family, runtime and sampler to the contracts."""
     passed = _Passed()
-    files = ["tests/contracts/test_families.py", "tests/contracts/test_backends.py"]
-    chosen = ["-k", "(espcn and not tensorrt) or plain"]
+    files = [f"tests/contracts/test_{name}.py" for name in ("families", "backends", "samplers")]
+    chosen = ["-k", "(espcn and not tensorrt) or plain or mutation"]
     assert pytest.main(["-p", "no:cacheprovider", *chosen, *files], plugins=[passed]) == 0
     return dict(passed.counts)
 
@@ -47,7 +47,7 @@ def search(folder: Path, study: dict[str, Any]) -> dict[str, Any]:
     path = folder / "study.yaml"
     path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | study))
     answer, _ = searched([*options, "--budget", "2"])
-    return {**answer, "sampler": type(StudyStore.read(Path(answer["study_dir"])).study.sampler).__name__}
+    return {**answer, "sampler": type(StudyStore.open(Path(answer["study_dir"])).study.sampler).__name__}
 
 
 def measure(folder: Path) -> dict[str, Any]:
@@ -88,11 +88,12 @@ def measure(folder: Path) -> dict[str, Any]:
 
 def unknown_sampler() -> str:
     """What is said of a name that no sampler has."""
+    from nas_sr.config import StudyConfig
     from nas_sr.errors import UsageError
     from nas_sr.search.samplers import check_sampler
 
     with pytest.raises(UsageError) as caught:
-        check_sampler("mutaton")
+        check_sampler(StudyConfig(sampler="mutaton"))
     return str(caught.value)
 
 
@@ -100,7 +101,9 @@ if __name__ == "__main__":
     place = Path(sys.argv[1])
     found = {
         "passed": contracts(),
-        "family and sampler": search(place / "family", {"space": ["espcn_x4"], "sampler": "mutation"}),
+        "family and sampler": search(
+            place / "family", {"space": ["espcn_x4"], "sampler": "mutation", "sampler_options": {"share": 0.2}}
+        ),
         "families": search(place / "families", {"space": ["compact_x4", "espcn_x4"]}),
         "runtime": measure(place),
         "objective": search(

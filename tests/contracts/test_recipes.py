@@ -85,4 +85,5 @@ def test_a_sampler_is_one_file_and_two_lines(followed: Followed) -> None:
     assert {step.path for step in told.steps if step.replaced is None} == {"nas_sr/search/mutation.py"}
     assert followed.found["family and sampler"]["complete"] == 2
     assert followed.found["family and sampler"]["sampler"] == "MutationSampler"
+    assert followed.found["passed"]["test_samplers.py"] == 5
     assert "unknown sampler 'mutaton'; known: mutation, " in followed.found["unknown sampler"]

@@ -1,17 +1,20 @@
 """Asking and telling on a real journal: presets first, no network twice, nothing lost between two searches."""
 
+import shutil
 from pathlib import Path
 
 import pytest
+from optuna.distributions import CategoricalDistribution, IntDistribution
 
 from nas_sr.config import StudyConfig
 from nas_sr.errors import UsageError
 from nas_sr.families.imdeception import FAMILY as IMDECEPTION
 from nas_sr.files import write_json
+from nas_sr.search.importances import importances
 from nas_sr.search.outcome import Outcome
 from nas_sr.search.proposals import Proposals
 from nas_sr.search.store import StudyStore
-from nas_sr.search.trial_store import write_outcome
+from nas_sr.search.trial_store import write_latency, write_outcome
 from nas_sr.space import Space, parse_space, read_space
 from tests.report.study_records import measurement
 
@@ -247,7 +250,7 @@ def test_queued_candidate_is_not_lost_when_an_interrupt_strikes_while_it_is_aske
     assert proposal.spec == TINY.spec(params)
 
 
-@pytest.mark.parametrize("sampler", ["random", "tpe", "nsga2"])
+@pytest.mark.parametrize("sampler", ["random", "tpe", "nsga2", "qmc"])
 def test_continued_search_does_not_draw_again_what_was_drawn(tmp_path: Path, sampler: str) -> None:
     """Every search is killed after three candidates, in a space without presets that hardly repeats itself."""
     wide = {"core": {"low": 1, "high": 64}, "gidbs": {"low": 1, "high": 32}}
@@ -260,6 +263,39 @@ def test_continued_search_does_not_draw_again_what_was_drawn(tmp_path: Path, sam
         drawn.append([tuple(trial.params.values()) for trial in proposals.store.study.trials[-3:]])
     assert len({params for search in drawn for params in search}) == 12
     assert not any("repeats" in trial.user_attrs for trial in store.study.trials)
+
+
+def test_study_of_version_0_2_continues_with_the_categories_that_it_began_with(tmp_path: Path) -> None:
+    folder = tmp_path / "example"
+    shutil.copytree(Path(__file__).parents[2] / "studies" / "example", folder)
+    before = {trial.number: trial.params for trial in StudyStore.read(folder).trials()}
+    store = StudyStore.open(folder)
+    assert store.config.ordered_parameters is False
+    space = read_space("imdeception_x4")
+    proposals = Proposals(store, space)
+    numbers = _told(proposals, *map(_outcome, range(3)))
+    told = store.study.trials[numbers[-1]]
+    assert told.distributions["head"] == CategoricalDistribution([32, 48, 64])
+    after = {trial.number: trial for trial in StudyStore.read(folder).trials()}
+    assert {number: after[number].params for number in before} == before
+    for number in numbers:
+        assert space.spec(after[number].params).digest == after[number].spec.digest
+
+
+def test_journal_table_and_importances_have_the_values_of_parameters_not_their_places(tmp_path: Path) -> None:
+    store = _store(tmp_path)
+    space = read_space("imdeception_x4")
+    proposals = Proposals(store, space)
+    for number in _told(proposals, *map(_outcome, range(12))):
+        write_latency(store.latency_path(number, "cpu"), measurement(10.0 + number))
+    store = StudyStore.open(store.folder)
+    for frozen, trial in zip(store.study.trials, store.trials(), strict=True):
+        assert frozen.distributions["groups_place"] == IntDistribution(0, 3)
+        assert frozen.user_attrs["params"] == trial.params
+        assert set(trial.params) == set(space.parameters)
+        assert trial.params["groups"] in (1, 2, 4, 8)
+        assert space.spec(trial.params).digest == trial.spec.digest
+    assert set(importances(store.study, store.record())["psnr_db"]) == set(space.parameters)
 
 
 def test_study_is_searched_by_one_process_at_a_time(tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ def _measuring_command(study: StudyRecord, reports: Path) -> str:
     evaluated = {
         trial.number
         for trial in study.trials
-        if trial.state in ("complete", "infeasible", "failed") and trial.repeats is None
+        if trial.state in ("complete", "infeasible", "pruned", "failed") and trial.repeats is None
     }
     return command("search", options={"--name": study.name, **where, "--budget": len(evaluated)})
 
