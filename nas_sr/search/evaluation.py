@@ -26,6 +26,7 @@ class Evaluation(Config):
     objectives: tuple[str, ...] = tuple(each.name for each in DEFAULT)
     measure: Literal["all", "uncertain"] = "all"
     threads: int = 1
-    evaluator: Literal["scratch", "supernet", "finetune"] = "scratch"
+    evaluator: Literal["scratch", "supernet", "finetune", "combined"] = "scratch"
     supernets: tuple[str, ...] = ()
     racing: bool = False  # whether a candidate's training may be made longer later
+    audit: bool = False  # whether trainings are those of an audit

@@ -6,6 +6,11 @@ the length; a smooth function of the network's structure; a deviation of the net
 part is forgotten as training goes on; a deviation of the seed's, which stays as a training is made longer; and noise.
 (Autoregressive multi-fidelity models: Kennedy and O'Hagan, Biometrika 87, 2000; the forgetting is an Ornstein-Uhlenbeck
 process in the logarithm of steps.) Their sizes are fitted to the study's own trainings by maximum a posteriori.
+
+Figures of other kinds are further sources: scores of weights inherited from a supernet, or full trainings of exported
+bundles by another recipe on other images. Each has a trend of its own, so that its level and how it grows with cost
+tell nothing; it shares the function of structure and what lasts of a network's own deviation, and adds a deviation of
+its own, whose size is fitted likewise.
 """
 
 from __future__ import annotations
@@ -35,16 +40,26 @@ _TYPICAL = {
     "seed_db": 0.01,
     "noise_db": 0.012,
 }
+_OF_SOURCE_DB = 0.02  # typical size of what a further source has of its own: as much as a brief training
 _VARIES = 1.0
 
 
 class Score(NamedTuple):
-    """The PSNR that one training came to."""
+    """The PSNR that one training came to, or another figure of a network in dB."""
 
     network: int  # index among those that are modelled
     seed: int
     steps: int
     psnr_db: float
+    source: str = ""  # what it is, if it is none of the study's own trainings
+
+
+class _Points(NamedTuple):
+    """What has a PSNR, known or not: (n,) each."""
+
+    network: np.ndarray
+    log_steps: np.ndarray
+    source: np.ndarray  # 0 is the study's own trainings
 
 
 class Estimate(NamedTuple):
@@ -84,78 +99,86 @@ class FidelityModel:
         """
         Args:
             specs: the networks, by the index that scores have.
-            scores: at least one.
+            scores: at least one of the study's own trainings.
             sizes: of the parts, as `sizes` of a model fitted before; None: fitted to these scores.
         """
         self._features = features(specs)
-        self._network = np.array([score.network for score in scores])
+        self._sources = ["", *sorted({score.source for score in scores} - {""})]
         self._seed = np.array([score.seed for score in scores])
-        self._log_steps = np.log([score.steps for score in scores])
+        self._known = _Points(
+            np.array([score.network for score in scores]),
+            np.log([score.steps for score in scores]),
+            np.array([self._sources.index(score.source) for score in scores]),
+        )
         psnr_db = np.array([score.psnr_db for score in scores])
-        self._offset = psnr_db.mean()
-        self._residual = psnr_db - self._offset
+        offsets = [psnr_db[self._known.source == source].mean() for source in range(len(self._sources))]
+        self._offset = offsets[0]
+        self._residual = psnr_db - np.array(offsets)[self._known.source]
         self.sizes = sizes or self._fitted()
         self._factor = cho_factor(self._observed(self.sizes), lower=True)
         self._weights = cho_solve(self._factor, self._residual)
 
     def after(self, steps: int) -> Estimate:
         """What is known of every network after so many steps."""
-        everyone = np.arange(len(self._features))
-        log_steps = np.full(len(everyone), math.log(steps))
-        cross = self._shared(self.sizes, everyone, log_steps, self._network, self._log_steps)
-        prior = self._shared(self.sizes, everyone, log_steps, everyone, log_steps)
+        everyone = self._own(np.arange(len(self._features)), steps)
+        cross = self._shared(self.sizes, everyone, self._known)
+        prior = self._shared(self.sizes, everyone, everyone)
         mean_db = self._offset + cross @ self._weights
         return Estimate(steps, mean_db, prior - cross @ cho_solve(self._factor, cross.T))
 
     def variance_left(self, network: int, seed: int, steps: int, judged_after: int) -> float:
         """Variance [dB^2] of a network's PSNR after `judged_after` steps if it were also trained by this seed for so
         many `steps`."""
-        here, there = np.array([network]), np.array([math.log(judged_after)])
-        new = np.array([math.log(steps)])
-        cross = self._shared(self.sizes, here, there, self._network, self._log_steps)[0]
-        with_new = self._shared(self.sizes, here, there, here, new)[0, 0]
-        new_cross = self._shared(self.sizes, here, new, self._network, self._log_steps)[0]
-        same_seed = (self._network == network) & (self._seed == seed)
+        there, new = self._own(np.array([network]), judged_after), self._own(np.array([network]), steps)
+        cross = self._shared(self.sizes, there, self._known)[0]
+        with_new = self._shared(self.sizes, there, new)[0, 0]
+        new_cross = self._shared(self.sizes, new, self._known)[0]
+        same_seed = (self._known.network == network) & (self._seed == seed) & (self._known.source == 0)
         new_cross = new_cross + self.sizes["seed_db"] ** 2 * same_seed
         of_new = (
-            self._shared(self.sizes, here, new, here, new)[0, 0]
+            self._shared(self.sizes, new, new)[0, 0]
             + self.sizes["seed_db"] ** 2
             + self.sizes["noise_db"] ** 2
             + _JITTER
         )
         solved = cho_solve(self._factor, new_cross)
-        variance = self._shared(self.sizes, here, there, here, there)[0, 0] - cross @ cho_solve(self._factor, cross)
+        variance = self._shared(self.sizes, there, there)[0, 0] - cross @ cho_solve(self._factor, cross)
         gained = (with_new - cross @ solved) ** 2 / (of_new - new_cross @ solved)
         return float(max(0.0, variance - gained))
 
+    @staticmethod
+    def _own(networks: np.ndarray, steps: int) -> _Points:
+        """Networks trained as the study does, for so many steps."""
+        return _Points(networks, np.full(len(networks), math.log(steps)), np.zeros(len(networks), dtype=int))
+
     def _observed(self, sizes: dict[str, float]) -> np.ndarray:
         """Covariance of the scores."""
-        found = self._shared(sizes, self._network, self._log_steps, self._network, self._log_steps)
-        same = (self._network[:, None] == self._network) & (self._seed[:, None] == self._seed)
+        known = self._known
+        found = self._shared(sizes, known, known)
+        same = (known.network[:, None] == known.network) & (self._seed[:, None] == self._seed)
+        same &= known.source[:, None] == known.source
         return found + sizes["seed_db"] ** 2 * same + (sizes["noise_db"] ** 2 + _JITTER) * np.eye(len(found))
 
-    def _shared(
-        self,
-        sizes: dict[str, float],
-        first: np.ndarray,
-        first_log: np.ndarray,
-        second: np.ndarray,
-        second_log: np.ndarray,
-    ) -> np.ndarray:
-        """Covariance of two lists of (network, log steps), of everything but seeds and noise."""
-        one, other = self._features[first], self._features[second]
-        apart = np.abs(first_log[:, None] - second_log)
+    def _shared(self, sizes: dict[str, float], first: _Points, second: _Points) -> np.ndarray:
+        """Covariance of two lists of points, of everything but seeds and noise."""
+        one, other = self._features[first.network], self._features[second.network]
+        apart = np.abs(first.log_steps[:, None] - second.log_steps)
+        of_one_source = first.source[:, None] == second.source
         distance = ((one[:, None] - other) ** 2).sum(axis=-1)
-        trend = _LEVEL_DB**2 + _SLOPE_DB**2 * one[:, :1] * other[:, 0]
+        trend = (_LEVEL_DB**2 + _SLOPE_DB**2 * one[:, :1] * other[:, 0]) * of_one_source
         structure = sizes["structure_db"] ** 2 * np.exp(-distance / (2 * sizes["structure_length"] ** 2))
-        own = sizes["lasting_db"] ** 2 + sizes["passing_db"] ** 2 * np.exp(-apart / sizes["memory"])
-        return (trend + structure) * np.exp(-apart / _TREND_MEMORY) + own * (first[:, None] == second)
+        # What passes is of one source; a further one's deviation is all of it.
+        passing_db = np.array([sizes["passing_db"], *(sizes[_size_of(name)] for name in self._sources[1:])])
+        passing = passing_db[first.source][:, None] ** 2 * np.exp(-apart / sizes["memory"]) * of_one_source
+        own = sizes["lasting_db"] ** 2 + passing
+        return (trend + structure) * np.exp(-apart / _TREND_MEMORY) + own * (first.network[:, None] == second.network)
 
     def _fitted(self) -> dict[str, float]:
-        typical = np.log(list(_TYPICAL.values()))
+        usual = _TYPICAL | {_size_of(name): _OF_SOURCE_DB for name in self._sources[1:]}
+        typical = np.log(list(usual.values()))
 
         def cost(logs: np.ndarray) -> float:
-            sizes = dict(zip(_TYPICAL, np.exp(logs), strict=True))
+            sizes = dict(zip(usual, np.exp(logs), strict=True))
             try:
                 factor = cho_factor(self._observed(sizes), lower=True)
             except np.linalg.LinAlgError:
@@ -164,7 +187,12 @@ class FidelityModel:
             return float(fit + 0.5 * (((logs - typical) / _VARIES) ** 2).sum())
 
         best = minimize(cost, typical, method="L-BFGS-B", options={"maxiter": 60}).x
-        return dict(zip(_TYPICAL, np.exp(best).tolist(), strict=True))
+        return dict(zip(usual, np.exp(best).tolist(), strict=True))
+
+
+def _size_of(source: str) -> str:
+    """The name of the size of what a source has of its own."""
+    return f"{source}_db"
 
 
 def features(specs: Sequence[Spec]) -> np.ndarray:
