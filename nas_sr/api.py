@@ -84,8 +84,10 @@ def search(
         limits: of any objective, by name, such as `memory_mb`.
         measure: `all`, or `uncertain`: only where a prediction cannot decide.
         steps: training steps of each candidate.
-        supernet: trained supernets, one a space, which candidates inherit weights from.
-        evaluator: what becomes of these: `finetune` (trained on, the default) or `supernet` (scored as they are).
+        supernet: trained supernets, one a space, which candidates inherit weights from; `auto`: found in `supernets/`,
+            or trained there first.
+        evaluator: what becomes of these: `finetune` (trained on, the default), `supernet` (scored as they are), or
+            `combined` (scored as they are beside brief training from scratch).
         rungs: lengths to which candidates that may be on the front are trained further; the first is `steps`.
         budget_steps: with rungs, training steps in all; None: twice what the candidates take.
         sampler: what proposes candidates: a name, or an Optuna sampler as `module:Class`; None: the config's (`tpe`).
@@ -111,10 +113,12 @@ def search(
     from nas_sr.console import counted, error_console
     from nas_sr.errors import UsageError
     from nas_sr.names import absolute
-    from nas_sr.search.named_study import study_to_search
+    from nas_sr.search.named_study import study_to_search, supernets_of
     from nas_sr.search.search import search as run_search
     from nas_sr.search.tune import Resources
+    from nas_sr.space import read_space
     from nas_sr.stages import recording
+    from nas_sr.supernet.automatic import AUTO, automatic_supernets
 
     given = {
         "hw": [absolute(str(each)) for each in _several(hw)] or None,
@@ -133,10 +137,19 @@ def search(
         "skip_surely_behind": skip_surely_behind,
         "seed": seed,
     }
-    folder, resolved = study_to_search(name, Path(studies), _text(config), given, steps, tuple(rungs))
+    where = name, Path(studies), _text(config)
+    if [str(each) for each in _several(supernet)] == [AUTO]:
+        folder, plain = study_to_search(*where, {**given, "supernets": None, "evaluator": None}, steps, tuple(rungs))
+        given["supernets"] = supernets_of(folder) or [
+            str(path.resolve())
+            for path in automatic_supernets(
+                [(each, read_space(each)) for each in plain.space], plain.data, plain.val, quiet=quiet
+            )
+        ]
+    folder, resolved = study_to_search(*where, given, steps, tuple(rungs))
     if budget_steps is not None and resolved.racing is None:
         raise UsageError("budget_steps is for a study with rungs, but this one has none")
-    resources = Resources(cpus_per_trial, _gpus(gpus_per_trial))
+    resources = Resources.asked(cpus_per_trial, gpus_per_trial)
     packing = partial(counted, "packing images", quiet)
     with recording(folder / "stages.json"):
         return run_search(
@@ -233,6 +246,7 @@ def train(
     val: Name | None = None,
     workers: int = 1,
     address: str | None = None,
+    start: str | None = None,
     quiet: bool = False,
 ) -> Trained:
     """Trains a bundle's network fully by its train.yaml; the bundle then holds the best weights.
@@ -249,6 +263,8 @@ def train(
         val: validation images, instead of train.yaml's.
         workers: processes that share each batch, a GPU or cores each.
         address: a running Ray cluster's; None: this machine only.
+        start: what it begins with: `weights` that the bundle has, `scratch`, `longest-rung` of its search, or
+            `supernet:PATH`; None: train.yaml's.
         quiet: shows no progress.
 
     Raises:
@@ -268,6 +284,7 @@ def train(
         val=absolute(_text(val)),
         workers=workers,
         address=address,
+        start=start,
         quiet=quiet,
     )
 
@@ -330,12 +347,3 @@ def _several(value: Name | Sequence[Name] | None) -> Sequence[Name]:
 
 def _text(name: Name | None) -> str | None:
     return None if name is None else str(name)
-
-
-def _gpus(asked: float | None) -> float:
-    """A quarter of a GPU where there is one: brief candidates are small."""
-    if asked is not None:
-        return asked
-    import torch
-
-    return 0.25 if torch.cuda.is_available() else 0.0

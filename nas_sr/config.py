@@ -161,9 +161,18 @@ class FullTraining(Config):
 
     data: str | None = Field(None, description="training images; none: photographs inside ordinary packages")
     val: str | None = Field(None, description="validation images; none: a part of the training images")
-    start: Literal["weights", "interpolator"] = Field("weights", description="from the bundle's weights, or anew")
+    start: Literal["weights", "scratch", "longest-rung", "supernet"] = Field(
+        "weights",
+        description="weights: those that the bundle has now; scratch: none, an interpolator; longest-rung: those of the"
+        " candidate's longest training in its search; supernet: what it inherits of one",
+    )
     tensorboard: bool = Field(True, description="whether scalars and sample crops go to training/tensorboard")
     training: Training
+
+    @field_validator("start", mode="before")
+    @classmethod
+    def _as_it_was_called(cls, value: Any) -> Any:
+        return "scratch" if value == "interpolator" else value
 
 
 class Racing(Config):
@@ -257,9 +266,10 @@ class StudyConfig(Config):
         "all", description="uncertain: only where the predicted interval touches the limit or the front"
     )
     training: Training = Training(phases=(Phase(steps=800),))
-    evaluator: Literal["scratch", "supernet", "finetune"] = Field(
+    evaluator: Literal["scratch", "supernet", "finetune", "combined"] = Field(
         "scratch",
-        description="scratch: trained from its start; finetune: from a supernet's weights; supernet: these as they are",
+        description="scratch: trained from its start; finetune: from a supernet's weights; supernet: these as they are;"
+        " combined: scratch and supernet, and one figure from both",
     )
     supernets: tuple[str, ...] = Field((), description="paths of supernets, one for each space, unless from scratch")
     racing: Racing | None = Field(None, description="none: every candidate is trained once, for one length")

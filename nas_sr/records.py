@@ -9,6 +9,8 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from nas_sr.audit_record import Audit
+from nas_sr.digest import digest
 from nas_sr.families.counts import Counts, counts
 from nas_sr.families.presets import preset_name
 from nas_sr.families.registry import SpecField
@@ -44,6 +46,7 @@ class Score(BaseModel):
     psnr_db: float | None  # on the study's validation pixels; None: it failed
     reason: str = ""  # why it failed
     note: str = ""  # what a reader must know, such as a state that was gone
+    audit: bool = False  # trained by an audit, not by the search
 
 
 class LongEstimate(BaseModel):
@@ -59,6 +62,30 @@ class LongEstimate(BaseModel):
 
     def __str__(self) -> str:
         return f"{self.mean_db:.3f} +- {self.sd_db:.3f} dB after {self.steps} steps, estimated"
+
+
+class FullTrainingScore(BaseModel):
+    """What the full training of a candidate's exported bundle came to, and by which protocol.
+
+    Two are comparable only if their protocol is the same.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    psnr_db: float  # of the best weights, on all validation images
+    steps: int
+    start: str  # what it began with
+    recipe: str  # digest of the training as it was carried out
+    training_images: str  # how many, and their digest
+    validation_images: str
+
+    @property
+    def protocol(self) -> str:
+        """The digest of everything but the result."""
+        return digest(self.model_dump(exclude={"psnr_db"}))
+
+    def __str__(self) -> str:
+        return f"{self.psnr_db:.3f} dB after {self.steps:,} steps of full training (protocol {self.protocol})"
 
 
 class FullValidation(BaseModel):
@@ -124,12 +151,16 @@ class TrialRecord(BaseModel):
     state: State
     params: dict[str, Any]  # the sampler's parameters, by name
     spec: SpecField
-    # On the study's validation pixels; as the runtime computes it, where that shows; with racing `estimate`'s mean.
+    # On the study's validation pixels; as the runtime computes it, where that shows; of an estimate its mean.
     psnr_db: float | None = None
     runtime_psnr: RuntimePsnr | None = None  # on this target, of its front; None where that computes in plain fp32
-    scores: tuple[Score, ...] = ()  # of every training, where there is racing
+    scores: tuple[Score, ...] = ()  # of every training, where there is racing or an audit
     estimate: LongEstimate | None = None  # likewise
     full_validation: FullValidation | None = None  # of the front; it decides nothing
+    full_training: tuple[FullTrainingScore, ...] = ()  # of bundles that were exported; the latest last
+    # By evaluator `combined`: psnr_db is a figure from both of these, by `estimate` where there is one.
+    scratch_db: float | None = None  # after brief training from nothing
+    inherited_db: float | None = None  # with a supernet's weights, untrained
     latency_ms: float | None = None  # measured or predicted: see `latency.kind`
     latency: Latency | None = Field(None, discriminator="kind")  # None where its file is lost
     figures: dict[str, float] = {}  # of the graph deployed on this target, by objective
@@ -150,14 +181,20 @@ class TrialRecord(BaseModel):
         return preset_name(self.spec)
 
     @property
-    def weights(self) -> str:
-        """The file of its trained weights in its trial's folder: those of the longest training."""
+    def longest_training(self) -> tuple[int, int]:
+        """Steps and seed of its longest training; of several the first seed's. 0 and 0 where it has none."""
         trained = [score for score in self.scores if score.psnr_db is not None]
         if not trained:
-            return WEIGHTS
+            return (self.curve[-1].step if self.curve else 0), 0
         longest = max(trained, key=lambda score: (score.steps, -score.seed))
-        is_first = (longest.seed, longest.steps) == (0, min(score.steps for score in trained if score.seed == 0))
-        return WEIGHTS if is_first else f"{RUNS}/{longest.seed}-{longest.steps}.safetensors"
+        return longest.steps, longest.seed
+
+    @property
+    def weights(self) -> str:
+        """The file of its trained weights in its trial's folder: those of the longest training."""
+        steps, seed = self.longest_training
+        first = min((score.steps for score in self.scores if score.seed == 0 and score.psnr_db is not None), default=0)
+        return WEIGHTS if not first or (seed, steps) == (0, first) else f"{RUNS}/{seed}-{steps}.safetensors"
 
     @property
     def pytorch_psnr_db(self) -> float | None:
@@ -210,6 +247,7 @@ class StudyRecord(BaseModel):
     hypervolume_reference: tuple[float, ...]  # value of each objective that the hypervolume is measured from
     hypervolume_history: tuple[tuple[int, float], ...]  # (trial number, hypervolume once it was told)
     baselines: tuple[Baseline, ...] = ()
+    audit: Audit | None = None  # on this target
     importances: dict[str, dict[str, float]] = {}  # objective -> parameter -> share; empty with too few trials, or
     # where nobody shows them: see StudyStore.report_records
 

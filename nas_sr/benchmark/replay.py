@@ -146,8 +146,9 @@ class ReplayedStudy(StudyStore):
             for trial in self.study.get_trials(deepcopy=False)
             if trial.number in scores
         ]
-        racing = self.config.racing
-        return [with_estimates(trials, scores, racing, all_named(self.config.objectives)) if racing else trials]
+        if self.config.racing is None:
+            return [trials]
+        return [with_estimates(trials, scores, self.config.racing.rungs[-1], all_named(self.config.objectives))]
 
     def believed(self) -> dict[str, float]:
         """PSNR [dB] by which networks are chosen, by digest: estimates where there is racing, else scores."""

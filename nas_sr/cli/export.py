@@ -22,6 +22,12 @@ def export(
     ),
     hw: str = typer.Option(None, "--hw", help="Whose latency and front count.  [default: the study's first target]"),
     out: Path = typer.Option(None, "--out", help="Folder to write.  [default: bundles/STUDY-TRIAL]"),
+    start: str = typer.Option(
+        "weights",
+        "--start",
+        help="What full training begins with: weights (as exported), scratch, longest-rung (likewise, kept apart) or"
+        " supernet:PATH.",
+    ),
     overwrite: bool = typer.Option(False, "--overwrite", help="Replace an existing bundle."),
     studies: Path = STUDIES,
     as_json: bool = JSON,
@@ -38,12 +44,13 @@ def export(
     from nas_sr.errors import UsageError
     from nas_sr.export import choose
     from nas_sr.export.bundle import TRAINING, write_bundle
+    from nas_sr.export.starts import parse_start
     from nas_sr.latency_wording import in_short
     from nas_sr.names import study_record
     from nas_sr.objectives import LATENCY, parse_limits
     from nas_sr.train.recipes import PAPER_CROP, paper_training
 
-    limits = parse_limits(limit or ())
+    limits, begins = parse_limits(limit or ()), parse_start(start)
     rules = sum([trial is not None, knee, max_latency is not None, min_psnr is not None])
     if rules > 1 or (rules == 0 and not limits):
         raise UsageError("export needs exactly one of --trial N, --knee, --max-latency MS, --min-psnr DB")
@@ -67,7 +74,7 @@ def export(
         chosen.spec.scale, config["data"], config["val"], record.environment["data"]["smallest_lr"]
     )
     folder = out or Path("bundles") / f"{record.name}-{chosen.number}"
-    files = write_bundle(record, chosen, training, folder, overwrite)
+    files = write_bundle(record, chosen, training, folder, overwrite, begins)
     if as_json:
         print_json({"bundle": str(folder), "trial": chosen.number, "files": [str(path) for path in files]})
         return

@@ -17,9 +17,12 @@ def front_rows(study: StudyRecord) -> list[dict[str, Any]]:
             "trial": trial.number,
             "psnr_db": trial.psnr_db,
             "estimate": trial.estimate.model_dump() if trial.estimate else None,
+            "scratch_db": trial.scratch_db,
+            "inherited_db": trial.inherited_db,
             "pytorch_psnr_db": trial.pytorch_psnr_db,
             "runtime_psnr": trial.runtime_psnr.model_dump() if trial.runtime_psnr else None,
             "full_psnr_db": trial.full_validation.psnr_db if trial.full_validation else None,
+            "full_training": [{**each.model_dump(), "protocol": each.protocol} for each in trial.full_training],
             "latency_ms": trial.latency_ms,
             **_measured(trial.latency),
             "latency_kind": trial.latency.kind if trial.latency else None,
@@ -61,6 +64,7 @@ def print_front(study: StudyRecord) -> None:
             f"{name}{trial.spec.label()}  ({kind(trial.latency) if trial.latency else 'its file is lost'})"
             + (f"  {trial.full_validation}" if trial.full_validation else "")
             + (f"  {trial.runtime_psnr}" if trial.runtime_psnr else "")
+            + "".join(f"  {each}" for each in trial.full_training[-1:])
         )
     _print_estimates(front)
     predicted = [str(trial.number) for trial in front if trial.latency and trial.latency.kind == "predicted"]

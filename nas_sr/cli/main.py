@@ -11,6 +11,7 @@ from typer.exceptions import TyperException
 
 import nas_sr
 from nas_sr.cli import bench, data, hw, space, supernet
+from nas_sr.cli.audit import audit
 from nas_sr.cli.describe import describe
 from nas_sr.cli.doctor import doctor
 from nas_sr.cli.evaluate import evaluate
@@ -58,7 +59,20 @@ def _common(
     """
 
 
-for verb in (search, retarget, report, export, train, evaluate, upscale, measure, describe, logs, doctor):
+for verb in (
+    search,
+    retarget,
+    audit,
+    report,
+    export,
+    train,
+    evaluate,
+    upscale,
+    measure,
+    describe,
+    logs,
+    doctor,
+):
     app.command(verb.__name__)(verb)
 for group, module in {"data": data, "hw": hw, "space": space, "supernet": supernet, "bench": bench}.items():
     app.add_typer(module.app, name=group)

@@ -47,10 +47,16 @@ def search(
     ),
     steps: int = typer.Option(None, "--steps", min=1, help="Training steps for each candidate.  [default: 800]"),
     supernet: list[Path] = typer.Option(
-        None, "--supernet", metavar="PATH", help="Start candidates from a supernet's weights; one for each space."
+        None,
+        "--supernet",
+        metavar="PATH",
+        help="Start candidates from a supernet's weights; one for each space. auto: in supernets/, trained if missing.",
     ),
     evaluator: str = typer.Option(
-        None, "--evaluator", help="With --supernet: finetune, or supernet: no training at all.  [default: finetune]"
+        None,
+        "--evaluator",
+        help="With --supernet: finetune; supernet: no training at all; combined: that and training from scratch."
+        "  [default: finetune]",
     ),
     rungs: str = typer.Option(
         None,
@@ -102,6 +108,7 @@ def search(
     \b
         nas-sr search --hw cpu --budget 12
         nas-sr search --hw cpu --budget 48 --rungs 800,2400,8000 --budget-steps 120000
+        nas-sr search --hw cpu --budget 48 --supernet auto --evaluator combined
         nas-sr search --hw cpu --budget 48 --max-latency 60 --data DF2K --val DIV2K_valid --name camera
         nas-sr search --hw cpu --budget 48 --sampler gp --sampler-option n_startup_trials=16
         nas-sr search --hw rtx2080 --budget 100 --warm-start camera

@@ -64,6 +64,7 @@ def supernet_train(
     from nas_sr.config import parse
     from nas_sr.names import absolute
     from nas_sr.space import read_space
+    from nas_sr.supernet.automatic import SUPERNETS
     from nas_sr.supernet.training import Recipe, train_supernet
 
     given = {
@@ -83,7 +84,7 @@ def supernet_train(
     changed = {key: value for key, value in given.items() if value is not None}
     trained = train_supernet(
         read_space(space),
-        out or Path("supernets") / Path(space).stem,
+        out or SUPERNETS / Path(space).stem,
         parse(changed, Recipe, "supernet train") if changed else None,
         resume=resume,
         overwrite=overwrite,

@@ -18,6 +18,12 @@ def train(
     val: str = typer.Option(None, "--val", help="Validation images.  [default: train.yaml's]"),
     workers: int = typer.Option(1, "--workers", min=1, help="Processes that share each batch, a GPU or cores each."),
     address: str = typer.Option(None, "--address", help="A running Ray cluster's.  [default: this machine only]"),
+    start: str = typer.Option(
+        None,
+        "--start",
+        help="What it begins with: weights (the bundle's), scratch, longest-rung (of its search) or supernet:PATH."
+        "  [default: train.yaml's]",
+    ),
     as_json: bool = JSON,
 ) -> None:
     """Trains a bundle's network fully.
@@ -29,9 +35,11 @@ def train(
         nas-sr train bundles/camera --steps 2000
         nas-sr train bundles/camera --resume
         nas-sr train bundles/camera --workers 4
+        nas-sr train bundles/camera --start supernet:supernets/imdeception_x4
     """
     from nas_sr import api
     from nas_sr.export.bundle import FULL_TRAINING
+    from nas_sr.export.starts import read_origin
     from nas_sr.train.full_training import CHECKPOINT
 
     trained = api.train(
@@ -43,10 +51,16 @@ def train(
         val=val,
         workers=workers,
         address=address,
+        start=start,
     )
     if as_json:
         print_json(
-            {"checkpoint": str(bundle / FULL_TRAINING / CHECKPOINT), "steps": trained.steps, "psnr_db": trained.psnr_db}
+            {
+                "checkpoint": str(bundle / FULL_TRAINING / CHECKPOINT),
+                "steps": trained.steps,
+                "psnr_db": trained.psnr_db,
+                "start": read_origin(bundle)["trained"]["start"],
+            }
         )
         return
     print(f"{trained.steps} steps, validation PSNR from {trained.start_psnr_db:.3f} to {trained.psnr_db:.3f} dB")

@@ -15,6 +15,7 @@ from nas_sr.config import FullTraining, read_yaml, write_yaml
 from nas_sr.errors import UsageError
 from nas_sr.evaluate.onnx_upscaler import SPEC_KEY
 from nas_sr.export.model_card import card
+from nas_sr.export.starts import ORIGIN, Start, described, inherit, keep_longest_rung, save_inherited, update_origin
 from nas_sr.families.base import Spec
 from nas_sr.families.network import FamilyNetwork
 from nas_sr.families.registry import read_spec
@@ -24,35 +25,39 @@ from nas_sr.measure.onnx_export import export_onnx
 from nas_sr.records import StudyRecord, TrialRecord
 from nas_sr.train.recipes import CHOICES
 
-SPEC, ONNX, TRAINING, ORIGIN, CARD = (
-    "spec.json",
-    "model.onnx",
-    "train.yaml",
-    "bundle.json",
-    "README.md",
-)
+SPEC, ONNX, TRAINING, CARD = "spec.json", "model.onnx", "train.yaml", "README.md"
 FULL_TRAINING = "training"  # folder of the checkpoint, the best weights and the scalars
 
 
 def write_bundle(
-    study: StudyRecord, trial: TrialRecord, training: FullTraining, folder: Path, overwrite: bool = False
+    study: StudyRecord,
+    trial: TrialRecord,
+    training: FullTraining,
+    folder: Path,
+    overwrite: bool = False,
+    start: Start | None = None,
 ) -> list[Path]:
     """Writes the bundle of `trial` as `folder`, whole or not at all; returns its files.
 
+    `start` is what its full training begins with, in the place of the config's.
+
     Raises:
         UsageError: the folder exists and `overwrite` is off, or it is none that may be replaced: not a bundle, or one
-            with a full training or its weights inside; it cannot be written, or the trial has no weights.
+            with a full training or its weights inside; it cannot be written; the trial has no weights, or is outside of
+            the supernet to start from.
     """
     if folder.exists():
         _refuse_to_replace(folder, overwrite)
     with _not_training(folder):
-        return _written(study, trial, training, folder)
+        return _written(study, trial, training, folder, start or Start(training.start))
 
 
-def _written(study: StudyRecord, trial: TrialRecord, training: FullTraining, folder: Path) -> list[Path]:
+def _written(study: StudyRecord, trial: TrialRecord, training: FullTraining, folder: Path, start: Start) -> list[Path]:
     weights = study.weights(trial)
     if not weights.is_file():
         raise UsageError(f"{weights}: the weights of trial {trial.number} are missing")
+    training = training.model_copy(update={"start": start.kind})
+    inherited = inherit(trial.spec, start.supernet) if start.supernet else None
     place = folder.resolve()
     writable_folder(place.parent)
     building = place.with_name(f".{place.name}.{os.getpid()}.part")
@@ -62,8 +67,11 @@ def _written(study: StudyRecord, trial: TrialRecord, training: FullTraining, fol
         network = load_network(weights)
         write_json(building / SPEC, trial.spec.to_json())
         write_yaml(building / TRAINING, training, CHOICES)
-        write_json(building / ORIGIN, _origin(study, trial))
-        (building / CARD).write_text(card(study, trial, training, folder))
+        write_json(building / ORIGIN, _origin(study, trial, place) | keep_longest_rung(study, trial, building))
+        if inherited:
+            save_inherited(inherited[0], building)
+            update_origin(building, **inherited[1])
+        (building / CARD).write_text(card(study, trial, training, folder, described(building, start.kind)))
         write_weights(building, network)
         if place.exists():
             place.rename(replaced)
@@ -129,10 +137,15 @@ def read_bundle(folder: Path) -> tuple[Spec, FullTraining]:
     return read_spec(folder / SPEC), read_yaml(folder / TRAINING, FullTraining)
 
 
-def record_training(folder: Path, steps: int, psnr_db: float) -> None:
-    """Notes in the bundle which training its weights now come from."""
-    origin = json.loads((folder / ORIGIN).read_text()) if (folder / ORIGIN).is_file() else {}
-    write_json(folder / ORIGIN, {**origin, "trained": {"steps": steps, "psnr_db": psnr_db}})
+def record_training(folder: Path, steps: int, psnr_db: float, start: str = "") -> None:
+    """Notes in the bundle which training its weights now come from, and what that began with."""
+    update_origin(folder, trained={"steps": steps, "psnr_db": psnr_db, "start": start})
+    path = folder / CARD
+    if start and path.is_file():
+        row = f"| weights | of {steps:,} steps of full training, {psnr_db:.3f} dB, begun with {start} |"
+        text = "\n".join(row if line.startswith("| weights |") else line for line in path.read_text().splitlines())
+        with replacing(path) as temporary:
+            temporary.write_text(f"{text}\n")
 
 
 def _name_architecture(path: Path, spec: Spec) -> None:
@@ -143,9 +156,10 @@ def _name_architecture(path: Path, spec: Spec) -> None:
         onnx.save(model, temporary)
 
 
-def _origin(study: StudyRecord, trial: TrialRecord) -> dict[str, object]:
+def _origin(study: StudyRecord, trial: TrialRecord, place: Path) -> dict[str, object]:
     return {
         "study": study.name,
+        "study_dir": os.path.relpath(Path(study.study_dir).resolve(), place),  # as both may be moved together
         "trial": trial.number,
         "digest": trial.spec.digest,
         "preset": trial.preset,

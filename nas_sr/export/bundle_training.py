@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nas_sr.command_line import Value, command
 from nas_sr.console import counted, error_console
 from nas_sr.data.image_sets import image_sets
+from nas_sr.digest import digest
 from nas_sr.errors import WorkError
 from nas_sr.export.bundle import FULL_TRAINING, read_bundle, record_training, training_alone, write_weights
-from nas_sr.families.network import build
-from nas_sr.families.weights import WEIGHTS, load_network
-from nas_sr.train.checkpoint import Run, read_checkpoint, refuse_other, refuse_other_network, refuse_unfinished
+from nas_sr.export.starts import (
+    described,
+    inherit,
+    parse_start,
+    read_origin,
+    save_inherited,
+    starting_network,
+    update_origin,
+)
+from nas_sr.families.base import Spec
+from nas_sr.families.network import without_memory
+from nas_sr.families.weights import load_network
+from nas_sr.records import FullTrainingScore
+from nas_sr.search.full_trainings import keep_full_training
+from nas_sr.train.checkpoint import Run, read_checkpoint, refuse_other, refuse_unfinished
 from nas_sr.train.console_view import ConsoleView
 from nas_sr.train.full_training import BEST, CHECKPOINT, Trained, run_training
 from nas_sr.train.loop import Diverged
 from nas_sr.train.session import Interrupted
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def train_bundle(
@@ -28,6 +45,7 @@ def train_bundle(
     val: str | None = None,
     workers: int = 1,
     address: str | None = None,
+    start: str | None = None,
     quiet: bool = False,
 ) -> Trained:
     """Trains a bundle's network by its train.yaml; its weights.safetensors and model.onnx then are the best ones.
@@ -41,16 +59,20 @@ def train_bundle(
         val: validation images, instead of train.yaml's.
         workers: processes that share each batch.
         address: a running Ray cluster's.
+        start: what it begins with, instead of train.yaml's: weights, scratch, longest-rung or supernet:PATH.
         quiet: shows nothing on standard error.
 
     Raises:
-        UsageError: not a bundle; an unfinished training is there; or a checkpoint is of something else.
+        UsageError: not a bundle; an unfinished training is there; a checkpoint is of something else; or the weights to
+            start with are not there, or of another network.
         WorkError: the training diverged, or what it needs gave way.
         KeyboardInterrupt: interrupted; the checkpoint is written.
     """
     read_bundle(bundle)  # before anything is written into it
     with training_alone(bundle):
-        return _trained(bundle, bundle / FULL_TRAINING, steps, resume, overwrite, data, val, workers, address, quiet)
+        return _trained(
+            bundle, bundle / FULL_TRAINING, steps, resume, overwrite, data, val, workers, address, start, quiet
+        )
 
 
 def _trained(
@@ -63,6 +85,7 @@ def _trained(
     val: str | None,
     workers: int,
     address: str | None,
+    start: str | None,
     quiet: bool,
 ) -> Trained:
     """Runs the training, in a `folder` that nobody else uses."""
@@ -71,18 +94,26 @@ def _trained(
     resumed = read_checkpoint(checkpoint) if resume else None
     if not resume and not overwrite:
         refuse_unfinished(checkpoint)
+    asked = parse_start(start) if start else None
+    if asked and asked.supernet and not resumed:
+        inherited, what = inherit(spec, asked.supernet)
+        save_inherited(inherited, bundle)
+        update_origin(bundle, **what)
     before = resumed.run if resumed else Run(config=config, data=config.data, val=config.val)
+    kind = asked.kind if asked else before.start or config.start
     run = Run(
         config=config,
         steps=before.steps if steps is None else steps,
+        start=asked.kind if asked else before.start,
+        began_with=before.began_with or described(bundle, kind),
         data=data or before.data,
         val=val or (None if data else before.val),
         training_images=before.training_images,
         validation_images=before.validation_images,
     )
-    network = build(spec, config.training.seed)
     if resumed:  # before any image is looked at
-        refuse_other(resumed, run, network, checkpoint)
+        refuse_other(resumed, run, without_memory(spec), checkpoint)
+    network = starting_network(bundle, kind, spec, config.training.seed)
     with counted("packing images", quiet) as packing:
         smallest = config.training.largest_crop_lr
         images = image_sets(run.data, run.val, spec.scale, smallest, packing)
@@ -91,13 +122,6 @@ def _trained(
     for problem in images.problems:
         console.print(f"left out: {problem}", style="dim", soft_wrap=True)
     console.print(images.description, style="dim", soft_wrap=True)
-    if config.start == "weights":
-        loaded = load_network(bundle / WEIGHTS)
-        if loaded.spec.digest == network.spec.deployed.digest:
-            network.load_deployed(loaded.state_dict())
-        else:
-            refuse_other_network(loaded.spec, loaded.state_dict(), network, bundle / WEIGHTS)
-            network = loaded
     with ConsoleView(console, run.training.steps) as view:
         try:
             trained = run_training(
@@ -118,5 +142,24 @@ def _trained(
             console.print(f"checkpoint written; continue with: {again}", soft_wrap=True)
             raise KeyboardInterrupt from None
     write_weights(bundle, load_network(folder / BEST))
-    record_training(bundle, trained.steps, trained.psnr_db)
+    record_training(bundle, trained.steps, trained.psnr_db, run.began_with)
+    _tell_study(bundle, spec, run, trained, console)
     return trained
+
+
+def _tell_study(bundle: Path, spec: Spec, run: Run, trained: Trained, console: Console) -> None:
+    """Offers the result to the study that the bundle was exported from, where that is still there."""
+    origin = read_origin(bundle)
+    if "study_dir" not in origin or "trial" not in origin:
+        return
+    found = FullTrainingScore(
+        psnr_db=trained.psnr_db,
+        steps=trained.steps,
+        start=run.began_with,
+        recipe=digest(run.training.model_dump(mode="json")),
+        training_images=run.training_images,
+        validation_images=run.validation_images,
+    )
+    folder = (bundle.resolve() / origin["study_dir"]).resolve()
+    said = keep_full_training(folder, origin["trial"], spec, found)
+    console.print(said, style="dim", soft_wrap=True)

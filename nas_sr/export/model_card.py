@@ -11,11 +11,13 @@ from nas_sr.latency_wording import NOT_STABLE, is_unstable, setup, worded
 from nas_sr.records import StudyRecord, TrialRecord
 
 
-def card(study: StudyRecord, trial: TrialRecord, training: FullTraining, folder: Path) -> str:
-    """Markdown text."""
+def card(
+    study: StudyRecord, trial: TrialRecord, training: FullTraining, folder: Path, start: str = "weights as exported"
+) -> str:
+    """Markdown text; `start` says what the full training begins with."""
     spec = trial.spec
     name = trial.preset or spec.label()
-    steps = trial.curve[-1].step if trial.curve else 0
+    steps, _ = trial.longest_training
     phases = "\n".join(
         f"{number}. {phase.loss}, {phase.steps:,} steps, batch {phase.batch}, crops of {phase.crop_lr * spec.scale} HR"
         f" pixels, learning rate {phase.learning_rate:g}"
@@ -24,7 +26,8 @@ def card(study: StudyRecord, trial: TrialRecord, training: FullTraining, folder:
     full = f"\n| on the whole validation set | {trial.full_validation} |" if trial.full_validation else ""
     deployed = f"\n| PSNR on {study.target} | {trial.runtime_psnr} |" if trial.runtime_psnr else ""
     further = _further(study, trial)
-    brief = f"{trial.pytorch_psnr_db:.3f} dB (RGB, {steps} steps; compare only inside its study)"
+    known = f"estimated for {trial.estimate.steps} steps" if trial.estimate else f"{steps} steps"
+    brief = f"{trial.pytorch_psnr_db:.3f} dB (RGB, {known}; compare only inside its study)"
     return f"""# {name}, x{spec.scale}
 
 Trial {trial.number} of study `{study.name}`, network `{spec.digest}`.
@@ -36,6 +39,7 @@ Trial {trial.number} of study `{study.name}`, network `{spec.digest}`.
 | multiply-accumulates | {trial.counts.macs_g:.3f} G at a 256x256 LR input |
 | latency | {_latency(trial.latency)} |{further}
 | PSNR after brief training | {brief} |{deployed}{full}
+| weights | of the search; full training begins with {start} |
 
 The brief PSNR comes from: {study.environment.get("data", {}).get("description", "unknown images")}
 
@@ -68,6 +72,7 @@ Evaluate it, upscale with it, measure it:
 | `weights.safetensors` | its weights |
 | `model.onnx` | the same as ONNX |
 | `train.yaml` | the full training |
+| `longest-rung.safetensors` | the weights of its longest training in the search (`--start longest-rung`) |
 | `bundle.json` | where it comes from: study, trial, counts, latency |
 """
 

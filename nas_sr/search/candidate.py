@@ -20,7 +20,7 @@ from nas_sr.objectives import DEFAULT, LATENCY, all_named, columns, exceeded, ma
 from nas_sr.pareto import beaten
 from nas_sr.predict.prediction import Prediction
 from nas_sr.records import CurvePoint
-from nas_sr.search.candidate_training import CandidateTraining
+from nas_sr.search.candidate_training import CandidateTraining, inherited_psnr_db
 from nas_sr.search.evaluation import Evaluation
 from nas_sr.search.failures import of_environment
 from nas_sr.search.graph_figures import graph_figures
@@ -140,6 +140,7 @@ def _stages(evaluation: Evaluation, folder: Path, spec: Spec) -> Iterator[Reache
                 latency = each.latency(spec)
                 found[index] = found[index]._replace(latency=latency, latency_ms=latency.latency_ms)
                 write_latency(latency_file(folder, index, each.profile.name), latency)
+    inherited_db = inherited_psnr_db(evaluation, spec) if evaluation.evaluator == "combined" else None
     yield Outcome(
         "complete",
         state.best_psnr_db,
@@ -147,6 +148,7 @@ def _stages(evaluation: Evaluation, folder: Path, spec: Spec) -> Iterator[Reache
         "; ".join(filter(None, (reservation(_known(each.latency)) for each in found))),
         _values(evaluation, found),
         _excesses(evaluation, targets, found),
+        inherited_db=inherited_db,
     )
 
 

@@ -17,7 +17,7 @@ from nas_sr.families.weights import save_weights
 from nas_sr.measure.device_lock import SharedDevice
 from nas_sr.records import CurvePoint, Score
 from nas_sr.search.evaluation import Evaluation
-from nas_sr.search.evaluators import starting_network
+from nas_sr.search.evaluators import inherited_network, starting_network
 from nas_sr.search.failures import of_environment
 from nas_sr.search.outcome import Reached, Trained
 from nas_sr.search.trial_store import kept_state, run_weights, write_score
@@ -87,6 +87,22 @@ class CandidateTraining:
         yield CurvePoint(0, math.nan, psnr_db, time.perf_counter() - begin)
 
 
+def inherited_psnr_db(evaluation: Evaluation, spec: Spec) -> float:
+    """The validation PSNR of a candidate with what it inherits of a supernet, as it is.
+
+    Raises:
+        UsageError: it is outside of the supernet, or that cannot be read any more.
+        Diverged: its output is not finite.
+    """
+    looked_at = bounded(Pack(Path(evaluation.val_pack)), evaluation.validation_megapixels)
+    with SharedDevice("cpu", evaluation.execution.device) as device, stage("validation"):
+        network = evaluation.execution.place(inherited_network(evaluation, spec))
+        psnr_db = validation_psnr_rgb(network, looked_at, device.step_boundary)
+    if not math.isfinite(psnr_db):
+        raise Diverged(f"validation PSNR with inherited weights is {psnr_db}")
+    return psnr_db
+
+
 def train_longer(evaluation: Evaluation, number: int, spec: Spec, seed: int, steps: int) -> Iterator[Reached | Trained]:
     """Trains a complete candidate further, or from another seed, yielding its progress and, last, its score.
 
@@ -101,12 +117,15 @@ def train_longer(evaluation: Evaluation, number: int, spec: Spec, seed: int, ste
             for point in training.run():
                 yield Reached("training", point.step, steps, point.psnr_db)
             save_weights(training.state.best, spec, run_weights(folder, seed, steps))
-            found = Score(seed=seed, steps=steps, psnr_db=training.state.best_psnr_db, note=training.note)
+            psnr_db, note = training.state.best_psnr_db, training.note
+            found = Score(seed=seed, steps=steps, psnr_db=psnr_db, note=note, audit=evaluation.audit)
         except Diverged as error:
-            found = Score(seed=seed, steps=steps, psnr_db=None, reason=f"training: {error}")
+            found = Score(seed=seed, steps=steps, psnr_db=None, reason=f"training: {error}", audit=evaluation.audit)
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
-            found = of_environment(error) or Score(seed=seed, steps=steps, psnr_db=None, reason=reason)
+            found = of_environment(error) or Score(
+                seed=seed, steps=steps, psnr_db=None, reason=reason, audit=evaluation.audit
+            )
         if isinstance(found, str):
             trained = Trained("interrupted", seed, steps, reason=found)
         else:

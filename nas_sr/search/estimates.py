@@ -1,4 +1,5 @@
-"""What a candidate of a study with racing is worth: its PSNR after the longest rung, and whether it is on the front.
+"""What a candidate is worth where some are trained longer: its PSNR after the longest rung or the audit, and whether it
+is on the front.
 
 This is the one figure that orders such a study: scores of different lengths are never compared with each other.
 """
@@ -10,7 +11,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from nas_sr.config import Racing
 from nas_sr.families.base import Spec
 from nas_sr.latency import Latency
 from nas_sr.objectives import PSNR, Objective
@@ -28,10 +28,10 @@ _OF_PREDICTED = 2.56  # the interval of four in five networks, in standard devia
 class Raced:
     """The complete candidates of a study, each once, and the model of their scores."""
 
-    def __init__(self, trials: Sequence[TrialRecord], scores: Mapping[int, Sequence[Score]], racing: Racing) -> None:
+    def __init__(self, trials: Sequence[TrialRecord], scores: Mapping[int, Sequence[Score]], longest: int) -> None:
         self.trials = [trial for trial in trials if trial.number in scores and trial.state == "complete"]
         self.scores = [tuple(scores[trial.number]) for trial in self.trials]
-        self.longest = racing.rungs[-1]
+        self.longest = longest
         specs = tuple(trial.spec for trial in self.trials)
         known = tuple(
             fidelity.Score(index, score.seed, score.steps, score.psnr_db)
@@ -39,7 +39,31 @@ class Raced:
             for score in of_trial
             if score.psnr_db is not None
         )
-        self.model = _fitted(specs, known) if known else None
+        self.model = _fitted(specs, (*known, *self._inherited(known), *self._full_trainings())) if known else None
+
+    def _inherited(self, known: Sequence[fidelity.Score]) -> list[fidelity.Score]:
+        """Scores of inherited weights, as far apart as those of the first trainings."""
+        values = np.array([np.nan if trial.inherited_db is None else trial.inherited_db for trial in self.trials])
+        there = np.flatnonzero(np.isfinite(values))
+        if len(there) < 2:
+            return []
+        first = min(score.steps for score in known)
+        brief_db = np.array([score.psnr_db for score in known if score.steps == first])
+        scaled_db = standardised(values[there]) * brief_db.std()
+        return [
+            fidelity.Score(int(index), 0, self.longest, float(value), "inherited")
+            for index, value in zip(there, scaled_db, strict=True)
+        ]
+
+    def _full_trainings(self) -> list[fidelity.Score]:
+        """Those of bundles, by the one protocol that most have: others are not comparable. One alone says nothing."""
+        by_protocol: dict[str, list[fidelity.Score]] = {}
+        for index, trial in enumerate(self.trials):
+            for each in trial.full_training:
+                score = fidelity.Score(index, 0, self.longest, each.psnr_db, "full_training")
+                by_protocol.setdefault(each.protocol, []).append(score)
+        most = max(by_protocol.values(), key=len, default=[])
+        return most if len(most) > 1 else []
 
     def costs(self, objectives: Sequence[Objective]) -> Costs:
         """Everything but PSNR, on the target of these trials."""
@@ -50,14 +74,43 @@ class Raced:
         return Costs(values * signs, np.array(spread))
 
 
+def with_combined(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """The same trials of evaluator `combined`, with the sum of both scores as their PSNR.
+
+    Each is standardised over the complete networks, and the sum has the mean and spread of the scores from scratch:
+    it ranks, and is no network's PSNR. With trainings beyond the first, `with_estimates` takes its place.
+    """
+    complete = {
+        trial.spec.digest: trial for trial in trials if trial.state == "complete" and trial.inherited_db is not None
+    }
+    scratch_db = np.array([trial.scratch_db for trial in complete.values()], dtype=float)
+    inherited_db = np.array([trial.inherited_db for trial in complete.values()], dtype=float)
+    if len(complete) < 2:
+        return list(trials)
+    summed = standardised(standardised(scratch_db) + standardised(inherited_db))
+    found = dict(zip(complete, scratch_db.mean() + scratch_db.std() * summed, strict=True))
+    return [
+        trial.model_copy(update={"psnr_db": float(found[trial.spec.digest]) + _of_runtime_db(trial)})
+        if trial.psnr_db is not None and trial.spec.digest in found
+        else trial
+        for trial in trials
+    ]
+
+
+def standardised(values: np.ndarray) -> np.ndarray:
+    """With mean 0 and standard deviation 1; zeros where all are equal."""
+    spread = values.std()
+    return (values - values.mean()) / (spread if spread > 0 else 1.0)
+
+
 def with_estimates(
     trials: Sequence[TrialRecord],
     scores: Mapping[int, Sequence[Score]],
-    racing: Racing,
+    longest: int,
     objectives: Sequence[Objective],
 ) -> list[TrialRecord]:
     """The same trials on one target; the complete ones have their scores and an estimate, which becomes their PSNR."""
-    raced = Raced(trials, scores, racing)
+    raced = Raced(trials, scores, longest)
     if raced.model is None:
         return list(trials)
     estimate, costs = raced.model.after(raced.longest), raced.costs(objectives)

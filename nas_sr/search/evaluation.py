@@ -26,8 +26,9 @@ class Evaluation(Config):
     objectives: tuple[str, ...] = tuple(each.name for each in DEFAULT)
     measure: Literal["all", "uncertain"] = "all"
     threads: int = 1
-    evaluator: Literal["scratch", "supernet", "finetune"] = "scratch"
+    evaluator: Literal["scratch", "supernet", "finetune", "combined"] = "scratch"
     supernets: tuple[str, ...] = ()
     skip_surely_behind: bool = False  # whether candidates are trained that would surely be behind the front
     longest_rung: int | None = None  # steps after which the front is judged; None: those of the training
     racing: bool = False  # whether a candidate's training may be made longer later
+    audit: bool = False  # whether trainings are those of an audit

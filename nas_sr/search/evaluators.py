@@ -23,8 +23,17 @@ def starting_network(evaluation: Evaluation, spec: Spec, seed: int) -> FamilyNet
     Raises:
         UsageError: it is outside of the supernet, or that cannot be read any more.
     """
-    if evaluation.evaluator == "scratch":
+    if evaluation.evaluator in ("scratch", "combined"):
         return initial_network(spec, seed)
+    return inherited_network(evaluation, spec)
+
+
+def inherited_network(evaluation: Evaluation, spec: Spec) -> FamilyNetwork:
+    """A candidate with what it inherits of a supernet.
+
+    Raises:
+        UsageError: it is outside of the supernet, or that cannot be read any more.
+    """
     return _supernets(evaluation.supernets)[spec.family].extract(spec)
 
 

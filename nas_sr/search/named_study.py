@@ -8,6 +8,7 @@ from typing import Any
 
 from nas_sr import shipped
 from nas_sr.config import StudyConfig, parse, read_yaml
+from nas_sr.errors import UsageError
 from nas_sr.names import new_study_folder
 from nas_sr.search.samplers import check_sampler
 from nas_sr.search.store import StudyStore, study_folder
@@ -62,3 +63,17 @@ def study_to_search(
     resolved = parse(values, StudyConfig, "search")
     check_sampler(resolved)
     return folder, resolved
+
+
+def supernets_of(folder: Path) -> list[str]:
+    """Those that a study was begun with, where there is one.
+
+    Raises:
+        UsageError: it was begun without.
+    """
+    if not StudyStore.exists(folder):
+        return []
+    found = list(StudyStore.read(folder).config.supernets)
+    if not found:
+        raise UsageError(f"{folder}: the study was begun without a supernet; begin another with --name")
+    return found

@@ -59,7 +59,7 @@ class Outcome(NamedTuple):
     `reason` says why it is not complete or, when it is, what a reader must know of its figures.
     `values` holds what the sampler is told of a complete one, in the order of `objectives.columns`; empty stands for
     PSNR and the latencies. `excesses` has each limit but the latency's and by which share of it it is exceeded, 0 or
-    less where it is not.
+    less where it is not. `inherited_db` is the PSNR with a supernet's weights, where an evaluator takes both.
     """
 
     state: Literal["complete", "infeasible", "pruned", "failed", "interrupted"]
@@ -69,6 +69,7 @@ class Outcome(NamedTuple):
     values: tuple[float, ...] = ()
     excesses: tuple[tuple[str, float], ...] = ()
     ahead: tuple[int, ...] = ()
+    inherited_db: float | None = None
 
     @property
     def told(self) -> tuple[float, ...]:

@@ -31,6 +31,7 @@ class SearchProgress:
         budget: int,
         known: dict[int, tuple[Spec, Outcome]],
         told: Sequence[Column] = columns(DEFAULT, 1),
+        trainings: int = 0,
     ) -> None:
         """
         Args:
@@ -38,6 +39,7 @@ class SearchProgress:
             budget: candidates to evaluate in all.
             known: those that earlier searches of this study evaluated.
             told: what an outcome's values are; the front that is shown is that of the first target.
+            trainings: further ones of earlier candidates that are to be done; 0 where that is open.
         """
         self._of_first = [(place, each.objective) for place, each in enumerate(told) if each.target == 0]
         self._console, self._budget = console, budget
@@ -45,6 +47,7 @@ class SearchProgress:
         self._outcomes = {number: outcome for number, (_, outcome) in known.items()}
         self._running: dict[int, Reached | None] = {}
         self._before = len(known)
+        self._trainings, self._trained = trainings, 0
         self._start = time.monotonic()
         self._live = Live(console=console, get_renderable=self._view, refresh_per_second=2, transient=True)
 
@@ -84,9 +87,13 @@ class SearchProgress:
     def trained(self, number: int, score: Score) -> None:
         """A candidate has been trained longer, or from a further seed."""
         self._running.pop(number, None)
+        self._trained += 1
         result = score.reason if score.psnr_db is None else f"{score.psnr_db:.3f} dB"
         note = f"  ({score.note})" if score.note else ""
-        text = f"trial {number}  {self._name(number)}  {score.steps} steps, seed {score.seed}: {result}{note}"
+        place = f"[{self._trained}/{self._trainings}] " if self._trainings else ""
+        left = self._time_left(self._trained, self._trainings)
+        what = f"{score.steps} steps, seed {score.seed}: {result}{note}"
+        text = f"{place}trial {number}  {self._name(number)}  {what}  {left}".rstrip()
         self._console.print(Text(text), soft_wrap=True)
 
     def tries_again(self, number: int, why: str) -> None:
@@ -104,11 +111,12 @@ class SearchProgress:
         return preset_name(spec) or spec.label()
 
     def _left(self) -> str:
-        done = len(self._outcomes) - self._before
-        missing = self._budget - len(self._outcomes)
-        if not done or missing <= 0:
+        return self._time_left(len(self._outcomes) - self._before, self._budget - self._before)
+
+    def _time_left(self, done: int, of: int) -> str:
+        if not done or of <= done:
             return ""
-        return f"({_duration((time.monotonic() - self._start) / done * missing)} left)"
+        return f"({_duration((time.monotonic() - self._start) / done * (of - done))} left)"
 
     def _view(self) -> Group:
         elapsed = time.monotonic() - self._start
@@ -121,6 +129,9 @@ class SearchProgress:
             f"  {', '.join(f'{count} {state}' for state, count in counts.items())}",
             f"  {_duration(elapsed)} elapsed",
             f"  {done / elapsed * 60:.1f} a minute  {self._left()}" if done else "",
+            f"  {self._trained}/{self._trainings} trainings  {self._time_left(self._trained, self._trainings)}"
+            if self._trainings
+            else "",
         )
         return Group(head, self._running_table(), self._front_table())
 

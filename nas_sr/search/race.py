@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
-
 import numpy as np
 
 from nas_sr.config import StudyConfig
-from nas_sr.families.base import Spec
 from nas_sr.records import Score
 from nas_sr.search.estimates import Raced
+from nas_sr.search.further_trainings import FurtherTrainings, Run, failed_seeds
 from nas_sr.search.racing import Run as IndexedRun
 from nas_sr.search.racing import next_run
 from nas_sr.search.store import StudyStore
-from nas_sr.search.trial_store import read_scores
 from nas_sr.train.rungs import at_rung, branch_step
 
 # Of fewer candidates no model tells which are worth a longer training.
 _FEWEST = 8
 
 
-class Run(NamedTuple):
-    """One training of a trial: from a seed (0 is the study's) to a length."""
-
-    number: int
-    spec: Spec
-    seed: int
-    steps: int
-
-
-class Race:
-    """What is trained beyond the first rung, for one search at a time. Scores on disk that nobody told are told."""
+class Race(FurtherTrainings):
+    """What a search trains beyond the first rung."""
 
     def __init__(self, store: StudyStore, budget_candidates: int, budget_steps: int | None = None) -> None:
         """
@@ -41,17 +28,11 @@ class Race:
             budget_steps: training steps in all, the candidates' own included; None: twice those.
         """
         assert store.config.racing is not None
-        self._store, self._racing, self._config = store, store.config.racing, store.config
-        self._running: dict[tuple[int, int, int], Run] = {}
+        self._racing, self._config = store.config.racing, store.config
         self._nothing_open_at = -1  # evaluated candidates when there was nothing; nobody was told anything since
         self._candidates_steps = budget_candidates * self._config.training.steps
         self.budget_steps = 2 * self._candidates_steps if budget_steps is None else budget_steps
-        self._recover()
-
-    @property
-    def running(self) -> int:
-        """Trainings given out and not yet told."""
-        return len(self._running)
+        super().__init__(store)
 
     @property
     def steps(self) -> int:
@@ -61,7 +42,9 @@ class Race:
         for number, scores in self._store.scores().items():
             for score in scores:
                 before = reached.get((number, score.seed))
-                if not (score.seed == 0 and before is None):  # the first is the search's own training
+                if not score.audit and not (
+                    score.seed == 0 and before is None
+                ):  # the first is the search's own training
                     total += steps_to_do(self._config, before, score.steps)
                 reached[number, score.seed] = score.steps
         for run in self._running.values():
@@ -93,7 +76,7 @@ class Race:
 
     def _worth_most(self) -> Run | None:
         on_targets = self._store.estimated()
-        raced = Raced(on_targets[0], self._store.scores(), self._racing)
+        raced = Raced(on_targets[0], self._store.scores(), self._racing.rungs[-1])
         if raced.model is None or len(raced.trials) < _FEWEST:
             return None
         numbers = [trial.number for trial in raced.trials]
@@ -117,29 +100,17 @@ class Race:
             lambda reached, wanted: steps_to_do(self._config, reached, wanted),
             [IndexedRun(numbers.index(run.number), run.seed, run.steps) for run in self._running.values()],
             left,
-            {(index, seed) for index, scores in enumerate(raced.scores) for seed in _failed(scores)},
+            {(index, seed) for index, scores in enumerate(raced.scores) for seed in failed_seeds(scores)},
         )
         if found is None:
             return None
         trial = raced.trials[found.candidate]
         return Run(trial.number, trial.spec, found.seed, found.steps)
 
-    def tell(self, number: int, score: Score) -> None:
-        """Records what a training came to."""
-        self.give_back(number, score.seed, score.steps)
-        self._store.tell_score(number, score)
-
     def give_back(self, number: int, seed: int, steps: int) -> None:
         """Lets go of a training of which nothing can be said now."""
         self._nothing_open_at = -1
-        self._running.pop((number, seed, steps), None)
-
-    def _recover(self) -> None:
-        for number, told in self._store.scores().items():
-            known = {(score.seed, score.steps) for score in told}
-            for score in read_scores(self._store.trial_folder(number)):
-                if (score.seed, score.steps) not in known:
-                    self._store.tell_score(number, score)
+        super().give_back(number, seed, steps)
 
 
 def steps_to_do(config: StudyConfig, reached: int | None, wanted: int) -> int:
@@ -149,16 +120,11 @@ def steps_to_do(config: StudyConfig, reached: int | None, wanted: int) -> int:
     return wanted - branch_step(at_rung(config.training, reached))
 
 
-def _lengths(scores: Sequence[Score]) -> dict[int, int]:
-    """The longest training of each seed; none of a seed that failed."""
-    failed = _failed(scores)
+def _lengths(scores: tuple[Score, ...]) -> dict[int, int]:
+    """The longest training of each seed but those of an audit; none of a seed that failed."""
+    failed = failed_seeds(scores)
     found: dict[int, int] = {}
     for score in scores:
-        if score.seed not in failed:
+        if score.seed not in failed and not score.audit:
             found[score.seed] = max(score.steps, found.get(score.seed, 0))
     return found
-
-
-def _failed(scores: Sequence[Score]) -> set[int]:
-    """Seeds from which a training failed."""
-    return {score.seed for score in scores if score.psnr_db is None}

@@ -43,7 +43,7 @@ from nas_sr.search.study_log import StudyLog, ToAll
 from nas_sr.search.targets import Target, first_contact, keep_epoch, target
 from nas_sr.search.tune import Resources, run_candidates
 from nas_sr.search.warm_start import warm_start
-from nas_sr.space import read_space, read_spaces
+from nas_sr.space import SearchSpace, read_space, read_spaces
 from nas_sr.stages import stage
 from nas_sr.train.execution import Execution, check_usable, choose_execution, default_device
 
@@ -117,25 +117,16 @@ def search(
     }
     with packing() as packed, stage("images"):
         images = image_sets(config.data, config.val, space.scale, config.training.largest_crop_lr, packed)
-    threads = max(1, int(resources.cpus))
     looked_at = bounded(images.val, config.validation_megapixels)
-    frozen = {
-        "space": space.frozen(),
-        "hw": {each.name: each.frozen() for each in profiles},
-        "train_images": images.train.digest,
-        "validation_images": images.val.digest,
-        "validation_crops": looked_at.digest,
-    }
-    if config.supernets:
-        frozen["supernets"] = supernet_digests(config.supernets, [read_space(name) for name in config.space])
+    frozen = {"hw": {each.name: each.frozen() for each in profiles}, **_trained_on(config, images, space)}
     if StudyStore.exists(folder):
         store = StudyStore.open(folder)
-        _refuse_changes(folder, store.config.model_dump(mode="json"), config.model_dump(mode="json"))
-        _refuse_changes(folder, store.environment().get("frozen", {}), frozen)
+        _refuse_differences(folder, store.config.model_dump(mode="json"), config.model_dump(mode="json"))
+        _refuse_differences(folder, store.environment().get("frozen", {}), frozen)
     else:
         writable_folder(folder)
         console.print("measuring how a training step runs fastest here ...", style="dim")
-        environment = _environment(config, images, looked_at, threads, frozen)
+        environment = _environment(config, images, looked_at, _threads(resources), frozen)
         if warm is not None:
             environment[WARM_START] = warm._asdict()
             console.print(f"warm start from {config.warm_start}: {warm}", style="dim", highlight=False, soft_wrap=True)
@@ -159,25 +150,7 @@ def search(
                 keep_epoch(each, new_epoch, tell)
         if retry_failed and (retried := Proposals(store, space).retry_failed()):
             tell(f"candidates that failed and are tried again: {retried}")
-        evaluation = Evaluation(
-            study_dir=str(folder.resolve()),
-            hw=config.hw,
-            train_pack=str(images.train.folder),
-            val_pack=str(images.val.folder),
-            validation_megapixels=config.validation_megapixels,
-            training=config.training,
-            execution=_execution(store),
-            limits_ms=config.limits_ms,
-            limits=config.other_limits,
-            objectives=config.objectives,
-            measure=config.measure,
-            threads=threads,
-            evaluator=config.evaluator,
-            supernets=config.supernets,
-            skip_surely_behind=config.skip_surely_behind,
-            longest_rung=config.racing.rungs[-1] if config.racing else None,
-            racing=config.racing is not None,
-        )
+        evaluation = evaluation_of(store, images, resources)
         race = Race(store, budget, budget_steps) if config.racing else None
         told = columns(all_named(config.objectives), len(config.hw))
         for _ in range(_MOST_ROUNDS):
@@ -210,6 +183,63 @@ def search(
             tell(f"not too slow, or not behind the front, after all, to be trained: trial {', '.join(map(str, again))}")
         validate_front(store, looked_at, evaluation.execution.device, tell)
         return SearchResult(store.report_records(), exhausted, time.monotonic() - start)
+
+
+def evaluation_of(store: StudyStore, images: ImageSets, resources: Resources) -> Evaluation:
+    """What is the same for all trainings of a study, on its images.
+
+    Raises:
+        UsageError: how its steps run is lost from its folder.
+    """
+    config = store.config
+    return Evaluation(
+        study_dir=str(store.folder.resolve()),
+        hw=config.hw,
+        train_pack=str(images.train.folder),
+        val_pack=str(images.val.folder),
+        validation_megapixels=config.validation_megapixels,
+        training=config.training,
+        execution=_execution(store),
+        limits_ms=config.limits_ms,
+        limits=config.other_limits,
+        objectives=config.objectives,
+        measure=config.measure,
+        threads=_threads(resources),
+        evaluator=config.evaluator,
+        supernets=config.supernets,
+        skip_surely_behind=config.skip_surely_behind,
+        longest_rung=config.racing.rungs[-1] if config.racing else None,
+        racing=config.racing is not None,
+    )
+
+
+def refuse_changes(store: StudyStore, images: ImageSets, space: SearchSpace) -> None:
+    """Whether a study can be trained on as it was begun.
+
+    Raises:
+        UsageError: its space, images or supernets are others now, or this machine cannot run its steps.
+    """
+    check_usable(_execution(store), f"study {store.folder}")
+    now = _trained_on(store.config, images, space)
+    before = store.environment().get("frozen", {})
+    _refuse_differences(store.folder, {name: before.get(name) for name in now}, now)
+
+
+def _trained_on(config: StudyConfig, images: ImageSets, space: SearchSpace) -> dict[str, Any]:
+    """What a study keeps to from its beginning to its end, whatever the target."""
+    found = {
+        "space": space.frozen(),
+        "train_images": images.train.digest,
+        "validation_images": images.val.digest,
+        "validation_crops": bounded(images.val, config.validation_megapixels).digest,
+    }
+    if config.supernets:
+        found["supernets"] = supernet_digests(config.supernets, [read_space(name) for name in config.space])
+    return found
+
+
+def _threads(resources: Resources) -> int:
+    return max(1, int(resources.cpus))
 
 
 def _refuse_objectives(config: StudyConfig, targets: Sequence[Target]) -> None:
@@ -297,7 +327,7 @@ def _environment(
     }
 
 
-def _refuse_changes(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
+def _refuse_differences(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
     if changed := differences(before, now):
         raise UsageError(
             f"{folder}: the study was begun with another config: {'; '.join(changed)}."

@@ -14,7 +14,9 @@ from typing import Any
 import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
+from pydantic import ValidationError
 
+from nas_sr.audit_record import Audit
 from nas_sr.config import StudyConfig, read_yaml, write_yaml
 from nas_sr.errors import UsageError, unknown_name
 from nas_sr.families.base import Spec
@@ -25,7 +27,7 @@ from nas_sr.measure.profile import HardwareProfile
 from nas_sr.objectives import LATENCY, all_named, columns, exceeded, maximised, named, point
 from nas_sr.pareto import pareto_front
 from nas_sr.records import Baseline, Score, StudyRecord, TrialRecord
-from nas_sr.search.estimates import with_estimates
+from nas_sr.search.estimates import with_combined, with_estimates
 from nas_sr.search.hypervolume import Growth
 from nas_sr.search.importances import importances
 from nas_sr.search.journal import open_journal
@@ -45,6 +47,7 @@ from nas_sr.search.trial_store import (
 CONFIG, JOURNAL, ENVIRONMENT, TRIALS = "study.yaml", "journal.log", "environment.json", "trials"
 TARGETS, BASELINES = "targets", "baselines"  # what was added after the search
 WARM_START = "warm_start"  # key of the environment: the networks that another study found good
+AUDIT = "audit.json"  # of the first target
 RETRIES = "retries"  # attribute of a trial: the number of a failed one whose network it tries again
 _SCORE = "score"  # begins the name of an attribute of the study: a further training's score
 _BEFORE = {"ordered_parameters": False}  # of versions that did not have the field
@@ -158,8 +161,11 @@ class StudyStore:
         """Writes what a longer training of a trial, or one from a further seed, came to into the journal."""
         self.study.set_user_attr(f"{_SCORE} {number} {score.seed} {score.steps}", score.model_dump(mode="json"))
 
-    def scores(self) -> dict[int, tuple[Score, ...]]:
-        """What every training of each complete trial came to, by seed and length; that of the search itself first."""
+    def scores(self, audits: bool = True) -> dict[int, tuple[Score, ...]]:
+        """What every training of each complete trial came to, by seed and length; that of the search itself first.
+
+        Without `audits`, only what the search trained.
+        """
         first = self.config.training.steps
         found = {
             trial.number: [Score(seed=0, steps=first, psnr_db=trial.values[0])]
@@ -169,8 +175,22 @@ class StudyStore:
         for name, value in self.study.user_attrs.items():
             kind, _, rest = name.partition(" ")
             if kind == _SCORE and (number := int(rest.split()[0])) in found:
-                found[number].append(Score.model_validate(value))
+                score = Score.model_validate(value)
+                if audits or not score.audit:
+                    found[number].append(score)
         return {n: tuple(sorted(each, key=lambda score: (score.seed, score.steps))) for n, each in found.items()}
+
+    def judged_after(self, audits: bool = True) -> int | None:
+        """The steps after which this study's PSNRs are estimated: those of the longest rung, or of a longer audit.
+
+        None where every candidate was trained once, for one length: then there is nothing to estimate from.
+        """
+        rungs = self.config.racing.rungs if self.config.racing else ()
+        if not rungs and not any(self.folder.glob("audit*.json")):
+            return None  # without another look at the journal
+        told = [value for name, value in self.study.user_attrs.items() if name.startswith(f"{_SCORE} ")]
+        scores = [score for score in map(Score.model_validate, told) if audits or not score.audit]
+        return max([*rungs[-1:], *(score.steps for score in scores if score.psnr_db is not None)], default=None)
 
     def finished(self) -> dict[int, Outcome]:
         """What became of every candidate that has an outcome, repeats left out, as the sampler was told."""
@@ -294,7 +314,7 @@ class StudyStore:
         return [self._record(target, frozen) for target in self.targets]
 
     def estimated(self) -> list[list[TrialRecord]]:
-        """The trials on each target, with their estimates where there is racing."""
+        """The trials on each target, with their estimates where there are trainings of several lengths."""
         frozen = self._frozen_trials()
         return [self._estimated(target, frozen) for target in self.targets]
 
@@ -303,8 +323,8 @@ class StudyStore:
         return [record.model_copy(update={"importances": importances(self.study, record)}) for record in self.records()]
 
     @_uncollected()
-    def record(self, target: str | None = None) -> StudyRecord:
-        """The study as its report sees it, on one target (its first).
+    def record(self, target: str | None = None, audits: bool = True) -> StudyRecord:
+        """The study as its report sees it, on one target (its first); without `audits`, as the search alone left it.
 
         Raises:
             UsageError: no such target, or a latency's file is lost.
@@ -312,7 +332,7 @@ class StudyStore:
         names = self.targets
         if target is not None and target not in names:
             raise unknown_name(f"target of study '{self.folder.name}'", target, list(names))
-        return self._record(target or names[0], self._frozen_trials())
+        return self._record(target or names[0], self._frozen_trials(), audits)
 
     def _trials(self, target: str, frozen: list[FrozenTrial]) -> list[TrialRecord]:
         index = self.targets.index(target)
@@ -325,11 +345,12 @@ class StudyStore:
             if "spec" in trial.user_attrs
         ]
 
-    def _estimated(self, target: str, frozen: list[FrozenTrial]) -> list[TrialRecord]:
+    def _estimated(self, target: str, frozen: list[FrozenTrial], audits: bool = True) -> list[TrialRecord]:
         trials = self._trials(target, frozen)
-        if self.config.racing is None:
-            return trials
-        return with_estimates(trials, self.scores(), self.config.racing, all_named(self.config.objectives))
+        longest = self.judged_after(audits)
+        if longest is not None:
+            return with_estimates(trials, self.scores(audits), longest, all_named(self.config.objectives))
+        return with_combined(trials) if self.config.evaluator == "combined" else trials
 
     def _source(self, trial: FrozenTrial) -> Path:
         """The folder of the trial whose network this one has, where it is a repeat."""
@@ -339,12 +360,12 @@ class StudyStore:
         """The limits of everything but the latency; on a target that was added later, of what is the same on all."""
         return {n: limit for n, limit in self.config.other_limits.items() if searched or not named(n).per_target}
 
-    def _record(self, name: str, frozen: list[FrozenTrial]) -> StudyRecord:
+    def _record(self, name: str, frozen: list[FrozenTrial], audits: bool = True) -> StudyRecord:
         names, profile = self.targets, self.profiles()[name]
         index = names.index(name)
         limit_ms = dict(enumerate(self.config.limits_ms)).get(index)
         limits = self._limits(index < len(self.config.hw))
-        trials = self._estimated(name, frozen)
+        trials = self._estimated(name, frozen, audits)
         environment = self.environment()
         for trial in trials:
             if trial.state == "complete" and trial.latency is None:
@@ -380,7 +401,22 @@ class StudyStore:
             hypervolume_reference=growth.reference,
             hypervolume_history=growth.history,
             baselines=self._baselines(name),
+            audit=self._audit(name) if audits else None,
         )
+
+    def keep_audit(self, audit: Audit) -> None:
+        """Keeps what an audit found on its target; an earlier one there is replaced, its trainings are kept."""
+        write_json(self._audit_path(audit.target), audit.model_dump(mode="json"))
+
+    def _audit(self, target: str) -> Audit | None:
+        """The audit on a target; None where there is none or its file is broken."""
+        try:
+            return Audit.model_validate_json(self._audit_path(target).read_bytes())
+        except (OSError, ValidationError):
+            return None
+
+    def _audit_path(self, target: str) -> Path:
+        return self.folder / (AUDIT if target == self.targets[0] else f"audit-{target}.json")
 
     def add_baseline(self, baseline: Baseline) -> None:
         """Keeps a network from elsewhere to compare the front on its latency's target with."""

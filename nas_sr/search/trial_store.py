@@ -10,6 +10,7 @@ or is taken again: latencies, figures of the deployed graph, curve, weights, the
   journal was told. The journal's figure shows only where nothing else does: a complete trial whose file is lost is an
   error of the study.
 - State: the journal, as long as it agrees with the latency that is there now and with the limits (see `_state_now`).
+- Full trainings of exported bundles: the file alone, which `nas-sr train` writes.
 - Longer trainings and those from further seeds (`runs/`): the journal has their scores, the folder states and weights.
 - `result.json`, and `runs/SEED-STEPS.json` of a longer training, only decide what becomes of what the journal says is
   running, or does not know: the search was killed between the two. A folder that the journal does not know is nothing.
@@ -39,16 +40,17 @@ from nas_sr.latency_wording import in_short, on_targets, over_limit, reservation
 from nas_sr.measure.measurement import Measurement
 from nas_sr.objectives import exceeded, named
 from nas_sr.predict.prediction import Prediction
-from nas_sr.records import RUNS, CurvePoint, FullValidation, RuntimePsnr, Score, State, TrialRecord
+from nas_sr.records import RUNS, CurvePoint, FullTrainingScore, FullValidation, RuntimePsnr, Score, State, TrialRecord
 from nas_sr.search.outcome import Figures, Outcome
 
-FULL_VALIDATION = "full_validation.json"
+FULL_VALIDATION, FULL_TRAINING = "full_validation.json", "full_training.json"
 PARAMS = "params"  # attribute of a trial: its parameters, where Optuna has places of values instead
 _OUTCOME, _CURVE = "result.json", "curve.csv"
 _LATENCY: TypeAdapter[Latency | Impossible] = TypeAdapter(
     Annotated[Measurement | Prediction | Impossible, Field(discriminator="kind")]
 )
 _FIGURES = TypeAdapter(dict[str, float])
+_FULL_TRAINING = TypeAdapter(tuple[FullTrainingScore, ...])
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,8 @@ def tell(study: optuna.Study, trial: Trial, outcome: Outcome, config: StudyConfi
     if outcome.reason:
         trial.set_user_attr("reason", outcome.reason)
     if outcome.state == "complete":
+        if outcome.inherited_db is not None:
+            trial.set_user_attr("inherited_db", outcome.inherited_db)
         if outcome.values:
             trial.set_user_attr("latencies_ms", outcome.latencies_ms)
         study.tell(trial, outcome.told)
@@ -121,6 +125,9 @@ def trial_record(trial: FrozenTrial, spec: Spec, folder: Path, place: Place) -> 
         psnr_db=now.psnr_db,
         runtime_psnr=in_runtime,
         full_validation=read_full_validation(folder),
+        full_training=read_full_training(folder),
+        scratch_db=trial.values[0] if "inherited_db" in trial.user_attrs else None,
+        inherited_db=trial.user_attrs.get("inherited_db"),
         latency_ms=now.latency_ms,
         latency=latency,
         figures=now.figures,
@@ -275,11 +282,13 @@ def told_outcome(trial: FrozenTrial) -> Outcome | None:
     """What the journal says became of a trial; None where nothing has yet, or nothing can be said."""
     state, attributes = _state(trial), trial.user_attrs
     reason, excesses = attributes.get("reason", ""), _pairs(attributes.get("excesses", ()))
+    inherited_db = attributes.get("inherited_db")
     if state == "complete":
         values = tuple(trial.values)
         if "latencies_ms" in attributes:
-            return Outcome(state, values[0], tuple(attributes["latencies_ms"]), reason, values, excesses)
-        return Outcome(state, values[0], values[1:], reason, (), excesses)
+            latencies_ms = tuple(attributes["latencies_ms"])
+            return Outcome(state, values[0], latencies_ms, reason, values, excesses, inherited_db=inherited_db)
+        return Outcome(state, values[0], values[1:], reason, (), excesses, inherited_db=inherited_db)
     if state in ("infeasible", "failed") or (state == "pruned" and "latencies_ms" in attributes):
         ahead = tuple(attributes.get("ahead", ()))
         return Outcome(state, None, tuple(attributes.get("latencies_ms", ())), reason, (), excesses, ahead)
@@ -312,6 +321,20 @@ def read_full_validation(folder: Path) -> FullValidation | None:
         return FullValidation.model_validate_json((folder / FULL_VALIDATION).read_bytes())
     except (OSError, ValidationError):
         return None
+
+
+def add_full_training(folder: Path, found: FullTrainingScore) -> None:
+    """Keeps what a full training of a trial's network came to, in the place of an earlier one by the same protocol."""
+    others = [each for each in read_full_training(folder) if each.protocol != found.protocol]
+    write_json(folder / FULL_TRAINING, [each.model_dump(mode="json") for each in (*others, found)])
+
+
+def read_full_training(folder: Path) -> tuple[FullTrainingScore, ...]:
+    """What full trainings of a trial's network came to; none where the file is broken."""
+    try:
+        return _FULL_TRAINING.validate_json((folder / FULL_TRAINING).read_bytes())
+    except (OSError, ValidationError):
+        return ()
 
 
 def read_curve(folder: Path) -> tuple[CurvePoint, ...]:

@@ -30,9 +30,9 @@ from nas_sr.ray_cluster import ray_cluster, refuse_too_large
 from nas_sr.records import Score
 from nas_sr.search.candidate_training import train_longer
 from nas_sr.search.evaluation import Evaluation
+from nas_sr.search.further_trainings import FurtherTrainings, Run
 from nas_sr.search.outcome import Outcome, Reached, Trained
 from nas_sr.search.proposals import Proposals
-from nas_sr.search.race import Race, Run
 from nas_sr.search.study_log import SearchListener
 
 _DIED = "its worker process died (out of memory or killed)"
@@ -48,6 +48,15 @@ class Resources(NamedTuple):
 
     cpus: float = 1
     gpus: float = 0
+
+    @classmethod
+    def asked(cls, cpus: float, gpus: float | None) -> Resources:
+        """As a user says; without a word on GPUs a quarter of one where there is one: brief candidates are small."""
+        if gpus is None:
+            import torch
+
+            gpus = 0.25 if torch.cuda.is_available() else 0.0
+        return cls(cpus, gpus)
 
 
 class Candidate(tune.Trainable):
@@ -89,10 +98,12 @@ class JournalSearcher(Searcher):
     Tune's own record of the experiment is neither read nor restored.
     """
 
-    def __init__(self, proposals: Proposals, budget: int, progress: SearchListener, race: Race | None = None) -> None:
+    def __init__(
+        self, proposals: Proposals, budget: int, progress: SearchListener, further: FurtherTrainings | None = None
+    ) -> None:
         super().__init__()
         self.at_once = 1  # candidates evaluated at a time; one more is given out, so that no worker waits for it
-        self._proposals, self._budget, self._progress, self._race = proposals, budget, progress, race
+        self._proposals, self._budget, self._progress, self._further = proposals, budget, progress, further
         self._numbers: dict[str, int] = {}
         self._runs: dict[str, Run] = {}
         self.exhausted = False
@@ -101,20 +112,20 @@ class JournalSearcher(Searcher):
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next candidate, or a further training of one; FINISHED once nothing is left to do, or nothing works."""
-        racing = self._race.running if self._race else 0
-        if self._proposals.running + racing > self.at_once:
+        trained_on = self._further.running if self._further else 0
+        if self._proposals.running + trained_on > self.at_once:
             return None  # asked again when one has ended
         if self._proposals.failures.hopeless or self.gone or self.not_written:
             return Searcher.FINISHED
         given_out = self._proposals.evaluated + self._proposals.running
         more = given_out < self._budget and not self.exhausted
-        if self._race and (not more or self._race.due(given_out)) and (run := self._race.next(given_out)):
+        if self._further and (not more or self._further.due(given_out)) and (run := self._further.next(given_out)):
             self._runs[trial_id] = run
             self._progress.began(run.number, run.spec)
             return {"number": run.number, "spec": run.spec.to_json(), "seed": run.seed, "steps": run.steps}
         if not more:
             # What still runs may open a question.
-            return None if self._race and self._proposals.running + racing else Searcher.FINISHED
+            return None if self._further and self._proposals.running + trained_on else Searcher.FINISHED
         try:
             proposal = self._proposals.ask()
         except WorkError as error:
@@ -122,7 +133,7 @@ class JournalSearcher(Searcher):
             return Searcher.FINISHED
         if proposal is None:
             self.exhausted = True
-            return self.suggest(trial_id) if self._race else Searcher.FINISHED
+            return self.suggest(trial_id) if self._further else Searcher.FINISHED
         self._numbers[trial_id] = proposal.number
         self._progress.began(proposal.number, proposal.spec)
         return {"number": proposal.number, "spec": proposal.spec.to_json()}
@@ -161,10 +172,10 @@ class JournalSearcher(Searcher):
             self.not_written = failure
 
     def _tell_run(self, run: Run, result: dict[str, Any] | None) -> None:
-        assert self._race is not None
+        assert self._further is not None
         if result and result.get("state") == "interrupted":
             self.gone = self.gone or result["reason"]
-            self._race.give_back(run.number, run.seed, run.steps)
+            self._further.give_back(run.number, run.seed, run.steps)
             self._progress.gave_back(run.number, result["reason"])
             return
         score = Score(seed=run.seed, steps=run.steps, psnr_db=None, reason=f"{_DIED}, twice")
@@ -174,7 +185,7 @@ class JournalSearcher(Searcher):
                 update={"psnr_db": trained.psnr_db, "reason": trained.reason, "note": trained.note}
             )
         try:
-            self._race.tell(run.number, score)
+            self._further.tell(run.number, score)
             self._progress.trained(run.number, score)
         except WorkError as failure:  # it is in the trial's folder, and told when the search goes on
             self.not_written = failure
@@ -233,9 +244,9 @@ def run_candidates(
     evaluate: Evaluate,
     resources: Resources,
     progress: SearchListener,
-    race: Race | None = None,
+    further: FurtherTrainings | None = None,
 ) -> bool:
-    """Evaluates candidates until `budget` have an outcome, and trains further what `race` says.
+    """Evaluates candidates until `budget` have an outcome, and trains on what `further` says.
 
     False when the space ran out of networks before.
 
@@ -249,7 +260,7 @@ def run_candidates(
     """
     scratch = Path(evaluation.study_dir) / ".tune"
     shutil.rmtree(scratch, ignore_errors=True)
-    searcher = JournalSearcher(proposals, budget, progress, race)
+    searcher = JournalSearcher(proposals, budget, progress, further)
     try:
         with ray_cluster():
             refuse_too_large(resources.cpus, resources.gpus)

@@ -38,6 +38,7 @@ class About(Config):
     steps: int = 0
     psnr_db: dict[str, float] = Field({})  # of the members that its training watched, by label
     training: dict[str, Any] = Field({})  # how it was trained, without the space
+    images: str = ""  # the digest of what it was trained on
 
 
 def space_digest(space: Space) -> str:
@@ -52,6 +53,7 @@ def save_supernet(
     steps: int = 0,
     psnr_db: Mapping[str, float] | None = None,
     training: Mapping[str, Any] | None = None,
+    images: str = "",
 ) -> None:
     """Writes shared weights, and where they are from."""
     about = About(
@@ -62,6 +64,7 @@ def save_supernet(
         steps=steps,
         psnr_db=dict(psnr_db or {}),
         training=dict(training or {}),
+        images=images,
     )
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in shared_names(supernet.state_dict()).items()}
     with replacing(path) as temporary:

@@ -235,5 +235,12 @@ def _kept(
     supernet = load_supernet(folder / BEST)
     psnr_db = subject.psnr_db(supernet.to(default_device()), images.val, lambda: None)
     how = config.model_dump(mode="json", exclude={"space", "members", "tensorboard"})
-    save_supernet(supernet, folder / SUPERNET, steps=trained.steps, psnr_db=psnr_db, training=how)
+    save_supernet(
+        supernet,
+        folder / SUPERNET,
+        steps=trained.steps,
+        psnr_db=psnr_db,
+        training=how,
+        images=images.train.digest,
+    )
     return TrainedSupernet(folder / SUPERNET, trained.steps, psnr_db)

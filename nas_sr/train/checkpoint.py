@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from pydantic import ValidationError
@@ -32,6 +32,7 @@ _VALIDATION_BYTES = 150_000  # sample crops as PNG
 _FREE_TO_CHANGE = {
     "data",
     "val",
+    "began_with",
     "config.tensorboard",
     *(f"config.training.{name}" for name in ("compile", "micro_batch", "pack_in")),
 }
@@ -42,6 +43,8 @@ class Run(Config):
 
     config: FullTraining | SupernetTraining  # of a bundle, its train.yaml
     steps: int | None = None  # what --steps shortened it to
+    start: Literal["weights", "scratch", "longest-rung", "supernet"] | None = None  # what --start said
+    began_with: str = ""  # that in words, with what the weights were
     data: str | None = None  # where the images are: train.yaml's or --data and --val
     val: str | None = None
     training_images: str = ""  # as `described`

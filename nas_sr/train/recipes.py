@@ -16,6 +16,7 @@ Phases run one after the other, each from the best weights of the one before; `n
     kind: cosine                 warmup, final
     kind: one_cycle              warmup, initial, final
     kind: warmup_constant_decay  warmup, decay, final
+start: weights (those that the bundle has now), scratch, or longest-rung and supernet, from their files in the bundle
 precision: auto (measured), fp32, bf16, fp16; memory_format: auto (measured), contiguous, channels_last
 compile: auto (in 20,000 steps and more on a GPU, if torch.compile works there and is faster, measured), on, off
 micro_batch: images held in memory at once; their gradients add up to the batch's, so the result stays the same

@@ -7,9 +7,9 @@ Networks are drawn at random from the search space, none costlier than the paper
 default recipe of `nas-sr search`, and by the same one with `--times` as many steps, once for each seed, on one thread,
 as many side by side as there are cores. Printed: validation PSNR (RGB), and Kendall's tau between the short trainings
 and the mean of the long ones, with a 90 % interval from resampling the networks; beside it what limits it, tau between
-long trainings of two seeds, and what costs nothing, ranking by multiply-accumulates. `--recipes` of
-`tests.benchmarks.brief_recipe` are put beside the default, against the same long trainings. Results are kept: a
-benchmark that was stopped goes on.
+long trainings of two seeds and what a perfect score would reach against their mean (the noise ceiling); and what costs
+nothing, ranking by multiply-accumulates. `--recipes` of `tests.benchmarks.brief_recipe` are put beside the default,
+against the same long trainings. Results are kept: a benchmark that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import kendalltau
 
 from nas_sr import shipped
 from nas_sr.cache import cache_folder
@@ -29,11 +28,10 @@ from nas_sr.families.counts import counts
 from nas_sr.families.imdeception.spec import ImdeceptionSpec
 from nas_sr.families.network import build
 from nas_sr.families.presets import preset
+from nas_sr.rank_agreement import agreement, noise_ceiling
 from nas_sr.space import read_space
 from tests.benchmarks.brief_recipe import RECIPES
 from tests.benchmarks.brief_training import Start, Task, results
-
-RESAMPLES = 10_000
 
 
 def main() -> None:
@@ -75,8 +73,8 @@ def main() -> None:
         values = np.array([each.psnr_db for each in trained.values()]).reshape(len(seeds), len(specs))
         print(f"{name}: mean {values.mean():.3f} dB, {sum(each.cpu_s for each in trained.values()) / 60:.0f} minutes")
         for seed, of_seed in enumerate(values):
-            agreement(f"  seed {seed}", of_seed, truth)
-        agreement("  mean of seeds", values.mean(axis=0), truth)
+            print_agreement(f"  seed {seed}", of_seed, truth)
+        print_agreement("  mean of seeds", values.mean(axis=0), truth)
 
 
 def drawn(space_name: str, n: int) -> list[ImdeceptionSpec]:
@@ -103,23 +101,21 @@ def table(specs: Sequence[ImdeceptionSpec], short: np.ndarray, long: np.ndarray)
     truth = long.mean(axis=0)
     print(f"\n{'':44}{'tau':>7}{'90 % interval':>17}")
     for seed, values in enumerate(short):
-        agreement(f"short, seed {seed}, against long", values, truth)
+        print_agreement(f"short, seed {seed}, against long", values, truth)
     if len(short) > 1:
-        agreement("short, mean of seeds, against long", short.mean(axis=0), truth)
-        agreement("short, seed 0, against short, seed 1", short[0], short[1])
-        agreement("long, seed 0, against long, seed 1", long[0], long[1])
-    agreement("multiply-accumulates against long", np.array([counts(spec).macs_g for spec in specs]), truth)
+        print_agreement("short, mean of seeds, against long", short.mean(axis=0), truth)
+        print_agreement("short, seed 0, against short, seed 1", short[0], short[1])
+        print_agreement("long, seed 0, against long, seed 1", long[0], long[1])
+    ceiling = noise_ceiling(long)
+    if ceiling is not None:
+        print(f"{'a perfect score, against long':44}{ceiling:7.3f}")
+    print_agreement("multiply-accumulates against long", np.array([counts(spec).macs_g for spec in specs]), truth)
 
 
-def agreement(name: str, first: np.ndarray, second: np.ndarray) -> None:
-    """Prints Kendall's tau and the interval that resampled networks give it."""
-    generator = np.random.default_rng(0)
-    resampled = []
-    for _ in range(RESAMPLES):
-        chosen = generator.integers(len(first), size=len(first))
-        resampled.append(kendalltau(first[chosen], second[chosen]).statistic)
-    low, high = np.nanquantile(resampled, [0.05, 0.95])
-    print(f"{name:44}{kendalltau(first, second).statistic:7.3f}{low:10.2f} to {high:.2f}")
+def print_agreement(name: str, first: np.ndarray, second: np.ndarray) -> None:
+    """A line with Kendall's tau and the interval that resampled networks give it."""
+    found = agreement(first, second)
+    print(f"{name:44}{found.tau:7.3f}{found.low:10.2f} to {found.high:.2f}")
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from nas_sr.supernet.stored import load_supernet
 from nas_sr.supernet.subject import members_of
 from nas_sr.supernet.training import Recipe, train_supernet
 from nas_sr.train.full_training import CHECKPOINT
-from tests.benchmarks.rank_agreement import agreement, drawn
+from tests.benchmarks.rank_agreement import drawn, print_agreement
 
 SPACE, NETWORKS, MEGAPIXELS = "imdeception_x4", 12, 2.0
 WAYS: dict[str, dict[str, object]] = {
@@ -72,7 +72,7 @@ def main() -> None:
                 flush=True,
             )
             if long:
-                agreement("    against long training", values, np.array([long[spec.label()] for spec in specs]))
+                print_agreement("    against long training", values, np.array([long[spec.label()] for spec in specs]))
 
 
 def result(way: str, steps: int, seed: int, data: str, val: str, keep: Path) -> dict[str, object]:

@@ -139,6 +139,7 @@ def test_bundle_holds_one_network_in_three_forms(studies: Path) -> None:
     bundle = Path(said["bundle"])
     assert {Path(name).name for name in said["files"]} == {
         "spec.json", "weights.safetensors", "model.onnx", "train.yaml", "bundle.json", "README.md",
+        "longest-rung.safetensors",
     }  # fmt: skip
     network = load_network(bundle).eval()
     assert network.spec == read_spec(bundle / "spec.json")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 import yaml
@@ -13,9 +15,12 @@ from nas_sr.evaluate.validation import bounded, validation_psnr_rgb
 from nas_sr.families.weights import load_network
 from nas_sr.search.store import StudyStore
 from nas_sr.space import read_space
-from nas_sr.supernet.stored import load_supernet, save_supernet
+from nas_sr.supernet import automatic
+from nas_sr.supernet.stored import load_supernet, read_about, save_supernet
 from nas_sr.supernet.supernet import Supernet
+from nas_sr.supernet.training import Recipe
 from tests.search.quick import answered, searched, write_configs
+from tests.search.stopping import stopping_after
 
 
 def _supernet(folder: Path, space: str = "space.yaml", seed: int = 0) -> Path:
@@ -85,3 +90,73 @@ def test_study_keeps_to_the_supernet_that_it_began_with(tmp_path: Path) -> None:
     _supernet(tmp_path, seed=1)
     _, said = answered([*options, "--budget", "2"], status=2)
     assert "supernets.imdeception was" in said
+
+
+def test_automatic_supernet_is_trained_once_goes_on_and_is_found_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = [*write_configs(tmp_path), "--supernet", "auto", "--evaluator", "supernet"]
+    monkeypatch.chdir(tmp_path)
+    few = {"steps": 4, "members_per_step": 2, "crops": 2, "watched": 2, "validation_megapixels": 0.02}
+    monkeypatch.setattr(automatic, "Recipe", lambda: Recipe.model_validate(few))
+
+    with stopping_after(2):
+        _, said = searched([*options, "--budget", "1"], status=130)
+    assert "training one in supernets/space-" in " ".join(said.split())
+    assert "4 steps; the same command continues it" in " ".join(said.split())
+    assert not StudyStore.exists(tmp_path / "studies" / "quick")
+    _, said = searched([*options, "--budget", "1"])
+    assert "training goes on in supernets/space-" in " ".join(said.split())
+    assert "resumed after step 2 of 4" in said
+    (trained,) = (tmp_path / "supernets").iterdir()
+    assert StudyStore.read(tmp_path / "studies" / "quick").config.supernets == (str(trained),)
+    before = (trained / "supernet.safetensors").read_bytes()
+    searched([*options, "--budget", "2"])
+    _, said = searched([*options[:3], "--name", "another", *options[5:], "--budget", "1"])
+    assert "of this space and these images, 4 steps" in " ".join(said.split())
+    assert (trained / "supernet.safetensors").read_bytes() == before
+    assert not automatic._is_of(read_about(trained), read_space(str(tmp_path / "space.yaml")), "other images")
+
+
+def test_automatic_supernet_is_not_for_a_study_without_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = write_configs(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    searched([*options, "--budget", "1"])
+    _, said = answered([*options, "--budget", "2", "--supernet", "auto"], status=2)
+    assert "the study was begun without a supernet; begin another with --name" in said
+    assert not (tmp_path / "supernets").exists()
+
+
+def test_combined_evaluator_keeps_both_scores_and_ranks_by_their_sum(tmp_path: Path) -> None:
+    options = [*write_configs(tmp_path), "--supernet", str(_supernet(tmp_path)), "--evaluator", "combined"]
+    found, _ = searched([*options, "--budget", "4"])
+    store = StudyStore.read(tmp_path / "studies" / "quick")
+    trials = [trial for trial in store.record().trials if trial.repeats is None]
+    scratch_db = np.array([trial.scratch_db for trial in trials])
+    inherited_db = np.array([trial.inherited_db for trial in trials])
+    told = {trial.number: trial.values[0] for trial in store.study.trials}
+    assert [told[trial.number] for trial in trials] == scratch_db.tolist()
+    supernet, sets = load_supernet(tmp_path / "supernet.safetensors"), image_sets(None, None, 4, 16)
+    looked_at = bounded(sets.val, store.config.validation_megapixels)
+    assert trials[0].inherited_db == validation_psnr_rgb(supernet.extract(trials[0].spec), looked_at)
+    summed = (scratch_db - scratch_db.mean()) / scratch_db.std() + (
+        inherited_db - inherited_db.mean()
+    ) / inherited_db.std()
+    combined_db = np.array([trial.psnr_db for trial in trials])
+    assert np.argsort(combined_db).tolist() == np.argsort(summed).tolist()
+    assert combined_db.mean() == pytest.approx(scratch_db.mean())
+    assert combined_db.std() == pytest.approx(scratch_db.std())
+    for point in found["front"]:
+        trial = store.record().trial(point["trial"])
+        assert (point["psnr_db"], point["scratch_db"], point["inherited_db"]) == (
+            trial.psnr_db, trial.scratch_db, trial.inherited_db,
+        )  # fmt: skip
+    table = pd.read_csv(tmp_path / "reports" / "quick" / "trials.csv").set_index("trial")
+    assert table.loc[trials[1].number, "inherited_psnr_db"] == trials[1].inherited_db
+    # A longer training makes it an estimate, which still knows both.
+    where = ["--studies", str(tmp_path / "studies"), "--reports", str(tmp_path / "reports"), "--json"]
+    searched(["audit", "quick", *where, "--networks", "3", "--times", "2", "--seeds", "1"])
+    for trial in store.record().trials:
+        assert trial.estimate is not None
+        assert trial.psnr_db == trial.estimate.mean_db
+        assert trial.inherited_db is not None

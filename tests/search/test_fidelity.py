@@ -11,6 +11,8 @@ from nas_sr.families.base import Spec
 from nas_sr.families.compact.spec import CompactSpec
 from nas_sr.families.counts import counts
 from nas_sr.families.imdeception.spec import ImdeceptionSpec
+from nas_sr.rank_agreement import tau
+from nas_sr.search import fidelity
 from nas_sr.search.fidelity import FidelityModel, Score
 
 RUNGS = (800, 2400, 8000)
@@ -120,3 +122,59 @@ def test_two_families_and_a_single_score() -> None:
     found = FidelityModel(specs, [Score(0, 0, 800, 26.3)]).after(8000)
     assert np.isfinite(found.mean_db).all()
     assert found.better(0, 1) == pytest.approx(0.5, abs=0.2)
+
+
+def _of_source(world: World, rng: np.random.Generator, sd_db: float, source: str, level_db: float = 3.0) -> list[Score]:
+    """Figures of every network that know its own lasting deviation, but neither its level nor the slope over cost."""
+    cost = np.log([counts(spec).macs_g for spec in world.specs])
+    values = world.truth_db - 0.06 * cost + level_db + rng.normal(0, sd_db, len(cost))
+    return [Score(network, 0, 8000, float(value), source) for network, value in enumerate(values)]
+
+
+def test_inherited_scores_are_a_source_that_helps_and_whose_level_tells_nothing() -> None:
+    """Beside brief trainings of all networks and long ones of a few; in four worlds."""
+    with_it, without = [], []
+    for seed in range(4):
+        world = World(seed)
+        scores = [world.score(network, 0, 800) for network in range(40)]
+        scores += [world.score(network, 1, 8000) for network in range(0, 40, 5)]
+        inherited = _of_source(world, np.random.default_rng(100 + seed), 0.02, "inherited")
+        found = FidelityModel(world.specs, [*scores, *inherited]).after(8000)
+        plain = FidelityModel(world.specs, scores).after(8000)
+        assert float(found.mean_db.mean()) == pytest.approx(float(plain.mean_db.mean()), abs=0.02)
+        with_it.append(tau(found.mean_db, world.truth_db))
+        without.append(tau(plain.mean_db, world.truth_db))
+    assert np.mean(with_it) > np.mean(without) + 0.01
+
+
+def test_long_runs_say_how_much_an_inherited_score_is_worth() -> None:
+    """One source knows the networks, the other is noise; after long trainings of a third of them the sizes tell."""
+    world = World(0)
+    scores = [world.score(network, 0, 800) for network in range(40)]
+    scores += [world.score(network, seed, 8000) for network in range(0, 40, 3) for seed in (1, 2)]
+    rng = np.random.default_rng(100)
+    sure = FidelityModel(world.specs, [*scores, *_of_source(world, rng, 0.005, "inherited")]).sizes["inherited_db"]
+    noisy = FidelityModel(world.specs, [*scores, *_of_source(world, rng, 0.08, "inherited")]).sizes["inherited_db"]
+    assert sure < 0.02 < 0.05 < noisy
+
+
+def test_before_long_runs_both_scores_count_the_same() -> None:
+    """What cost does not explain moves the estimates as much in the inherited scores as in the brief ones."""
+    world = World(4)
+    brief = [world.score(network, 0, 800) for network in range(40)]
+    inherited = [score._replace(source="inherited", steps=8000) for score in brief]
+    sizes = fidelity._TYPICAL | {"inherited_db": fidelity._OF_SOURCE_DB}
+    cost = np.column_stack([np.ones(40), fidelity.features(world.specs)[:, 0]])
+    deviation = np.random.default_rng(0).normal(0, 0.03, 40)
+    deviation -= cost @ np.linalg.lstsq(cost, deviation, rcond=None)[0]
+
+    def moved(scores: list[Score]) -> list[Score]:
+        return [score._replace(psnr_db=score.psnr_db + deviation[score.network]) for score in scores]
+
+    def mean_db(scores: list[Score]) -> np.ndarray:
+        return FidelityModel(world.specs, scores, sizes).after(8000).mean_db
+
+    before = mean_db([*brief, *inherited])
+    by_brief = (mean_db([*moved(brief), *inherited]) - before) @ deviation
+    by_inherited = (mean_db([*brief, *moved(inherited)]) - before) @ deviation
+    assert by_inherited == pytest.approx(by_brief, rel=0.15)

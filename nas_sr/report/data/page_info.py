@@ -9,6 +9,7 @@ from pathlib import Path
 from nas_sr.command_line import DEFAULT_REPORTS
 from nas_sr.records import StudyRecord
 from nas_sr.report.data import search_history, sentences
+from nas_sr.report.data.audit_info import AuditInfo, audit_info
 from nas_sr.report.data.baseline_rows import BaselineRow, baseline_rows
 from nas_sr.report.data.facts import Facts, config_facts, environment_facts, profile_facts
 from nas_sr.report.data.front_info import FrontInfo, Unmeasured, front_info, unmeasured
@@ -33,6 +34,7 @@ class TargetInfo:
     front_notes: tuple[str, ...]
     caution: str
     baselines: tuple[BaselineRow, ...]
+    audit: AuditInfo | None
     hypervolume: Hypervolume
     hypervolume_note: str
     importances: tuple[Importance, ...]
@@ -92,6 +94,7 @@ def _target_info(study: StudyRecord, reports: Path) -> TargetInfo:
         front_notes=tuple(sentences.pareto_sentences(study, front)),
         caution=sentences.caution_sentence(study),
         baselines=baseline_rows(study),
+        audit=audit_info(study),
         hypervolume=search_history.hypervolume_history(study),
         hypervolume_note=sentences.hypervolume_sentence(study),
         importances=search_history.importances(study),

@@ -51,6 +51,8 @@ def pareto_sentences(study: StudyRecord, front: FrontInfo) -> list[str]:
     trained = f" after {steps} training steps" if steps else " after brief training"
     if estimated := {trial.estimate.steps for trial in study.trials if trial.estimate}:
         trained = f", as estimated for {max(estimated):,} steps from all trainings"
+    elif any(trial.inherited_db is not None for trial in study.trials):
+        trained = f"{trained} and with inherited weights, summed"
     sentences.append(f"PSNR is that of the validation images{trained}: it ranks networks, full training raises it.")
     sentences += _ties(study)
     seen = view(front)

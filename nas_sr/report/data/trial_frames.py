@@ -7,9 +7,11 @@ interval; the columns that only one kind has are empty for the other. `latency_m
 `latency_relative` times `target_reference_ms`; `latency_raw_ms` and `reference_latency_ms` are what the clock said.
 `psnr_db` is on the study's validation pixels, as the target's runtime computes it where that shows (`pytorch_psnr_db`:
 as PyTorch does in fp32), `full_psnr_db` on all validation images, where those are more: it is known of trials that were
-on the front, and decides nothing. Of a study with racing `psnr_db` is an estimate for `estimated_steps` steps from all
-`trainings`, and `psnr_sd_db` its standard deviation against the study's other candidates. Every objective that a search
-can trade has a column of its name.
+on the front, and decides nothing. Of a study with racing or an audit `psnr_db` is an estimate for `estimated_steps`
+steps from all `trainings`, and `psnr_sd_db` its standard deviation against the study's other candidates; of evaluator
+`combined` it is a figure from `scratch_psnr_db` and `inherited_psnr_db`. What begins with `full_training_` is of the
+latest full training of a bundle; two are comparable if their protocol is the same. Every objective that a search can
+trade has a column of its name.
 """
 
 from __future__ import annotations
@@ -36,12 +38,16 @@ TYPES = {
     "convs": "int64",
     "psnr_db": "Float64",
     "pytorch_psnr_db": "Float64",
+    "scratch_psnr_db": "Float64",
+    "inherited_psnr_db": "Float64",
     "psnr_sd_db": "Float64",
     "estimated_steps": "Int64",
     "front_probability": "Float64",
     "trainings": "Int64",
     "full_psnr_db": "Float64",
     "full_bicubic_psnr_db": "Float64",
+    "full_training_psnr_db": "Float64",
+    "full_training_steps": "Int64",
     "latency_ms": "Float64",
     "latency_low_ms": "Float64",
     "latency_high_ms": "Float64",
@@ -92,7 +98,8 @@ def _frame(rows: list[dict[str, Any]], studies: Sequence[StudyRecord]) -> pd.Dat
 BEFORE_FIELDS = ["trial", "target", "state", "on_front", "knee", "preset", "family", "architecture"]
 AFTER_FIELDS = [
     *["params", "macs_g", "ntire_flops_g", "activations_m", "convs", "psnr_db"],
-    *["pytorch_psnr_db", "full_psnr_db", "full_bicubic_psnr_db"],
+    *["pytorch_psnr_db", "scratch_psnr_db", "inherited_psnr_db", "full_psnr_db", "full_bicubic_psnr_db"],
+    *["full_training_psnr_db", "full_training_steps", "full_training_protocol"],
     *["psnr_sd_db", "estimated_steps", "front_probability", "trainings"],
     *["latency_ms", "latency_kind", "latency_low_ms", "latency_high_ms", "latency_labels"],
     # measured
@@ -118,6 +125,7 @@ def _rows(study: StudyRecord, trials: Sequence[TrialRecord]) -> list[dict[str, A
 
 def _row(trial: TrialRecord, on_front: bool, knee: bool) -> dict[str, Any]:
     spec, full = trial.spec, trial.full_validation
+    trained = trial.full_training[-1] if trial.full_training else None
     return {
         "trial": trial.number,
         "state": trial.state,
@@ -130,12 +138,17 @@ def _row(trial: TrialRecord, on_front: bool, knee: bool) -> dict[str, Any]:
         **trial.counts._asdict(),
         "psnr_db": trial.psnr_db,
         "pytorch_psnr_db": trial.pytorch_psnr_db,
+        "scratch_psnr_db": trial.scratch_db,
+        "inherited_psnr_db": trial.inherited_db,
         "psnr_sd_db": trial.estimate.sd_db if trial.estimate else None,
         "estimated_steps": trial.estimate.steps if trial.estimate else None,
         "front_probability": trial.estimate.front_probability if trial.estimate else None,
         "trainings": len(trial.scores) or None,
         "full_psnr_db": full.psnr_db if full else None,
         "full_bicubic_psnr_db": full.bicubic_psnr_db if full else None,
+        "full_training_psnr_db": trained.psnr_db if trained else None,
+        "full_training_steps": trained.steps if trained else None,
+        "full_training_protocol": trained.protocol if trained else None,
         **_latency(trial),
         **{each.name: each.value(trial) for each in _FURTHER},
         "reason": reason(trial),
