@@ -164,7 +164,10 @@ def _origin(study: StudyRecord, trial: TrialRecord, place: Path) -> dict[str, ob
         "digest": trial.spec.digest,
         "preset": trial.preset,
         "runtime_psnr": trial.runtime_psnr.model_dump() if trial.runtime_psnr else None,
-        "brief_training": {"psnr_db": trial.pytorch_psnr_db, "steps": trial.curve[-1].step if trial.curve else None},
+        "brief_training": {
+            "psnr_db": trial.pytorch_psnr_db,  # estimated, where there are longer trainings
+            "steps": trial.estimate.steps if trial.estimate else trial.curve[-1].step if trial.curve else None,
+        },
         "counts_at_256x256": trial.counts._asdict(),
         "objectives": {each.name: each.value(trial) for each in study.traded},
         "latency": trial.latency.summary() if trial.latency else None,

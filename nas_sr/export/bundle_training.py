@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+# Of a training: they decide where and how fast it runs, not what comes out.
+_NO_RECIPE = {"compile", "micro_batch", "pack_in"}
+
+
 def train_bundle(
     bundle: Path,
     *,
@@ -156,7 +160,7 @@ def _tell_study(bundle: Path, spec: Spec, run: Run, trained: Trained, console: C
         psnr_db=trained.psnr_db,
         steps=trained.steps,
         start=run.began_with,
-        recipe=digest(run.training.model_dump(mode="json")),
+        recipe=digest(run.training.model_dump(mode="json", exclude=_NO_RECIPE)),
         training_images=run.training_images,
         validation_images=run.validation_images,
     )

@@ -42,7 +42,7 @@ class Raced:
         self.model = _fitted(specs, (*known, *self._inherited(known), *self._full_trainings())) if known else None
 
     def _inherited(self, known: Sequence[fidelity.Score]) -> list[fidelity.Score]:
-        """Scores of inherited weights, as far apart as those of the first trainings."""
+        """Scores of inherited weights, as far apart as those of the first trainings, and as far from long training."""
         values = np.array([np.nan if trial.inherited_db is None else trial.inherited_db for trial in self.trials])
         there = np.flatnonzero(np.isfinite(values))
         if len(there) < 2:
@@ -51,7 +51,7 @@ class Raced:
         brief_db = np.array([score.psnr_db for score in known if score.steps == first])
         scaled_db = standardised(values[there]) * brief_db.std()
         return [
-            fidelity.Score(int(index), 0, self.longest, float(value), "inherited")
+            fidelity.Score(int(index), 0, first, float(value), "inherited")
             for index, value in zip(there, scaled_db, strict=True)
         ]
 

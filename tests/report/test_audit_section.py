@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from html import unescape
 
+import pytest
+
 from nas_sr.audit_record import Audit, AuditedNetwork, RankAgreement, Regret
 from nas_sr.audit_wording import rows, sentences
+from nas_sr.cli.audit import _print
 from nas_sr.report.page import page
 from tests.report.study_records import example_study
 
@@ -59,6 +62,14 @@ def test_page_shows_regret_tau_with_its_ceiling_and_every_network() -> None:
 
 def test_page_without_an_audit_has_no_section() -> None:
     assert "Audit: the front" not in page([example_study(12)])
+
+
+def test_command_line_prints_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    _print(AUDIT)
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].startswith("Trial  Latency")
+    assert printed[2].split("  ")[0] == "4"
+    assert printed[-3:] == sentences(AUDIT)
 
 
 def test_audit_that_has_just_begun_says_only_what_is_known() -> None:

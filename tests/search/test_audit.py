@@ -15,12 +15,14 @@ from nas_sr.audit_record import Audit
 from nas_sr.families.imdeception.spec import ImdeceptionSpec
 from nas_sr.families.weights import load_network
 from nas_sr.records import CurvePoint, LongEstimate, Score, StudyRecord
+from nas_sr.search import candidate_training
 from nas_sr.search.audit import AuditTrainings
 from nas_sr.search.audited import chosen, regret_db
 from nas_sr.search.candidate_training import CandidateTraining
 from nas_sr.search.race import Race
 from nas_sr.search.store import StudyStore
 from nas_sr.search.trial_store import kept_state
+from nas_sr.train.rungs import begin_rung
 from tests.report.study_records import study, trial
 from tests.search.quick import searched, write_configs
 
@@ -124,8 +126,18 @@ def test_finished_audit_trains_nothing_and_a_larger_one_only_what_is_new(
     assert "3 of 9 trainings to do, 36 steps" in said
     assert trainings.items() <= _trainings(folder).items()
     assert [network["search_db"] for network in more["networks"]] == [each["search_db"] for each in found["networks"]]
-    _, said = _audit(folder, "--networks", "3", "--times", "3", "--seeds", "1")
+    began_at = []
+
+    def seen(*arguments: Any) -> Any:
+        state, note = begin_rung(*arguments)
+        began_at.append(state.position)
+        return state, note
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(candidate_training, "begin_rung", seen)
+        _, said = _audit(folder, "--networks", "3", "--times", "3", "--seeds", "1")
     # From the states before the decay of 12 steps, which begins after half of them.
+    assert began_at == [6, 6, 6]
     assert f"3 of 3 trainings to do, {3 * (18 - 6)} steps" in said
     _, said = _audit(folder, *OPTIONS, status=2)
     assert "--times 2: an audit must be longer, and the study has trainings of 18 steps; at least --times 3" in said
