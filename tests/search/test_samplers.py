@@ -110,6 +110,17 @@ def test_another_sampler_does_not_inherit_the_options_of_the_configs(tmp_path: P
     assert resolved(sampler="tpe").sampler_options == {}
 
 
+def test_study_from_before_numbers_were_ordered_goes_on_with_an_older_config_file(tmp_path: Path) -> None:
+    store = StudyStore.create(tmp_path / "old", StudyConfig(), {})
+    path = store.folder / "study.yaml"
+    path.write_text(path.read_text().replace("ordered_parameters: true\n", ""))
+    config = tmp_path / "file.yaml"
+    config.write_text("seed: 0\n")
+    for name, ordered in (("old", False), ("new", True)):
+        assert study_to_search(name, tmp_path, str(config), {"seed": None}, None)[1].ordered_parameters is ordered
+    assert StudyStore.open(store.folder).config.ordered_parameters is False
+
+
 def test_study_whose_sampler_is_not_importable_here_is_read_and_not_searched(tmp_path: Path) -> None:
     store = StudyStore.create(tmp_path / "study", StudyConfig(), {})
     path = store.folder / "study.yaml"
