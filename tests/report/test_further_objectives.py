@@ -11,9 +11,9 @@ from nas_sr.report.data.front_info import front_info
 from nas_sr.report.data.headline import picks
 from nas_sr.report.data.sentences import hypervolume_sentence, importance_sentence
 from nas_sr.report.data.trial_frames import columns, pareto_frame, trials_frame
-from nas_sr.report.page import page
 from tests.report.charts.test_charts import charts, painted, trial_hover
 from tests.report.data.test_trial_tables import cells, shown, table_html
+from tests.report.opened_page import page
 from tests.report.study_records import baseline, board_ms, example_study, measurement, on_board, study, trading, trial
 
 NAMES = ("psnr_db", "latency_ms", "memory_mb", "params")

@@ -10,6 +10,7 @@ from nas_sr.command_line import DEFAULT_REPORTS
 from nas_sr.records import StudyRecord
 from nas_sr.report.data import search_history, sentences
 from nas_sr.report.data.baseline_rows import BaselineRow, baseline_rows
+from nas_sr.report.data.decision import Card, Decision, cards, decision
 from nas_sr.report.data.facts import Facts, config_facts, environment_facts, profile_facts
 from nas_sr.report.data.front_info import FrontInfo, Unmeasured, front_info, unmeasured
 from nas_sr.report.data.headline import Headline, headline
@@ -26,6 +27,8 @@ class TargetInfo:
     name: str
     title: str
     latencies: str  # how many of which kind
+    decision: Decision | None
+    cards: tuple[Card, ...]
     headline: Headline
     nothing_to_pick: str
     front: FrontInfo
@@ -85,6 +88,8 @@ def _target_info(study: StudyRecord, reports: Path) -> TargetInfo:
         name=study.target,
         title=study.target_title,
         latencies=sentences.kinds(study),
+        decision=decision(study),
+        cards=cards(study),
         headline=head,
         nothing_to_pick=sentences.nothing_to_pick(head),
         front=front,
