@@ -16,10 +16,10 @@ from nas_sr.report.charts.page_charts import page_charts, pareto_id
 from nas_sr.report.data.page_info import PageInfo, page_info
 from nas_sr.report.rendering import as_data, asset, plotly, render
 
-SCRIPTS = ("unpack.js", "decision.js", "pins.js", "page.js")
+SCRIPTS = ("unpack.js", "decision.js", "pins.js", "axes.js", "page.js")
 
 
-def page(studies: Sequence[StudyRecord], reports: Path = DEFAULT_REPORTS) -> str:
+def page(studies: Sequence[StudyRecord], reports: Path = DEFAULT_REPORTS, others: Sequence[StudyRecord] = ()) -> str:
     """The page's whole text. It makes no request: its content policy forbids it.
 
     Charts and what is long are packed; the page's script puts them into their places.
@@ -27,8 +27,9 @@ def page(studies: Sequence[StudyRecord], reports: Path = DEFAULT_REPORTS) -> str
     Args:
         studies: the study on each of its targets; what does not depend on the target appears once.
         reports: the folder of reports that the commands in it name.
+        others: other studies, each on one of its targets, whose fronts are laid over that study's.
     """
-    info = page_info(studies, reports)
+    info = page_info(studies, reports, others)
     charts = page_charts(info)
     decisions = {each.name: each.decision.as_json() for each in info.targets if each.decision}
     texts, drawn = _shared_texts(charts)

@@ -20,6 +20,13 @@
   let target = first;
   let selected = null;
   let pinned = [];
+  const axes = { up: null, logarithmic: [] };  // of the main chart, whatever lies across
+  const valuesOf = new Map(
+    Object.entries(decisions).map(([name, { choices, others }]) => [
+      name,
+      new Map([...choices, ...others].map(({ trial, values }) => [trial, values])),
+    ]),
+  );
 
   // Puts packed parts into their places, and those that they have themselves.
   function fill(element) {
@@ -44,12 +51,19 @@
     return value;
   }
 
+  // A chart as it is drawn now.
+  function current(name) {
+    const isMain = document.getElementById(name).closest("[data-axis]") !== null;
+    return isMain ? arranged(charts[name], axes, valuesOf.get(target)) : charts[name];
+  }
+
   function draw() {
     if (!window.Plotly) return;  // not unpacked yet
-    for (const [name, chart] of Object.entries(charts)) {
+    for (const name of Object.keys(charts)) {
       const place = document.getElementById(name);
       if (place.offsetParent === null) continue;  // of another target; Plotly cannot size what is not shown
       const isNew = !place.data;
+      const chart = current(name);
       Plotly.react(place, painted(chart.data), painted(chart.layout), {
         responsive: true,
         displaylogo: false,
@@ -71,10 +85,12 @@
 
   // Rings around the selected trial and the pinned ones.
   function ring() {
-    for (const [name, chart] of Object.entries(charts)) {
-      const last = chart.data.length - 1;
+    for (const name of Object.keys(charts)) {
       const place = document.getElementById(name);
-      if (chart.data[last].name !== "selection" || place.offsetParent === null || !place.data) continue;
+      if (place.offsetParent === null || !place.data) continue;
+      const chart = current(name);
+      const last = chart.data.length - 1;
+      if (chart.data[last].name !== "selection") continue;
       const marked = [...new Set([selected, ...pinned])].map((trial) => pointOf(chart, trial));
       const { yaxis } = marked[0];
       const points = marked.filter((point) => point.yaxis === yaxis);
@@ -162,6 +178,22 @@
     ring();
   }
 
+  // Shows another objective up, of every target: one of the decision's limits.
+  function upward(name) {
+    for (const choice of document.querySelectorAll("select.up")) choice.value = name;
+    const found = Object.values(decisions).flatMap(({ limits }) => limits).find((limit) => limit.name === name);
+    axes.up = name === "psnr_db" ? null : found;
+    draw();
+    ring();
+  }
+
+  function logarithmic(axis, wanted) {
+    for (const box of document.querySelectorAll(".log")) if (box.value === axis) box.checked = wanted;
+    axes.logarithmic = ["xaxis", "yaxis"].filter((one) => document.querySelector(`.log[value=${one}]`).checked);
+    draw();
+    ring();
+  }
+
   function addressed() {
     const name = new URLSearchParams(location.hash.slice(1)).get("target");
     return rowsOf.has(name) ? name : first;
@@ -237,6 +269,8 @@
   });
   document.addEventListener("change", (event) => {
     if (event.target.className === "axis") return against(event.target.value);
+    if (event.target.className === "up") return upward(event.target.value);
+    if (event.target.className === "log") return logarithmic(event.target.value, event.target.checked);
     if (event.target.name !== "target") return;
     show(event.target.value);
     location.replace(`#${new URLSearchParams({ target })}`);  // remembered without a step in the history

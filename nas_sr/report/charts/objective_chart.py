@@ -17,9 +17,10 @@ def objective_chart(info: FrontInfo, objective: Objective) -> style.Chart:
     """The chart of a front that is not empty. Trials without a value are left out; no line joins the front, of which
     this is one side."""
 
-    def trace(name: str, points: Iterable[Point], **more: Any) -> dict[str, Any]:
+    def trace(name: str, points: Iterable[Point], marker: dict[str, Any], **more: Any) -> dict[str, Any]:
         values = [(point, objective.value(info.trials[point.trial].record)) for point in points]
         found = [(point, value) for point, value in values if value is not None]
+        known = markers.certainty([point for point, _ in found])
         return {
             "type": "scatter",
             "name": f"{name} ({len(found)})",
@@ -29,6 +30,8 @@ def objective_chart(info: FrontInfo, objective: Objective) -> style.Chart:
             "hovertext": [trial_hover(info.trials[point.trial]) for point, _ in found],
             "hoverinfo": "text",
             "mode": "markers",
+            **known,
+            "marker": marker | known.get("marker", {}),
             **more,
         }
 

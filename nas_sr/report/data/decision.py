@@ -65,8 +65,8 @@ class Decision(NamedTuple):
         """What the page's script reads."""
         return {
             "limits": [
-                {"name": each.objective.name, "title": each.objective.title, "maximise": each.objective.maximise}
-                for each in self.limits
+                {"name": each.name, "title": each.title, "axis": each.axis, "maximise": each.maximise}
+                for each in (limit.objective for limit in self.limits)
             ],
             "choices": [each._asdict() for each in self.choices],
             "others": [each._asdict() for each in self.others],

@@ -60,18 +60,24 @@ class PageInfo:
     facts: tuple[Facts, ...]
 
 
-def page_info(studies: Sequence[StudyRecord], reports: Path = DEFAULT_REPORTS) -> PageInfo:
+def page_info(
+    studies: Sequence[StudyRecord], reports: Path = DEFAULT_REPORTS, others: Sequence[StudyRecord] = ()
+) -> PageInfo:
     """What the page of a study shows.
 
     Args:
         studies: the study on each of its targets, its first one first.
         reports: the folder of reports that the commands in it name.
+        others: other studies, each on one of its targets, whose fronts are laid over that study's.
     """
     study, curves = studies[0], search_history.curves(studies)
     return PageInfo(
         study=study.name,
         subtitle=sentences.subtitle(studies),
-        targets=tuple(_target_info(each, reports) for each in studies),
+        targets=tuple(
+            _target_info(each, reports, [other for other in (*studies, *others) if other is not each])
+            for each in studies
+        ),
         comparison=comparison(studies),
         curves=curves,
         knees=search_history.knees(studies),
@@ -82,8 +88,8 @@ def page_info(studies: Sequence[StudyRecord], reports: Path = DEFAULT_REPORTS) -
     )
 
 
-def _target_info(study: StudyRecord, reports: Path) -> TargetInfo:
-    front, head = front_info(study), headline(study)
+def _target_info(study: StudyRecord, reports: Path, others: Sequence[StudyRecord]) -> TargetInfo:
+    front, head = front_info(study, others), headline(study)
     return TargetInfo(
         name=study.target,
         title=study.target_title,
@@ -94,7 +100,7 @@ def _target_info(study: StudyRecord, reports: Path) -> TargetInfo:
         nothing_to_pick=sentences.nothing_to_pick(head),
         front=front,
         unmeasured=unmeasured(study, reports),
-        front_notes=tuple(sentences.pareto_sentences(study, front)),
+        front_notes=(*sentences.pareto_sentences(study, front), *sentences.overlay_sentences(study, others)),
         caution=sentences.caution_sentence(study),
         baselines=baseline_rows(study),
         hypervolume=search_history.hypervolume_history(study),
