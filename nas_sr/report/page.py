@@ -19,7 +19,12 @@ from nas_sr.report.rendering import as_data, asset, plotly, render
 SCRIPTS = ("unpack.js", "decision.js", "pins.js", "axes.js", "page.js")
 
 
-def page(studies: Sequence[StudyRecord], reports: Path = DEFAULT_REPORTS, others: Sequence[StudyRecord] = ()) -> str:
+def page(
+    studies: Sequence[StudyRecord],
+    reports: Path = DEFAULT_REPORTS,
+    others: Sequence[StudyRecord] = (),
+    live: bool = False,
+) -> str:
     """The page's whole text. It makes no request: its content policy forbids it.
 
     Charts and what is long are packed; the page's script puts them into their places.
@@ -28,6 +33,7 @@ def page(studies: Sequence[StudyRecord], reports: Path = DEFAULT_REPORTS, others
         studies: the study on each of its targets; what does not depend on the target appears once.
         reports: the folder of reports that the commands in it name.
         others: other studies, each on one of its targets, whose fronts are laid over that study's.
+        live: it is served by `nas_sr.report.live` and asks that, and nobody else, whether the study has gone on.
     """
     info = page_info(studies, reports, others)
     charts = page_charts(info)
@@ -40,7 +46,8 @@ def page(studies: Sequence[StudyRecord], reports: Path = DEFAULT_REPORTS, others
         charts=charts,
         pareto_id=pareto_id,
         style=asset("page.css"),
-        scripts=[asset(name) for name in SCRIPTS],
+        scripts=[asset(name) for name in (*SCRIPTS, *(["live.js"] if live else []))],
+        live=live,
         data=as_data(json.dumps(data, separators=(",", ":"), allow_nan=False, ensure_ascii=False)),
         plotly=plotly(),
     )

@@ -275,6 +275,8 @@
     show(event.target.value);
     location.replace(`#${new URLSearchParams({ target })}`);  // remembered without a step in the history
   });
+  // A chart inside is drawn once it is opened; the event does not bubble.
+  document.addEventListener("toggle", (event) => { if (event.target.matches(".account")) { draw(); ring(); } }, true);
   addEventListener("hashchange", () => { if (addressed() !== target) show(addressed()); });
   dark.addEventListener("change", () => { draw(); ring(); });
   offerDecisions(decisions, (element, name) => {

@@ -84,6 +84,7 @@ def decision(study: StudyRecord) -> Decision | None:
         trial
         for trial in study.trials
         if trial.state == "complete" and trial.repeats is None and trial.number not in study.front
+        if _value(PSNR, trial) is not None
     ]
     known = dict.fromkeys((LATENCY, *OBJECTIVES.values()))
     objectives = [each for each in known if all(_value(each, trial) is not None for trial in front)]
@@ -91,7 +92,7 @@ def decision(study: StudyRecord) -> Decision | None:
     return Decision(
         limits=tuple(_limit(each, [each.value(trial) or 0.0 for trial in front]) for each in objectives),
         choices=tuple(_choice(trial, objectives, _ties(trial, front)) for trial in front),
-        others=tuple(_choice(trial, objectives, ()) for trial in others),
+        others=tuple(_choice(trial, objectives, (), (PSNR, LATENCY)) for trial in others),
         knee=knee_of(study).number,
         tied=(
             "all trainings of this study together do not tell them apart"
@@ -149,9 +150,14 @@ def _value(objective: Objective, trial: TrialRecord) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _choice(trial: TrialRecord, objectives: Sequence[Objective], ties: tuple[int, ...]) -> Choice:
+def _choice(
+    trial: TrialRecord,
+    objectives: Sequence[Objective],
+    ties: tuple[int, ...],
+    in_words: Sequence[Objective] = tuple(OBJECTIVES.values()),
+) -> Choice:
     values = {each.name: value for each in objectives if (value := _value(each, trial)) is not None}
-    texts = {each.name: each.text(values[each.name]) for each in objectives if each.name in values}
+    texts = {each.name: each.text(values[each.name]) for each in objectives if each in in_words and each.name in values}
     return Choice(trial.number, values, texts, ties)
 
 

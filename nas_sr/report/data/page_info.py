@@ -8,14 +8,16 @@ from pathlib import Path
 
 from nas_sr.command_line import DEFAULT_REPORTS
 from nas_sr.records import StudyRecord
-from nas_sr.report.data import search_history, sentences
+from nas_sr.report.data import search_account, search_history, sentences
 from nas_sr.report.data.baseline_rows import BaselineRow, baseline_rows
 from nas_sr.report.data.decision import Card, Decision, cards, decision
 from nas_sr.report.data.facts import Facts, config_facts, environment_facts, profile_facts
 from nas_sr.report.data.front_info import FrontInfo, Unmeasured, front_info, unmeasured
 from nas_sr.report.data.headline import Headline, headline
 from nas_sr.report.data.latency_facts import latency_facts
-from nas_sr.report.data.search_history import Curve, Hypervolume, Importance
+from nas_sr.report.data.parameters import Effect, Lines, effects, lines
+from nas_sr.report.data.search_account import Failure, Rung
+from nas_sr.report.data.search_history import Curve, Drift, Hypervolume, Importance
 from nas_sr.report.data.target_comparison import Comparison, comparison
 from nas_sr.report.data.trial_table import TrialTable, states, trial_table
 
@@ -38,6 +40,12 @@ class TargetInfo:
     baselines: tuple[BaselineRow, ...]
     hypervolume: Hypervolume
     hypervolume_note: str
+    drift: Drift
+    lines: Lines
+    effects: tuple[Effect, ...]
+    failures: tuple[Failure, ...]
+    rungs: tuple[Rung, ...]
+    trust: tuple[Facts, ...]
     importances: tuple[Importance, ...]
     importance_note: str
     table: TrialTable
@@ -57,6 +65,7 @@ class PageInfo:
     curves_note: str
     states: Sequence[tuple[str, int | None]]
     tables_note: str
+    same_search: str
     facts: tuple[Facts, ...]
 
 
@@ -84,12 +93,14 @@ def page_info(
         curves_note=sentences.curves_sentence(curves, studies),
         states=states(studies),
         tables_note=sentences.csv_sentence(studies),
+        same_search=search_account.same_search(study),
         facts=(*environment_facts(study), *config_facts(study)),
     )
 
 
 def _target_info(study: StudyRecord, reports: Path, others: Sequence[StudyRecord]) -> TargetInfo:
     front, head = front_info(study, others), headline(study)
+    spent = search_account.time_spent(study)
     return TargetInfo(
         name=study.target,
         title=study.target_title,
@@ -105,6 +116,12 @@ def _target_info(study: StudyRecord, reports: Path, others: Sequence[StudyRecord
         baselines=baseline_rows(study),
         hypervolume=search_history.hypervolume_history(study),
         hypervolume_note=sentences.hypervolume_sentence(study),
+        drift=search_history.drift(study),
+        lines=lines(study),
+        effects=effects(study),
+        failures=search_account.failures(study),
+        rungs=search_account.rungs(study),
+        trust=(search_account.trust(study), *([search_account.spent_facts(spent)] if spent else [])),
         importances=search_history.importances(study),
         importance_note=sentences.importance_sentence(study),
         table=trial_table(study, front.trials),
