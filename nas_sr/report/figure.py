@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nas_sr.errors import UsageError
 from nas_sr.families.registry import NAMES
@@ -55,7 +55,9 @@ def write_figure(info: FrontInfo, path: Path) -> None:
         _points(axes, "Dominated", info.dominated, DOMINATED, 18, symbols)
         for front, colour in zip(info.others, OTHERS, strict=False):
             xs, ys = [p.latency_ms for p in front.points], [p.psnr_db or 0.0 for p in front.points]
-            joined = {"drawstyle": "steps-post", "linestyle": "--"} if front.is_staircase else {"linestyle": ""}
+            joined: dict[str, Any] = (
+                {"drawstyle": "steps-post", "linestyle": "--"} if front.is_staircase else {"linestyle": ""}
+            )
             axes.plot(xs, ys, color=colour, marker=">", markersize=4, linewidth=1, label=front.name, **joined)
         if info.is_staircase:
             xs, ys = [p.latency_ms for p in info.front], [p.psnr_db or 0.0 for p in info.front]
@@ -97,7 +99,7 @@ def _points(axes: Axes, name: str, points: Sequence[Point], colour: str, size: i
         for symbol in dict.fromkeys(symbols[point.trial] for point in points):
             found = [point for point in points if (point.kind, symbols[point.trial]) == (kind, symbol)]
             label = f"{name}, {kind} ({len(found)})"
-            places = [p.latency_ms for p in found], [p.psnr_db for p in found]
+            places = [p.latency_ms for p in found], [p.psnr_db or 0.0 for p in found]
             axes.scatter(*places, s=size, marker=symbol, zorder=3, label=label, **_fill(kind, colour))
 
 
@@ -107,5 +109,5 @@ def _symbols(info: FrontInfo) -> dict[int, str]:
     return {trial: marks[name] for trial, name in info.families.items()}
 
 
-def _fill(kind: str, colour: str) -> dict[str, object]:
+def _fill(kind: str, colour: str) -> dict[str, Any]:
     return {"facecolors": "white" if kind == "predicted" else colour, "edgecolors": colour, "linewidths": 1.2}

@@ -2,10 +2,19 @@
 
 import json
 import re
+import zlib
 from html import unescape
 
 from nas_sr.report import page as packed_page
-from nas_sr.report.packing import unpacked
+from nas_sr.report.packing import CHARACTERS
+
+
+def unpacked(text):
+    """What `packed` was given."""
+    count, _, letters = text.partition(":")
+    values = [CHARACTERS.index(one) * 91 + CHARACTERS.index(two) for one, two in zip(*[iter(letters)] * 2, strict=True)]
+    whole = int("".join(f"{value:013b}" for value in values)[: 8 * int(count)], 2)
+    return zlib.decompress(whole.to_bytes(int(count), "big")).decode()
 
 
 def data_of(html):

@@ -175,7 +175,7 @@ def _limit(objective: Objective, values: Sequence[float]) -> Limit:
     span = (max(values) - min(values)) or abs(max(values)) or 1.0
     step = 10.0 ** math.floor(math.log10(span / STEPS * 2))
     low, high = math.floor(min(values) / step) - 1, math.ceil(max(values) / step) + 1
-    return Limit(objective, *(round(end * step, 12) for end in (low, high)), step)
+    return Limit(objective, round(low * step, 12), round(high * step, 12), step)
 
 
 def tied_sentence(trials: Sequence[int], why: str) -> str:

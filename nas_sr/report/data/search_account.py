@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
@@ -105,13 +105,14 @@ def seed_sd_db(study: StudyRecord) -> tuple[float, int] | None:
 
 def time_spent(study: StudyRecord) -> tuple[Spent, ...]:
     """Where the time of the study's candidates went, the most first; empty where nothing was recorded."""
-    seconds: Counter[str] = Counter()
+    seconds: dict[str, float] = defaultdict(float)
     for path in sorted((Path(study.study_dir) / "trials").glob("*/stages*.json")):
         found = read_stages(path)
         for stage in found.stages if found else ():
             seconds[stage.name] += max(0.0, stage.end_s - stage.start_s)
     total = sum(seconds.values())
-    return tuple(Spent(name, spent, spent / total) for name, spent in seconds.most_common() if total)
+    most = sorted(seconds.items(), key=lambda one: -one[1])
+    return tuple(Spent(name, spent, spent / total) for name, spent in most if total)
 
 
 def trust(study: StudyRecord) -> Facts:
