@@ -81,6 +81,10 @@ DECIDES = """
   change("select.up", "value", "psnr_db");
   await wait(300);
   seen.back = chart.data.find((trace) => trace.name.startsWith("Pareto front")).y;
+  document.querySelector(".account").open = true;
+  await wait(300);
+  const folded = [...document.querySelectorAll(".account .chart")];
+  seen.folded = folded.map((one) => [one.id, one.querySelector(".main-svg") !== null]);
   const result = document.createElement("pre");
   result.id = "seen";
   result.textContent = JSON.stringify(seen);
@@ -165,4 +169,28 @@ def test_limits_choose_what_export_and_the_table_say(tmp_path):
     assert axes["x"] == [pytest.approx(record.trial(number).latency_ms) for number in axes["trials"]]
     assert axes["types"] == ["log", "log"]
     assert axes["title"] == "parameters"
+    assert seen["folded"] == [[f"{name}-cpu", True] for name in ("compute", "drift", "effects", "parallel")]
     assert seen["back"] == [record.trial(number).psnr_db for number in axes["trials"]]
+
+
+# What a reader sees whose browser cannot inflate.
+OLD = """
+<script>
+const result = document.createElement("pre");
+result.id = "seen";
+const visible = (selector) => [...document.querySelectorAll(selector)].some((one) => one.offsetParent !== null);
+result.textContent = JSON.stringify({
+  told: visible("#unreadable"), picks: visible(".pick"), facts: visible(".facts"),
+  rest: [".decision", ".chart", ".filters", "#pins"].filter(visible),
+});
+document.body.append(result);
+</script>
+</body>
+"""
+
+
+def test_an_old_browser_is_told_what_it_lacks_and_has_the_cards(tmp_path):
+    before = "<script>delete window.DecompressionStream</script>"
+    seen, messages = browse([example_study(20)], tmp_path, OLD, before=before)
+    assert messages == []
+    assert seen == {"told": True, "picks": True, "facts": True, "rest": []}

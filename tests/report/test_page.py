@@ -29,6 +29,7 @@ from tests.report.study_records import (
     prediction,
     study,
     tensorrt,
+    trading,
     trial,
 )
 
@@ -60,6 +61,12 @@ def test_page_needs_no_network(example: StudyRecord, tmp_path: Path) -> None:
     html = opened(html)
     markup = re.sub(r"<script\b.*?</script>", "", html, flags=re.DOTALL)
     assert not re.findall(r"""(?:src|href)\s*=\s*["'](?:https?:)?//""", markup)
+
+
+@pytest.mark.parametrize("objectives", [("psnr_db", "latency_ms"), ("psnr_db", "latency_ms", "memory_mb", "params")])
+def test_page_of_two_hundred_trials_is_under_two_megabytes(objectives: tuple[str, ...], tmp_path: Path) -> None:
+    record = example_study(200)
+    assert write_report([trading(record, objectives)], tmp_path).html.stat().st_size < 2_000_000
 
 
 def test_headline_picks_knee_fastest_and_best(example: StudyRecord) -> None:

@@ -294,6 +294,14 @@ def test_estimates_are_bars_and_opacity():
         graph_objects.Figure(painted(chart))
 
 
+def test_predicted_latencies_are_hollow_on_other_axes_too():
+    chart = charts([mixed_study()])["pareto-cpu-params"]
+    found = {trace["name"]: trace for trace in chart["data"]}
+    assert not is_hollow(found["Pareto front, measured (1)"])
+    assert is_hollow(found["Pareto front, predicted (1)"])
+    assert is_hollow(found["Dominated, predicted (1)"])
+
+
 def test_fronts_of_other_targets_and_studies_lie_over_this_one():
     studies = predicted_on_board(example_study())
     other = example_study(20, name="another <study>", seed=5)
