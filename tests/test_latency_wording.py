@@ -5,7 +5,7 @@ from nas_sr.cli.measure import _print_latency
 from nas_sr.config import FullTraining, StudyConfig
 from nas_sr.export.model_card import card
 from nas_sr.latency_wording import worded
-from nas_sr.report.page import page
+from tests.report.opened_page import page
 from tests.report.study_records import finalist, measurement, prediction, study, tensorrt, trial
 from tests.report.test_page import text_of
 

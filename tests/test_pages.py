@@ -146,6 +146,7 @@ def test_documented_keys_are_those_of_the_answers(tmp_path: Path) -> None:
     for arguments in (
         ["describe", "imdeception-c4"],
         ["report", "made", *studies, "--reports", str(tmp_path / "reports")],
+        ["show", "made", *studies],
         ["export", "made", "--knee", *studies, "--out", str(tmp_path / "bundle")],
         ["measure", "made:0", *studies, "--hw", str(tmp_path / "quick-cpu.yaml")],
         ["space", "show", "imdeception_x4_quick"],

@@ -21,6 +21,7 @@ from nas_sr.cli.measure import measure
 from nas_sr.cli.report import report
 from nas_sr.cli.retarget import retarget
 from nas_sr.cli.search import search
+from nas_sr.cli.show import show
 from nas_sr.cli.train import train
 from nas_sr.cli.upscale import upscale
 from nas_sr.device_program.cores import cpu_quota, physical_cores
@@ -64,6 +65,7 @@ for verb in (
     retarget,
     audit,
     report,
+    show,
     export,
     train,
     evaluate,

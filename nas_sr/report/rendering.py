@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from nas_sr.quantities import decibels, listed, milliseconds, parameters, significant
+from nas_sr.report.packing import packed
 
 
 def render(template: str, **values: Any) -> Markup:
@@ -26,11 +27,17 @@ def asset(name: str) -> Markup:
     return Markup(resources.files("nas_sr.report").joinpath("assets", name).read_text(encoding="utf-8"))
 
 
+@cache
 def plotly() -> Markup:
-    """Plotly's script; it cannot end its element."""
+    """Plotly's script, packed: half a second, once a process."""
     from plotly.offline import get_plotlyjs
 
-    return Markup(get_plotlyjs().replace("</script", "<\\/script"))
+    return as_data(get_plotlyjs())
+
+
+def as_data(text: str) -> Markup:
+    """A text packed for an element of the page; none of the characters that it is packed in means anything to HTML."""
+    return Markup(packed(text))
 
 
 @cache
@@ -50,8 +57,6 @@ def _environment() -> Environment:
         "significant": significant,
         "wrapped": wrapped,
     }
-    # Of `tojson`, whose texts cannot end their element either.
-    found.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False, "ensure_ascii": False}
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,12 +20,13 @@ class ReportFiles(NamedTuple):
     pareto_csv: Path  # the fronts, fastest first
 
 
-def write_report(studies: list[StudyRecord], folder: Path) -> ReportFiles:
+def write_report(studies: list[StudyRecord], folder: Path, others: Sequence[StudyRecord] = ()) -> ReportFiles:
     """Writes index.html, trials.csv and pareto.csv into `folder`; what lies there is replaced.
 
     Args:
         studies: the study on each of its targets, its first one first; the page opens on that.
         folder: where to; the study's name is not used for paths, as it may be anything.
+        others: other studies, each on one of its targets, whose fronts are laid over that study's.
 
     Raises:
         UsageError: the folder cannot be written to.
@@ -32,7 +34,7 @@ def write_report(studies: list[StudyRecord], folder: Path) -> ReportFiles:
     writable_folder(folder)
     files = ReportFiles(folder / "index.html", folder / "trials.csv", folder / "pareto.csv")
     texts = {
-        files.html: page(studies, folder.parent),
+        files.html: page(studies, folder.parent, others),
         files.csv: trials_frame(studies).to_csv(index=False),
         files.pareto_csv: pareto_frame(studies).to_csv(index=False),
     }

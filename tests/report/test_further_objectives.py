@@ -11,9 +11,9 @@ from nas_sr.report.data.front_info import front_info
 from nas_sr.report.data.headline import picks
 from nas_sr.report.data.sentences import hypervolume_sentence, importance_sentence
 from nas_sr.report.data.trial_frames import columns, pareto_frame, trials_frame
-from nas_sr.report.page import page
 from tests.report.charts.test_charts import charts, painted, trial_hover
 from tests.report.data.test_trial_tables import cells, shown, table_html
+from tests.report.opened_page import page
 from tests.report.study_records import baseline, board_ms, example_study, measurement, on_board, study, trading, trial
 
 NAMES = ("psnr_db", "latency_ms", "memory_mb", "params")
@@ -31,6 +31,9 @@ def test_each_objective_has_a_chart_of_the_same_trials(record):
         "pareto-cpu-memory_mb",
         "pareto-cpu-params",
         "pareto-cpu-energy_mj",
+        "pareto-cpu-weights_mb",
+        "pareto-cpu-macs_g",
+        "pareto-cpu-activations_m",
     ]
     for name in ("memory_mb", "params", "energy_mj"):
         chart = found[f"pareto-cpu-{name}"]
@@ -55,12 +58,15 @@ def test_front_of_more_than_two_is_no_staircase(record):
         assert next(trace for trace in chart["data"] if trace["name"].startswith("Pareto front"))["mode"] == mode
 
 
-def test_page_offers_the_axes_of_the_study_and_no_choice_where_there_is_one(record):
+def test_page_offers_what_the_study_trades_first_and_then_what_else_is_known(record):
     html = page([record])
     assert '<select class="axis"><option value="latency_ms">latency [ms]</option><option value="memory_mb">' in html
     assert '<div data-axis="memory_mb" hidden>' in html
     assert '<div data-axis="latency_ms">' in html
-    assert '<select class="axis">' not in page([example_study(30)])
+    plain = page([example_study(30)])
+    assert '<select class="axis"><option value="latency_ms">latency [ms]</option><option value="params">' in plain
+    assert '<option value="energy_mj">' not in plain
+    assert "Quality against latency" in plain
 
 
 def test_study_that_does_not_trade_latency_opens_on_what_it_trades():

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from nas_sr.records import StudyRecord
-from nas_sr.report.page import page
+from tests.report.opened_page import page
 from tests.report.study_records import baseline as baseline_of
 from tests.report.study_records import finalist, measurement, on_board, prediction, study, trial
 from tests.report.test_page_in_browser import CHROMIUM, browse

@@ -136,10 +136,11 @@ CHOICE = """
 """
 
 
-def browse(studies, folder, probe=PROBE, address=""):
-    """What the probe saw, and the browser's messages."""
+def browse(studies, folder, probe=PROBE, address="", before=""):
+    """What the probe saw, and the browser's messages; `before` stands before the page's own scripts."""
     page = write_report(studies, folder).html
-    page.write_text(page.read_text().replace("</body>\n</html>", probe + "</html>"))
+    text = page.read_text().replace("</body>\n</html>", probe + "</html>")
+    page.write_text(text.replace("<body>", f"<body>{before}", 1))
     command = [
         *[CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"],
         *["--disable-background-networking", "--disable-component-update", "--disable-sync"],

@@ -63,11 +63,11 @@ def test_network_whose_measurement_is_over_the_limit_is_not_on_the_front(tmp_pat
     """A prediction that only touches the limit lets it be trained."""
     outcomes = [Outcome("complete", 26.0 + number, (10.0,), "predicted") for number in range(2)]
     store = _store(tmp_path, *outcomes, max_latency_ms=11.0)
-    assert store.record().front == (1,)
-    write_latency(store.latency_path(1, "cpu"), measurement(12.0, spread=0.0))
+    (second,) = store.record().front
+    write_latency(store.latency_path(second, "cpu"), measurement(12.0, spread=0.0))
     record = store.record()
     assert record.front == (0,)
-    late = record.trial(1)
+    late = record.trial(second)
     assert (late.state, late.psnr_db) == ("infeasible", 27.0)
     assert late.reason == "12.00 ms on cpu is over the limit of 11 ms; it was trained when 10.00 ms were known"
 

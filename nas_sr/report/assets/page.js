@@ -1,6 +1,15 @@
 "use strict";
-(() => {
-  const charts = JSON.parse(document.getElementById("charts").textContent);
+(async () => {
+  if (!window.DecompressionStream) {
+    document.getElementById("unreadable").hidden = false;
+    for (const part of document.querySelectorAll(".decision, .filters, .scroll, .chart, #pins")) part.hidden = true;
+    return document.querySelector("main").removeAttribute("aria-busy");
+  }
+  const { charts, texts, parts, decisions } = JSON.parse(await unpacked("data"));
+  for (const trace of Object.values(charts).flatMap((chart) => chart.data)) {
+    if (trace.hovertext) trace.hovertext = trace.hovertext.map((number) => texts[number]);
+  }
+  fill(document.body);
   const tables = [...document.querySelectorAll(".trials")];
   const rowsOf = new Map(tables.map((table) => [table.parentElement.dataset.target, [...table.tBodies[0].rows]]));
   const headings = [...tables[0].tHead.rows[0].cells].map((cell) => cell.textContent.trim());
@@ -10,6 +19,24 @@
   const dark = matchMedia("(prefers-color-scheme: dark)");
   let target = first;
   let selected = null;
+  let pinned = [];
+  const axes = { up: null, logarithmic: [] };  // of the main chart, whatever lies across
+  const valuesOf = new Map(
+    Object.entries(decisions).map(([name, { choices, others }]) => [
+      name,
+      new Map([...choices, ...others].map(({ trial, values }) => [trial, values])),
+    ]),
+  );
+
+  // Puts packed parts into their places, and those that they have themselves.
+  function fill(element) {
+    for (const place of element.querySelectorAll("[data-part]")) {
+      const part = document.createElement("template");
+      part.innerHTML = parts[place.dataset.part];
+      fill(part.content);
+      place.replaceWith(part.content);
+    }
+  }
 
   // Charts come without colours: "@name" stands for the CSS variable of that name, "@font" for the page's font.
   function painted(value) {
@@ -24,11 +51,19 @@
     return value;
   }
 
+  // A chart as it is drawn now.
+  function current(name) {
+    const isMain = document.getElementById(name).closest("[data-axis]") !== null;
+    return isMain ? arranged(charts[name], axes, valuesOf.get(target)) : charts[name];
+  }
+
   function draw() {
-    for (const [name, chart] of Object.entries(charts)) {
+    if (!window.Plotly) return;  // not unpacked yet
+    for (const name of Object.keys(charts)) {
       const place = document.getElementById(name);
       if (place.offsetParent === null) continue;  // of another target; Plotly cannot size what is not shown
       const isNew = !place.data;
+      const chart = current(name);
       Plotly.react(place, painted(chart.data), painted(chart.layout), {
         responsive: true,
         displaylogo: false,
@@ -48,13 +83,18 @@
     }
   }
 
+  // Rings around the selected trial and the pinned ones.
   function ring() {
-    for (const [name, chart] of Object.entries(charts)) {
-      const last = chart.data.length - 1;
+    for (const name of Object.keys(charts)) {
       const place = document.getElementById(name);
-      if (chart.data[last].name !== "selection" || place.offsetParent === null) continue;
-      const point = pointOf(chart, selected);
-      Plotly.restyle(place, { x: [[point.x]], y: [[point.y]], yaxis: point.yaxis }, [last]);
+      if (place.offsetParent === null || !place.data) continue;
+      const chart = current(name);
+      const last = chart.data.length - 1;
+      if (chart.data[last].name !== "selection") continue;
+      const marked = [...new Set([selected, ...pinned])].map((trial) => pointOf(chart, trial));
+      const { yaxis } = marked[0];
+      const points = marked.filter((point) => point.yaxis === yaxis);
+      Plotly.restyle(place, { x: [points.map(({ x }) => x)], y: [points.map(({ y }) => y)], yaxis }, [last]);
     }
   }
 
@@ -94,6 +134,28 @@
     panel.querySelector("p").textContent = parts.join(" · ");
     panel.querySelector(".command").hidden = !row.dataset.command;
     panel.querySelector("code").textContent = row.dataset.command || "";
+    nameOf(panel.querySelector(".pin"), selected);
+  }
+
+  function nameOf(button, trial) {
+    button.dataset.pin = trial;
+    button.textContent = pinned.includes(trial) ? "Unpin" : "Pin to compare";
+  }
+
+  function pin(trial) {
+    pinned = pinned.includes(trial) ? pinned.filter((one) => one !== trial) : [...pinned, trial];
+    showPins();
+    ring();
+  }
+
+  function showPins() {
+    const place = document.getElementById("pins");
+    const rows = pinned.map(rowOf).filter(Boolean);
+    place.hidden = rows.length === 0;
+    place.querySelector(".wide").replaceChildren(comparisonTable(headings, rows));
+    for (const button of document.querySelectorAll(".card .pin, #selection .pin[data-pin]")) {
+      nameOf(button, Number(button.dataset.pin));
+    }
   }
 
   // Shows everything as it is on one target; sorting, filters and the selected trial stay.
@@ -105,12 +167,29 @@
     filter();
     draw();
     showSelection();
+    showPins();
   }
 
   // Shows the main chart of every target against another objective.
   function against(axis) {
     for (const part of document.querySelectorAll("[data-axis]")) part.hidden = part.dataset.axis !== axis;
     for (const choice of document.querySelectorAll("select.axis")) choice.value = axis;
+    draw();
+    ring();
+  }
+
+  // Shows another objective up, of every target: one of the decision's limits.
+  function upward(name) {
+    for (const choice of document.querySelectorAll("select.up")) choice.value = name;
+    const found = Object.values(decisions).flatMap(({ limits }) => limits).find((limit) => limit.name === name);
+    axes.up = name === "psnr_db" ? null : found;
+    draw();
+    ring();
+  }
+
+  function logarithmic(axis, wanted) {
+    for (const box of document.querySelectorAll(".log")) if (box.value === axis) box.checked = wanted;
+    axes.logarithmic = ["xaxis", "yaxis"].filter((one) => document.querySelector(`.log[value=${one}]`).checked);
     draw();
     ring();
   }
@@ -182,17 +261,34 @@
   document.addEventListener("click", (event) => {
     const button = event.target.closest(".copy");
     if (button) return void copy(button);
+    const pinning = event.target.closest(".pin");
+    if (pinning) return pin(Number(pinning.dataset.pin));
     if (event.target.closest(".close")) return select(selected);
     const chosen = event.target.closest("[data-trial]");
     if (chosen && !getSelection().toString()) select(Number(chosen.dataset.trial), !chosen.closest(".trials"));
   });
   document.addEventListener("change", (event) => {
     if (event.target.className === "axis") return against(event.target.value);
+    if (event.target.className === "up") return upward(event.target.value);
+    if (event.target.className === "log") return logarithmic(event.target.value, event.target.checked);
     if (event.target.name !== "target") return;
     show(event.target.value);
     location.replace(`#${new URLSearchParams({ target })}`);  // remembered without a step in the history
   });
+  // A chart inside is drawn once it is opened; the event does not bubble.
+  document.addEventListener("toggle", (event) => { if (event.target.matches(".account")) { draw(); ring(); } }, true);
   addEventListener("hashchange", () => { if (addressed() !== target) show(addressed()); });
   dark.addEventListener("change", () => { draw(); ring(); });
+  offerDecisions(decisions, (element, name) => {
+    element.innerHTML = parts[name];
+    fill(element);
+    showPins();
+  });
   show(addressed());
+  const script = document.createElement("script");
+  script.textContent = await unpacked("plotly");
+  document.head.append(script);
+  draw();
+  ring();
+  document.querySelector("main").removeAttribute("aria-busy");
 })();

@@ -1,7 +1,7 @@
 """How a latency is marked in a chart, so that nobody takes a predicted one for a measured one.
 
 Measured: a full marker with a thin bar from p5 to p95 of its samples. Predicted: a hollow marker on a broad pale bar,
-its interval. No trace holds both.
+its interval. No trace holds both. Where racing has estimates, what is fainter is less surely on the front.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 from nas_sr.families.registry import NAMES, family
 from nas_sr.report.charts import chart_style as style
+from nas_sr.report.data.front_info import Point
 
 
 class Look(NamedTuple):
@@ -56,6 +57,17 @@ def marker(look: Look, kind: str) -> dict[str, Any]:
         "opacity": 1,
         "line": {"width": 2, "color": look.colour} if hollow else {"width": 1.2, "color": style.SURFACE},
     }
+
+
+def certainty(points: Sequence[Point]) -> dict[str, Any]:
+    """What racing knows of a trace's points: bars of one standard deviation of the PSNR, and an opacity from 0.25 to 1
+    by the probability of being on the true front. Nothing where none has an estimate."""
+    if not any(point.front_probability is not None for point in points):
+        return {}
+    sds = [point.sd_db or 0.0 for point in points]
+    opacity = [1.0 if p.front_probability is None else 0.25 + 0.75 * p.front_probability for p in points]
+    bar = {"type": "data", "array": sds, "color": style.DOMINATED, "thickness": 1.2, "width": 3}
+    return {"error_y": bar, "marker": {"opacity": opacity}}
 
 
 def by_family(traces: list[dict[str, Any]], family_of: Mapping[int, str]) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from nas_sr.objectives import Objective
@@ -32,9 +32,17 @@ def objective_chart(info: FrontInfo, objective: Objective) -> style.Chart:
             **more,
         }
 
+    def by_kind(name: str, points: Sequence[Point], look: markers.Look, rank: int) -> Iterator[dict[str, Any]]:
+        """As in the main chart: what has a predicted latency is hollow whatever lies across."""
+        for kind in sorted({point.kind for point in points}):
+            found = [p for p in points if p.kind == kind and objective.value(info.trials[p.trial].record) is not None]
+            known = markers.certainty(found)
+            marks = known | {"marker": markers.marker(look, kind) | known.get("marker", {})}
+            yield trace(f"{name}, {kind}" if info.anything_predicted else name, found, legendrank=rank, **marks)
+
     data = [
-        trace("Dominated", info.dominated, marker=markers.marker(markers.DOMINATED, "measured"), legendrank=3),
-        trace("Pareto front", info.front, marker=markers.marker(markers.FRONT, "measured"), legendrank=1),
+        *by_kind("Dominated", info.dominated, markers.DOMINATED, 3),
+        *by_kind("Pareto front", info.front, markers.FRONT, 1),
     ]
     data = markers.by_family(data, info.families)
     if info.knee:

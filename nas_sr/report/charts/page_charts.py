@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nas_sr.objectives import LATENCY, Objective
+from nas_sr.report.charts.account_charts import compute_chart, drift_chart, effects_chart, parallel_chart
 from nas_sr.report.charts.chart_style import Chart
 from nas_sr.report.charts.objective_chart import objective_chart
 from nas_sr.report.charts.pareto_chart import pareto_chart
@@ -21,6 +22,14 @@ def page_charts(page: PageInfo) -> dict[str, Chart]:
                 found[pareto_id(target.name, axis)] = chart
         if target.hypervolume.trials:
             found[f"hypervolume-{target.name}"] = hypervolume_chart(target.hypervolume)
+            if target.hypervolume.steps[-1]:
+                found[f"compute-{target.name}"] = compute_chart(target.hypervolume)
+        if target.drift.trials:
+            found[f"drift-{target.name}"] = drift_chart(target.drift)
+        if len(target.lines.trials) > 1 and len(target.lines.axes) > 2:
+            found[f"parallel-{target.name}"] = parallel_chart(target.lines)
+        if target.effects:
+            found[f"effects-{target.name}"] = effects_chart(target.effects)
         if target.importances:
             found[f"importance-{target.name}"] = importance_chart(target.importances)
     for pair in page.comparison.pairs if page.comparison else ():

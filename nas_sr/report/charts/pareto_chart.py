@@ -19,6 +19,11 @@ from nas_sr.report.data.trial_info import without_prefix
 from nas_sr.report.data.view import View, view
 
 PLOT_PX = (1060.0, 400.0)  # size of the plot that names are placed for; other sizes come out nearly as well
+OTHER_LOOKS = (  # of fronts laid over this one: told apart by dash and symbol as well
+    (style.SECOND, "dash", "triangle-right"),
+    (style.RIVAL, "dot", "triangle-down"),
+    (style.UNTRAINED, "dashdot", "triangle-left"),
+)
 UNTRAINED_SYMBOLS = {"infeasible": "line-ns-open", "pruned": "x-thin-open"}
 
 
@@ -36,6 +41,7 @@ def pareto_chart(info: FrontInfo) -> style.Chart:
     data = [
         *markers.by_family([*_dominated(info), *_front(info)], info.families),
         *_baselines(info, sides[len(knee) + len(named) :]),
+        *_other_fronts(info),
         *_unstable(info),
         *([_presets(presets, preset_sides)] if presets else []),
         *([_knee(info.knee, sides[0])] if info.knee else []),
@@ -106,8 +112,28 @@ def _by_kind(name: str, points: Sequence[Point], info: FrontInfo, look: markers.
     for kind in sorted({point.kind for point in points}):
         found = [point for point in points if point.kind == kind]
         full_name = f"{name}, {kind}" if info.anything_predicted else name
-        marks = {"marker": markers.marker(look, kind), "error_x": markers.bars(look, kind, found)}
+        known = markers.certainty(found)
+        marks = known | {"marker": markers.marker(look, kind) | known.get("marker", {})}
+        marks["error_x"] = markers.bars(look, kind, found)
         traces.append(_trace(full_name, found, **_hover(found, info), **marks))
+    return traces
+
+
+def _other_fronts(info: FrontInfo) -> list[dict[str, Any]]:
+    """Of other targets, at first only in the legend, and of other studies; a click selects nothing, as they are no
+    trials of this table."""
+    traces = []
+    for front, (colour, dash, symbol) in zip(info.others, itertools.cycle(OTHER_LOOKS)):
+        trace = _trace(front.name, front.points, hoverinfo="text")
+        del trace["customdata"]
+        trace |= {
+            "hovertext": [trial_hover(front.trials[point.trial]) for point in front.points],
+            "mode": "lines+markers" if front.is_staircase else "markers",
+            "line": {"shape": "hv", "color": colour, "width": 1.6, "dash": dash},
+            "marker": {"symbol": symbol, "size": 9, "color": colour},
+            "legendrank": 8,
+        }
+        traces.append(trace if front.of_other_study else trace | {"visible": "legendonly"})
     return traces
 
 

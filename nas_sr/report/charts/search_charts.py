@@ -126,7 +126,7 @@ def _lines(name: str, found: Iterable[Curve], line: dict[str, Any]) -> dict[str,
     trials: list[int | None] = []
     for curve in found:
         x += [*curve.steps, None]
-        y += [*curve.psnr_db, None]
+        y += [*(round(value, 4) for value in curve.psnr_db), None]
         trials += [curve.trial] * len(curve.steps) + [None]
     return {
         "type": "scatter",

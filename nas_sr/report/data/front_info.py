@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from nas_sr.command_line import DEFAULT_REPORTS, command, reports_option, studies_option
 from nas_sr.latency_wording import is_unstable
-from nas_sr.objectives import DEFAULT, LATENCY, PSNR, Objective
+from nas_sr.objectives import DEFAULT, LATENCY, OBJECTIVES, PSNR, Objective
 from nas_sr.records import Baseline, StudyRecord, TrialRecord
 from nas_sr.report.data.headline import number_or_none
 from nas_sr.report.data.latencies import measurements, predictions, shared_labels
@@ -29,6 +29,18 @@ class Point(NamedTuple):
     unstable: bool
     preset: str | None
     on_front: bool
+    sd_db: float | None  # of the PSNR, where the study's racing estimates it
+    front_probability: float | None  # of being on the true front, likewise
+
+
+class OtherFront(NamedTuple):
+    """The front of another target of the study, or of another study, to lay over the chart."""
+
+    name: str
+    points: tuple[Point, ...]
+    trials: Mapping[int, TrialInfo]
+    is_staircase: bool
+    of_other_study: bool
 
 
 @dataclass(frozen=True)
@@ -37,7 +49,7 @@ class FrontInfo:
 
     target: str
     names_target: bool  # whether there are others, so that axes must name it
-    axes: tuple[Objective, ...]  # what PSNR can be shown against: what the study trades first
+    axes: tuple[Objective, ...]  # what can be shown against each other: what the study trades first
     trials: Mapping[int, TrialInfo]
     front: tuple[Point, ...]  # fastest first
     is_staircase: bool  # whether PSNR and latency are all that it trades, so that each slower point is a better one
@@ -48,6 +60,7 @@ class FrontInfo:
     bicubic_psnr_db: float | None
     max_latency_ms: float | None
     limits: Mapping[str, float]  # of everything else, by objective
+    others: tuple[OtherFront, ...]
     reference_ms: tuple[float, float] | None  # fastest and slowest that the reference network was, over the trials
 
     @property
@@ -83,15 +96,20 @@ class Unmeasured(NamedTuple):
     command: str
 
 
-def front_info(study: StudyRecord) -> FrontInfo:
-    """The points of the Pareto chart."""
+def front_info(study: StudyRecord, others: Sequence[StudyRecord] = ()) -> FrontInfo:
+    """The points of the Pareto chart.
+
+    Args:
+        study: on one target.
+        others: the same study on other targets, or others on any, whose fronts can be laid over it.
+    """
     first = {trial.number: trial for trial in study.trials if trial.repeats is None}
     shown = [trial for trial in study.trials if trial.repeats not in first or trial.number in study.front]
     points = {trial.number: point for trial in shown if (point := _point(study, trial))}
     trials = trial_infos(study)
     knee = next((number for number, trial in trials.items() if trial.place == "knee"), None)
     front = tuple(points[number] for number in study.front if number in points)
-    axes = dict.fromkeys((*study.traded, LATENCY, *further(study)))
+    axes = dict.fromkeys((*study.traded, LATENCY, *further(study), *_known(study)))
     return FrontInfo(
         target=study.target,
         names_target=len(study.targets) > 1,
@@ -106,6 +124,7 @@ def front_info(study: StudyRecord) -> FrontInfo:
         bicubic_psnr_db=number_or_none(study.environment.get("bicubic_psnr_db")),
         max_latency_ms=study.max_latency_ms,
         limits=study.limits,
+        others=tuple(_other_front(study, other) for other in others if other.front),
         reference_ms=_reference_ms(study),
     )
 
@@ -137,6 +156,24 @@ def _measuring_command(study: StudyRecord, reports: Path) -> str:
     return command("search", options={"--name": study.name, **where, "--budget": len(evaluated)})
 
 
+def _other_front(study: StudyRecord, other: StudyRecord) -> OtherFront:
+    is_other_study = (other.name, other.study_dir) != (study.name, study.study_dir)
+    where = f" on {other.target}" if other.target != study.target else ""
+    return OtherFront(
+        f"Front of {other.name}{where}" if is_other_study else f"Front{where}",
+        tuple(point for number in other.front if (point := _point(other, other.trial(number)))),
+        trial_infos(other),
+        other.traded == DEFAULT,
+        is_other_study,
+    )
+
+
+def _known(study: StudyRecord) -> list[Objective]:
+    """What every member of a front has a value of."""
+    front = [study.trial(number) for number in study.front]
+    return [each for each in OBJECTIVES.values() if front and all(each.value(one) is not None for one in front)]
+
+
 def _reference_ms(study: StudyRecord) -> tuple[float, float] | None:
     medians = [one.reference_latency_ms for one in measurements(study).values() if one.reference_ms]
     return (min(medians), max(medians)) if medians else None
@@ -159,4 +196,6 @@ def _point(study: StudyRecord, trial: TrialRecord) -> Point | None:
         unstable=is_unstable(latency),
         preset=trial.preset,
         on_front=trial.number in study.front,
+        sd_db=trial.estimate.sd_db if trial.estimate and psnr_db is not None else None,
+        front_probability=trial.estimate.front_probability if trial.estimate and psnr_db is not None else None,
     )

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from nas_sr.quantities import volume_unit
 from nas_sr.records import StudyRecord
+from nas_sr.report.data.latencies import measurements
 from nas_sr.report.data.trial_info import knee_of
 
 
@@ -17,6 +18,16 @@ class Hypervolume(NamedTuple):
     unit: str
     trials: tuple[int, ...]
     values: tuple[float, ...]
+    steps: tuple[int, ...]  # that all trials up to each had been trained for, longer trainings left out
+
+
+class Drift(NamedTuple):
+    """How fast the reference network was beside each measurement, in their order."""
+
+    at: tuple[str, ...]  # ISO 8601, UTC
+    trials: tuple[int, ...]
+    reference_ms: tuple[float, ...]
+    stable: tuple[bool, ...]
 
 
 class Curve(NamedTuple):
@@ -38,7 +49,23 @@ class Importance(NamedTuple):
 def hypervolume_history(study: StudyRecord) -> Hypervolume:
     """Empty before the first complete trial."""
     trials, values = zip(*study.hypervolume_history, strict=True) if study.hypervolume_history else ((), ())
-    return Hypervolume(volume_unit(study.traded), trials, values)
+    taken = 0
+    steps: dict[int, int] = {}
+    for trial in study.trials:
+        taken += trial.curve[-1].step if trial.curve and trial.repeats is None else 0
+        steps[trial.number] = taken
+    return Hypervolume(volume_unit(study.traded), trials, values, tuple(steps.get(trial, taken) for trial in trials))
+
+
+def drift(study: StudyRecord) -> Drift:
+    """Empty where nothing was measured beside a reference network."""
+    taken = sorted((one.measured_at, number, one) for number, one in measurements(study).items() if one.reference_ms)
+    return Drift(
+        tuple(at for at, _, _ in taken),
+        tuple(number for _, number, _ in taken),
+        tuple(one.reference_latency_ms for _, _, one in taken),
+        tuple(one.stable for _, _, one in taken),
+    )
 
 
 def curves(studies: Sequence[StudyRecord]) -> tuple[Curve, ...]:

@@ -54,6 +54,11 @@ def pareto_sentences(study: StudyRecord, front: FrontInfo) -> list[str]:
     elif any(trial.inherited_db is not None for trial in study.trials):
         trained = f"{trained} and with inherited weights, summed"
     sentences.append(f"PSNR is that of the validation images{trained}: it ranks networks, full training raises it.")
+    if estimated:
+        sentences.append(
+            "Vertical bars are one standard deviation of the PSNR against the other candidates; the fainter a point,"
+            " the less probable it is on the true front."
+        )
     sentences += _ties(study)
     seen = view(front)
     bicubic = front.bicubic_psnr_db
@@ -64,6 +69,24 @@ def pareto_sentences(study: StudyRecord, front: FrontInfo) -> list[str]:
     if outside:
         sentences.append(f"{listed(outside)} outside of the visible part: double-click the chart to see all.")
     return sentences
+
+
+def overlay_sentences(study: StudyRecord, others: Sequence[StudyRecord]) -> Iterator[str]:
+    """What must be known before fronts of other studies are held against this one."""
+    for other in others:
+        if (other.name, other.study_dir) == (study.name, study.study_dir):
+            continue
+        unlike = []
+        if other.target != study.target:
+            unlike.append(f"its latencies are those of {other.target}")
+        if other.environment.get("data") != study.environment.get("data"):
+            unlike.append("it was trained or validated on other images")
+        if other.config.get("training") != study.config.get("training"):
+            unlike.append("it was trained otherwise")
+        if not other.front:
+            unlike = ["it has no front yet"]
+        if unlike:
+            yield f"Of {other.name}, laid over this study: {listed(unlike)}."
 
 
 def _ties(study: StudyRecord) -> Iterator[str]:

@@ -5,11 +5,13 @@ from plotly import graph_objects
 
 from nas_sr.families.compact.spec import CompactSpec
 from nas_sr.families.presets import preset
+from nas_sr.records import LongEstimate
 from nas_sr.report.charts import chart_style, hover
 from nas_sr.report.charts.page_charts import page_charts
 from nas_sr.report.charts.pareto_chart import pareto_chart
 from nas_sr.report.data.front_info import front_info
 from nas_sr.report.data.page_info import page_info
+from nas_sr.report.data.sentences import overlay_sentences, pareto_sentences
 from nas_sr.report.data.trial_info import trial_infos
 from tests.report.study_records import (
     baseline,
@@ -260,3 +262,60 @@ def test_families_have_symbols_of_their_own_and_a_line_of_the_legend():
     alone = study([trial(0, psnr_db=26.0, latency=9.0)])
     data = pareto_chart(front_info(alone))["data"]
     assert "IMDeception" not in {trace["name"] for trace in data}
+
+
+def raced(record):
+    """The same study with estimates: the faster a network, the surer it is of its place."""
+
+    def estimated(one):
+        probability = max(0.0, 1 - one.number / 10)
+        estimate = LongEstimate(steps=900, mean_db=one.psnr_db, sd_db=0.02, front_probability=probability)
+        return one.model_copy(update={"estimate": estimate})
+
+    return record.model_copy(
+        update={"trials": tuple(estimated(one) if one.psnr_db is not None else one for one in record.trials)}
+    )
+
+
+def test_estimates_are_bars_and_opacity():
+    record = raced(mixed_study())
+    (front,) = (one for name, one in traces(record).items() if name == "Front, measured (1)")
+    assert front["customdata"] == [0]
+    assert front["error_y"]["array"] == [0.02]
+    assert front["marker"]["opacity"] == [1.0]
+    dominated = traces(record)["Dominated, predicted (1)"]
+    assert dominated["marker"]["opacity"] == [pytest.approx(0.25 + 0.75 * 0.7)]
+    said = " ".join(pareto_sentences(record, front_info(record)))
+    assert "Vertical bars are one standard deviation" in said
+    plain = traces(mixed_study())["Front, measured (1)"]
+    assert "error_y" not in plain
+    assert plain["marker"]["opacity"] == 1
+    for chart in charts([record]).values():
+        graph_objects.Figure(painted(chart))
+
+
+def test_predicted_latencies_are_hollow_on_other_axes_too():
+    chart = charts([mixed_study()])["pareto-cpu-params"]
+    found = {trace["name"]: trace for trace in chart["data"]}
+    assert not is_hollow(found["Pareto front, measured (1)"])
+    assert is_hollow(found["Pareto front, predicted (1)"])
+    assert is_hollow(found["Dominated, predicted (1)"])
+
+
+def test_fronts_of_other_targets_and_studies_lie_over_this_one():
+    studies = predicted_on_board(example_study())
+    other = example_study(20, name="another <study>", seed=5)
+    found = {t["name"]: t for t in pareto_chart(front_info(studies[0], [studies[1], other]))["data"]}
+    board = found[f"Front on board ({len(studies[1].front)})"]
+    assert board["visible"] == "legendonly"
+    front = found[f"Front of another &lt;study&gt; ({len(other.front)})"]
+    assert "visible" not in front
+    assert front["x"] == [other.trial(number).latency_ms for number in other.front]
+    assert "customdata" not in front  # a click selects trials of this study only
+    assert front["line"]["dash"] != board["line"]["dash"]
+    drawn = page_charts(page_info(studies[:1], others=[other]))["pareto-cpu"]
+    graph_objects.Figure(painted(drawn))
+    elsewhere = other.model_copy(update={"environment": {"data": "others"}, "target": "board"})
+    (said,) = overlay_sentences(studies[0], [studies[1], elsewhere])
+    assert "its latencies are those of board and it was trained or validated on other images" in said
+    assert list(overlay_sentences(studies[0], [other])) == []
