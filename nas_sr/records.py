@@ -21,6 +21,7 @@ from nas_sr.pareto import knee
 from nas_sr.predict.prediction import Prediction
 
 State = Literal["complete", "infeasible", "pruned", "failed", "running", "interrupted"]
+EVALUATED: tuple[State, ...] = ("complete", "infeasible", "pruned", "failed")  # what a budget counts, but for repeats
 
 
 WEIGHTS = "weights.safetensors"  # in a trial's folder

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from nas_sr.command_line import DEFAULT_REPORTS, command, reports_option, studies_option
 from nas_sr.latency_wording import is_unstable
 from nas_sr.objectives import DEFAULT, LATENCY, OBJECTIVES, PSNR, Objective
-from nas_sr.records import Baseline, StudyRecord, TrialRecord
+from nas_sr.records import EVALUATED, Baseline, StudyRecord, TrialRecord
 from nas_sr.report.data.headline import number_or_none
 from nas_sr.report.data.latencies import measurements, predictions, shared_labels
 from nas_sr.report.data.trial_info import TrialInfo, further, trial_infos
@@ -148,11 +148,7 @@ def _measuring_command(study: StudyRecord, reports: Path) -> str:
     where = {**studies_option(study.study_dir), **reports_option(reports)}
     if study.target not in study.targets[: len(study.config.get("hw", ()))]:
         return command("retarget", study.name, options={**where, "--hw": study.hw})
-    evaluated = {
-        trial.number
-        for trial in study.trials
-        if trial.state in ("complete", "infeasible", "pruned", "failed") and trial.repeats is None
-    }
+    evaluated = {trial.number for trial in study.trials if trial.state in EVALUATED and trial.repeats is None}
     return command("search", options={"--name": study.name, **where, "--budget": len(evaluated)})
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from nas_sr.command_line import command, studies_option
 from nas_sr.quantities import duration, listed, milliseconds, percent, plural
-from nas_sr.records import StudyRecord
+from nas_sr.records import EVALUATED, StudyRecord
 from nas_sr.report.data.facts import Facts
 from nas_sr.report.data.latencies import measurements
 from nas_sr.stages import read_stages
@@ -161,9 +161,7 @@ def spent_facts(found: Sequence[Spent]) -> Facts:
 
 def same_search(study: StudyRecord) -> str:
     """The command that repeats the search under another name."""
-    budget = sum(
-        trial.state in ("complete", "infeasible", "failed") and trial.repeats is None for trial in study.trials
-    )
+    budget = sum(trial.state in EVALUATED and trial.repeats is None for trial in study.trials)
     config = Path(study.study_dir) / "study.yaml"
     return command(
         "search",

@@ -99,4 +99,4 @@ def test_the_budget_counts_what_the_search_counts():
         trial(4, state="interrupted"),
         trial(5, latency=prediction(10.0), repeats=0),
     ]
-    assert unmeasured(study(trials)).command.endswith("--budget 3")
+    assert unmeasured(study(trials)).command.endswith("--budget 4")
