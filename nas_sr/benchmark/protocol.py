@@ -16,7 +16,7 @@ class Protocol(Config):
         {"imdeception_x4": 96, "compact_x4": 60}, description="search spaces and how many networks of each"
     )
     largest_macs_g: Annotated[float, Field(gt=0)] = Field(
-        21.0, description="cost up to which networks are drawn, at a 256x256 LR input; the paper's core=16 has 20.2"
+        10.5, description="cost up to which networks are drawn, at a 256x256 LR input; the paper's core=16 has 20.2"
     )
     training: Training = Field(
         Training(phases=(Phase(steps=800),), precision="fp32", memory_format="channels_last"),
