@@ -35,7 +35,7 @@ SAMPLERS: dict[str, Sampler] = {
     "tpe": Sampler(TPESampler, _tpe),  # the default: it learns from infeasible candidates too, which NSGA-II ignores
     "nsga2": Sampler(NSGAIISampler, lambda config: {"population_size": 20}),
     "gp": Sampler(ConstrainedGPSampler),
-    "qmc": Sampler(QMCSampler),
+    "qmc": Sampler(QMCSampler, lambda config: {"scramble": True}),  # else every seed has the same sequence
     "random": Sampler(RandomSampler),
 }
 

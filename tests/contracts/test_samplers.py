@@ -90,7 +90,7 @@ def test_study_of_the_same_seed_proposes_the_same_and_of_another_seed_others(
     first = _once(folder, name, 0)
     store = StudyStore.create(tmp_path / "study", _config(name), {})
     assert _searched(store, _space(ONE), CANDIDATES) == first
-    assert {spec.digest for spec in _once(folder, name, 1)} != {spec.digest for spec in first}
+    assert len({spec.digest for spec in _once(folder, name, 1)} & {spec.digest for spec in first}) <= 2
 
 
 @pytest.mark.parametrize("name", NAMES)

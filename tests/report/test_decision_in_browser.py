@@ -50,6 +50,8 @@ DECIDES = """
   slider.dispatchEvent(new Event("input", { bubbles: true }));
   seen.slid = Number(input("latency_ms", "number").value);
   look({ latency_ms: seen.slid });
+  const { shapes } = document.getElementById("pareto-cpu").layout;
+  seen.lines = shapes.filter((one) => one.x0 === one.x1).map((one) => one.x0);
 
   document.querySelector(".chosen .pin").click();
   const rows = [...document.querySelectorAll(".trials tbody tr[data-front]")];
@@ -157,6 +159,7 @@ def test_limits_choose_what_export_and_the_table_say(tmp_path):
     assert any("are equal in PSNR as far as this study can tell" in answer["tied"] for answer in answers)
     assert seen["slid"] == pytest.approx(latencies[len(front) // 2], abs=0.2)
 
+    assert seen["slid"] in seen["lines"]  # the limit stands in the chart
     first, second = slid["trial"], int(seen["pinned"][2].removeprefix("Trial "))
     assert seen["pinned"][1] == f"Trial {first}"
     rows = {row[0].split(" ")[0]: row[1:] for row in seen["rows"]}

@@ -34,10 +34,11 @@ function answer(decision, limits) {
   }
   if (!chosen) {
     const over = limited.filter((limit) => excess(nearest, limit) > 0);
+    const side = over.length > 1 ? "these limits" : "this limit";
     const how = over.map(({ name, title }) => `${title} ${nearest.texts[name]}`).join(", ");
     return {
       chosen: nearest,
-      text: `No network of the front is within ${over.length > 1 ? "these limits" : "this limit"}. The nearest is trial ${nearest.trial}: ${how}.${aside(-Infinity)}`,
+      text: `No network of the front is within ${side}. The nearest is trial ${nearest.trial}: ${how}.` + aside(-Infinity),
       tied: "",
     };
   }
@@ -45,17 +46,15 @@ function answer(decision, limits) {
   const trials = [chosen, ...tied].map(({ trial }) => trial).sort((a, b) => a - b);
   const named = `${trials.slice(0, -1).join(", ")} and ${trials.at(-1)}`;
   const quickest = [...tied, chosen].sort((a, b) => a.values.latency_ms - b.values.latency_ms)[0];
-  return {
-    chosen,
-    text: `Trial ${chosen.trial}: ${figures(chosen)}. ${within.length} of ${front} on the front are within.${aside(chosen.values.psnr_db)}`,
-    tied: tied.length
-      ? `Trials ${named} are equal in PSNR as far as this study can tell: ${decision.tied}. The fastest of them is trial ${quickest.trial}, ${quickest.texts.latency_ms}.`
-      : "",
-  };
+  const found = `Trial ${chosen.trial}: ${figures(chosen)}. ${within.length} of ${front} on the front are within.`;
+  const equal =
+    `Trials ${named} are equal in PSNR as far as this study can tell: ${decision.tied}. ` +
+    `The fastest of them is trial ${quickest.trial}, ${quickest.texts.latency_ms}.`;
+  return { chosen, text: found + aside(chosen.values.psnr_db), tied: tied.length ? equal : "" };
 }
 
-// Wires the limits; `place` puts a packed part into an element.
-function offerDecisions(decisions, place) {
+// Wires the limits; `place` puts a packed part into an element, `told` hears of new limits.
+function offerDecisions(decisions, place, told) {
   for (const panel of document.querySelectorAll(".decision [data-target]")) {
     const target = panel.dataset.target;
     const decision = decisions[target];
@@ -72,6 +71,7 @@ function offerDecisions(decisions, place) {
         const value = Number.parseFloat(number(row).value);
         if (!Number.isNaN(value)) limits[row.dataset.objective] = value;
       }
+      told(target, limits);
       const { chosen, text, tied } = answer(decision, limits);
       panel.querySelector(".answer").textContent = text;
       panel.querySelector(".tied").textContent = tied;

@@ -20,6 +20,7 @@
   let target = first;
   let selected = null;
   let pinned = [];
+  const limitsOf = new Map();  // what the reader has set, by target
   const axes = { up: null, logarithmic: [] };  // of the main chart, whatever lies across
   const valuesOf = new Map(
     Object.entries(decisions).map(([name, { choices, others }]) => [
@@ -51,10 +52,24 @@
     return value;
   }
 
+  // The main chart's objective across; nothing of another chart.
+  function across(name) {
+    return document.getElementById(name).closest("[data-axis]")?.dataset.axis;
+  }
+
   // A chart as it is drawn now.
   function current(name) {
-    const isMain = document.getElementById(name).closest("[data-axis]") !== null;
-    return isMain ? arranged(charts[name], axes, valuesOf.get(target)) : charts[name];
+    const axis = across(name);
+    if (!axis) return charts[name];
+    const { data, layout } = arranged(charts[name], axes, valuesOf.get(target));
+    const limits = limitsOf.get(target) || {};
+    const line = { type: "line", line: { color: "@knee", width: 1.6, dash: "dash" } };
+    const marks = [];
+    const up = axes.up === null ? "psnr_db" : axes.up.name;
+    const [x, y] = [limits[axis], limits[up]];
+    if (x !== undefined) marks.push({ ...line, xref: "x", x0: x, x1: x, yref: "paper", y0: 0, y1: 1 });
+    if (y !== undefined) marks.push({ ...line, yref: "y", y0: y, y1: y, xref: "paper", x0: 0, x1: 1 });
+    return { data, layout: { ...layout, shapes: [...(layout.shapes || []), ...marks] } };
   }
 
   function draw() {
@@ -279,11 +294,22 @@
   document.addEventListener("toggle", (event) => { if (event.target.matches(".account")) { draw(); ring(); } }, true);
   addEventListener("hashchange", () => { if (addressed() !== target) show(addressed()); });
   dark.addEventListener("change", () => { draw(); ring(); });
-  offerDecisions(decisions, (element, name) => {
-    element.innerHTML = parts[name];
-    fill(element);
-    showPins();
-  });
+  offerDecisions(
+    decisions,
+    (element, name) => {
+      element.innerHTML = parts[name];
+      fill(element);
+      showPins();
+    },
+    (name, limits) => {
+      limitsOf.set(name, limits);
+      for (const chart of Object.keys(charts)) {
+        const place = document.getElementById(chart);
+        if (!across(chart) || place.offsetParent === null || !place.data) continue;
+        Plotly.relayout(place, { shapes: painted(current(chart).layout.shapes) });
+      }
+    },
+  );
   show(addressed());
   const script = document.createElement("script");
   script.textContent = await unpacked("plotly");
