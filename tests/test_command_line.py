@@ -21,6 +21,7 @@ from nas_sr.export import bundle
 from nas_sr.names import study_trial
 from nas_sr.report.data.front_info import unmeasured
 from nas_sr.search.store import StudyStore, study_folder
+from tests.report.opened_page import opened
 from tests.report.study_records import prediction, study, trial
 from tests.search.made_study import made_study
 
@@ -78,7 +79,7 @@ def test_next_commands_of_a_study_of_any_name(
     assert run(["report", *where, "--", name]) == 0
     page = Path(capsys.readouterr().out.splitlines()[0])
     assert page == Path("-reports", name, "index.html")
-    found = re.search(r'data-command="([^"]+)"', page.read_text())
+    found = re.search(r'data-command="([^"]+)"', opened(page.read_text()))
     assert found
     assert run(shell(unescape(found[1]))) == 0
     assert f"{Path('bundles', name)}-0: trial 0" in capsys.readouterr().out
