@@ -21,6 +21,7 @@ from nas_sr.cli.retarget import retarget
 from nas_sr.cli.search import search
 from nas_sr.cli.train import train
 from nas_sr.cli.upscale import upscale
+from nas_sr.cli.verify import verify
 from nas_sr.device_program.cores import cpu_quota, physical_cores
 from nas_sr.errors import UsageError, WorkError
 
@@ -57,7 +58,7 @@ def _common(
     """
 
 
-for verb in (search, retarget, report, export, train, evaluate, upscale, measure, describe, doctor):
+for verb in (search, retarget, report, export, verify, train, evaluate, upscale, measure, describe, doctor):
     app.command(verb.__name__)(verb)
 for group, module in {"data": data, "hw": hw, "space": space, "supernet": supernet, "bench": bench}.items():
     app.add_typer(module.app, name=group)

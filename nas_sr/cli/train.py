@@ -50,4 +50,4 @@ def train(
         )
         return
     print(f"{trained.steps} steps, validation PSNR from {trained.start_psnr_db:.3f} to {trained.psnr_db:.3f} dB")
-    print(f"{bundle}: weights.safetensors and model.onnx now hold the best weights")
+    print(f"{bundle}: weights.safetensors, and all files made of them, now hold the best weights")

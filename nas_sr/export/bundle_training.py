@@ -8,7 +8,8 @@ from nas_sr.command_line import Value, command
 from nas_sr.console import counted, error_console
 from nas_sr.data.image_sets import image_sets
 from nas_sr.errors import WorkError
-from nas_sr.export.bundle import FULL_TRAINING, read_bundle, record_training, training_alone, write_weights
+from nas_sr.export.bundle import FULL_TRAINING, read_bundle, take_trained, training_alone
+from nas_sr.export.model_card import Trained as FullyTrained
 from nas_sr.families.network import build
 from nas_sr.families.weights import WEIGHTS, load_network
 from nas_sr.train.checkpoint import Run, read_checkpoint, refuse_other, refuse_other_network, refuse_unfinished
@@ -30,7 +31,7 @@ def train_bundle(
     address: str | None = None,
     quiet: bool = False,
 ) -> Trained:
-    """Trains a bundle's network by its train.yaml; its weights.safetensors and model.onnx then are the best ones.
+    """Trains a bundle's network by its train.yaml; its weights, and all files made of them, then are the best ones.
 
     Args:
         bundle: a folder written by `nas-sr export`.
@@ -117,6 +118,17 @@ def _trained(
             again = command("train", bundle, options=options)
             console.print(f"checkpoint written; continue with: {again}", soft_wrap=True)
             raise KeyboardInterrupt from None
-    write_weights(bundle, load_network(folder / BEST))
-    record_training(bundle, trained.steps, trained.psnr_db)
+    written = take_trained(
+        bundle,
+        load_network(folder / BEST),
+        config.model_copy(update={"data": run.data, "val": run.val}),
+        FullyTrained(**trained._asdict(), data=images.description),
+    )
+    for name, reason in written.left_out.items():
+        again = command("export", bundle, options={"--for": name})
+        console.print(
+            f"{name}/ is no longer in the bundle, its files were of other weights: {reason}; then `{again}`",
+            soft_wrap=True,
+            markup=False,
+        )
     return trained
