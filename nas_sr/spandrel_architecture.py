@@ -18,7 +18,7 @@ from spandrel import MAIN_REGISTRY, Architecture, ArchRegistry, ArchSupport, Ima
 from torch import Tensor
 
 from nas_sr.errors import UsageError
-from nas_sr.families.marks import PREFIX, marked_network
+from nas_sr.families.marks import MARK, marked_network
 from nas_sr.families.network import FamilyNetwork, empty
 from nas_sr.families.registry import family_of
 from nas_sr.families.torch_file import NotLoadable
@@ -30,7 +30,7 @@ _SIGN = re.compile(r"gidbs\.0\.gblocks\.0\.grouped\.weight|block1(_shal)?\.conv0
 
 class NasSrArchitecture(Architecture[FamilyNetwork]):
     """Networks that spandrel does not know by itself: recognised by their keys, everything else derived from shapes and
-    from the marks beside the weights (see nas_sr.families.marks)."""
+    from the mark beside the weights (see nas_sr.families.marks)."""
 
     def __init__(self) -> None:
         super().__init__(id=ID, name="nas-sr", detect=_detect)
@@ -43,7 +43,7 @@ class NasSrArchitecture(Architecture[FamilyNetwork]):
         """
         try:
             spec, state = marked_network(state_dict)
-        except (NotLoadable, UsageError, LookupError) as error:
+        except (NotLoadable, UsageError) as error:
             raise ValueError(f"not a network of nas-sr: {error}") from error
         # Attention sees the windows of the image that it is given, so tiles that begin anywhere change pixels.
         whole = family_of(spec).layers(spec).step > 1
@@ -68,4 +68,4 @@ def install(registry: ArchRegistry = MAIN_REGISTRY) -> None:
 
 
 def _detect(state_dict: dict[str, Tensor]) -> bool:
-    return any(name.startswith(PREFIX) or _SIGN.fullmatch(name) for name in state_dict)
+    return any(name == MARK or _SIGN.fullmatch(name) for name in state_dict)

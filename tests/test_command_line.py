@@ -72,6 +72,7 @@ def test_next_commands_of_a_study_of_any_name(
     monkeypatch.chdir(tmp_path)
     # What is in the file does not depend on a name, and to export it is most of the work.
     monkeypatch.setattr(bundle, "export_onnx", lambda network, path: path.touch())
+    monkeypatch.setattr(bundle, "write_sample", lambda network, training, label, path: path.touch())
     folder = Path("my $(studies)", name)
     made_study(folder)
     where = ["--studies", str(folder.parent), "--reports", "-reports"]

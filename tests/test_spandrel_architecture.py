@@ -11,9 +11,8 @@ import pytest
 import torch
 
 from nas_sr.families.base import Spec
-from nas_sr.families.compact.spec import CompactSpec
 from nas_sr.families.imdeception.spec import ImdeceptionSpec
-from nas_sr.families.marks import PREFIX, marks
+from nas_sr.families.marks import MARK, marked
 from nas_sr.families.network import shapes
 from nas_sr.families.presets import PRESETS, preset
 from nas_sr.families.weights import load_network, save_weights
@@ -54,7 +53,7 @@ def _registry(reader: Any, architecture: ModuleType) -> Any:
 def _saved(spec: Spec, path: Path) -> torch.Tensor:
     """Writes a network as a bundle's chainner folder has it; its output of IMAGE."""
     network = trained(spec).deployed()
-    save_weights(network.state_dict() | marks(network.spec), network.spec, path)
+    save_weights(marked(network.state_dict(), network.spec), network.spec, path)
     with torch.inference_mode():
         return network(IMAGE)
 
@@ -120,9 +119,14 @@ def test_we_load_the_file_too(name: str, tmp_path: Path) -> None:
         assert torch.equal(network(IMAGE), expected)
 
 
-def test_marks_are_what_weights_do_not_tell() -> None:
-    assert marks(COMPACT) == marks(PLAIN) == marks(CompactSpec(width=8, depth=1, activation="relu")) == {}
-    assert {name: tensor.tolist() for name, tensor in marks(ATTENTION).items()} == {
-        f"{PREFIX}nla_after": [1], f"{PREFIX}nla_patch": [4], f"{PREFIX}nla_window": [16],
-    }  # fmt: skip
-    assert list(marks(WITHOUT_SKIP)) == [f"{PREFIX}skip"]
+@pytest.mark.parametrize("name", SPECS)
+def test_only_weights_that_do_not_tell_the_network_have_a_mark(name: str) -> None:
+    network = trained(SPECS[name]).deployed()
+    assert (MARK in marked(network.state_dict(), network.spec)) == ("attention" in name or name == "without skip")
+
+
+def test_broken_mark_is_refused(reader, architecture, tmp_path: Path) -> None:
+    for content in (b"{", b'{"family": "compact", "width": -1}'):
+        state = {**trained(PLAIN).state_dict(), MARK: torch.frombuffer(bytearray(content), dtype=torch.uint8)}
+        with pytest.raises(ValueError, match=r"not a network of nas-sr: .*nas_sr\.spec"):
+            reader.ModelLoader(registry=_registry(reader, architecture)).load_from_state_dict(state)

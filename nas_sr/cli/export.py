@@ -59,12 +59,13 @@ def export(
     from nas_sr.train.recipes import PAPER_CROP, paper_training
 
     limits = parse_limits(limit or ())
-    if is_bundle(Path(study)):
-        if trial is not None or knee or max_latency is not None or min_psnr is not None or limits or out or overwrite:
+    rules = sum([trial is not None, knee, max_latency is not None, min_psnr is not None])
+    of_study = bool(rules or limits or out or overwrite)
+    if is_bundle(Path(study)) and not (of_study and (studies / study / "study.yaml").is_file()):
+        if of_study:
             raise UsageError(f"{study}: a bundle, of which export takes --for, --hw, --licence and --author only")
         _again(Path(study), destinations or [], hw, licence, author, as_json)
         return
-    rules = sum([trial is not None, knee, max_latency is not None, min_psnr is not None])
     if rules > 1 or (rules == 0 and not limits):
         raise UsageError("export needs exactly one of --trial N, --knee, --max-latency MS, --min-psnr DB")
     if trial is not None and limits:

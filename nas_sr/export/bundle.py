@@ -27,7 +27,7 @@ from nas_sr.families.presets import preset_name
 from nas_sr.families.registry import read_spec
 from nas_sr.families.weights import WEIGHTS, load_network, save_weights
 from nas_sr.files import held_alone, writable_folder, write_json
-from nas_sr.measure.onnx_export import export_onnx
+from nas_sr.measure.onnx_export import ExportError, export_onnx
 from nas_sr.measure.profile import profile
 from nas_sr.records import StudyRecord, TrialRecord
 from nas_sr.train.recipes import CHOICES
@@ -175,9 +175,9 @@ def _write_contents(
         try:
             destination(each).write(source, building / each)
             formats.append(each)
-        except CannotWrite as error:
+        except (CannotWrite, ExportError) as error:
             if not asked.lenient:
-                raise WorkError(f"{error}; nothing was written") from None
+                raise WorkError(f"{each}: {error}; nothing was written") from None
             shutil.rmtree(building / each)
             left_out[each] = str(error)
     shutil.rmtree(work)
@@ -193,7 +193,7 @@ def _write_contents(
             licence=licence, author=author,
         )  # fmt: skip
         (building / CARD).write_text(text)
-    else:  # of an earlier version, which kept the card's text only
+    elif (folder / CARD).is_file():  # of an earlier version, which kept the card's text only
         shutil.copyfile(folder / CARD, building / CARD)
     published = building / "chainner" / f"{name}.safetensors" if "chainner" in formats else building / WEIGHTS
     described = facts.origin if facts else ""

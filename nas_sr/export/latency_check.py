@@ -14,6 +14,7 @@ from nas_sr.measure.measurement_error import MeasurementFailed
 from nas_sr.measure.profile import profile
 from nas_sr.quantities import percent
 
+_TAKEN_WITH = ("target", "backend", "precision", "lr_height", "lr_width")
 _LEAST_TOLERANCE = 0.05  # another build on another day differs by that
 
 
@@ -39,9 +40,9 @@ def latency_check(spec: Spec, origin: dict[str, Any], hw: str | None, progress: 
         return Check("latency", "skipped" if failure.kind == "device" else "failed", failure.text, target.name)
     recorded = origin.get("latency") or {}
     now = in_short(found)
-    alike = {"target": found.target, "backend": found.backend, "precision": found.precision}
-    alike |= {"lr_height": found.lr_height, "lr_width": found.lr_width}
-    if recorded.get("kind") != "measured" or any(recorded.get(key) != value for key, value in alike.items()):
+    now_taken = found.summary()
+    alike = all(recorded.get(key) == now_taken[key] for key in _TAKEN_WITH)
+    if recorded.get("kind") != "measured" or not alike:
         return Check("latency", "ok", f"{now} now; {ORIGIN} has none that was measured so", found.backend)
     if not found.stable:
         return Check("latency", "skipped", f"{now} now: {'; '.join(found.labels)}", found.backend)

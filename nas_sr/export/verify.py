@@ -47,7 +47,7 @@ def verify(folder: Path, hw: str | None = None, progress: Tell = lambda text: No
     checks = list(_checksums(folder, damaged))
     network = _loaded(folder, checks)
     origin = _origin(folder, checks)
-    spec = _spec(folder, network, checks)
+    spec = _spec(folder, network, origin, checks)
     checks += _training(folder)
     if network is not None and spec is not None:
         checks += _counts(folder, spec, network, origin)
@@ -88,19 +88,15 @@ def _origin(folder: Path, checks: list[Check]) -> dict[str, Any]:
         return {}
 
 
-def _spec(folder: Path, network: FamilyNetwork | None, checks: list[Check]) -> Spec | None:
+def _spec(folder: Path, network: FamilyNetwork | None, origin: dict[str, Any], checks: list[Check]) -> Spec | None:
     """The bundle's spec, once it is said whether all of its places agree on it."""
     try:
         spec = read_spec(folder / SPEC)
     except UsageError as error:
         checks.append(Check(SPEC, "failed", str(error)))
         return network.spec if network else None
-    try:
-        recorded = json.loads((folder / ORIGIN).read_text()).get("digest")
-    except (OSError, ValueError, AttributeError):
-        recorded = None
     said = {
-        ORIGIN: recorded,
+        ORIGIN: origin.get("digest"),
         WEIGHTS: _digest(lambda: _metadata_of_weights(folder / WEIGHTS)),
         ONNX: _digest(lambda: _metadata_of_onnx(folder / ONNX)),
     }

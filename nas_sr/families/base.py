@@ -2,8 +2,8 @@
 
 A family is a folder beside this file. Its `__init__.py` holds FAMILY, a `Family`; its `network.py` the module `Network`
 (see nas_sr.families.network); its `foreign.py`, how its weights look in other people's checkpoints (see
-nas_sr.families.state_dict) and what they do not tell (see nas_sr.families.marks); and its `supernet.py`, if it has one,
-SHARING, how its networks share weights (see nas_sr.families.sharing).
+nas_sr.families.state_dict); and its `supernet.py`, if it has one, SHARING, how its networks share weights (see
+nas_sr.families.sharing).
 """
 
 from __future__ import annotations

@@ -105,7 +105,7 @@ def test_precisions_of_the_files(bundles: dict[str, Path]) -> None:
         kinds = {}
         for precision in ("fp32", "fp16"):
             model = onnx.load(bundles["compact"] / name / f"model-24x40-{precision}.onnx")
-            kinds[precision] = {tensor.data_type for tensor in model.graph.initializer} & {1, 10}
+            kinds[precision] = {tensor.data_type for tensor in model.graph.initializer if len(tensor.dims) == 4}
             shapes = [value.type.tensor_type for value in (*model.graph.input, *model.graph.output)]
             assert [each.elem_type for each in shapes] == [TensorProto.FLOAT] * 2
             assert [dim.dim_value for dim in shapes[0].shape.dim] == [1, 3, *SIZE]

@@ -1,8 +1,8 @@
 """chaiNNer: safetensors that spandrel recognises, and an ONNX file.
 
 The weights of a compact network load as they are. For an IMDeception network, and for a compact one without the
-enlarged image added, `nas_sr.spandrel_architecture.install()` tells spandrel what they are. What weights alone do not
-tell is among them as tensors of names that begin with `nas_sr.`.
+enlarged image added, `nas_sr.spandrel_architecture.install()` tells spandrel what they are. Where weights alone do not
+tell the network, its spec is a tensor among them.
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ from nas_sr.export.formats.vs_mlrt import convention_check
 
 def write(source: Source, folder: Path) -> None:
     """See Destination."""
-    from nas_sr.families.marks import marks
+    from nas_sr.families.marks import marked
     from nas_sr.families.weights import save_weights
 
     shutil.copyfile(source.dynamic, folder / f"{source.name}.onnx")
-    state = source.network.state_dict() | marks(source.spec)
-    save_weights(state, source.spec, folder / f"{source.name}.safetensors")
+    save_weights(marked(source.network.state_dict(), source.spec), source.spec, folder / f"{source.name}.safetensors")
 
 
 def runs(folder: Path) -> list[Run]:

@@ -29,7 +29,7 @@ def write(source: Source, folder: Path) -> None:
                 (folder / PARAM).write_bytes(archive.read(ncnn.PARAM))
                 (folder / WEIGHTS).write_bytes(archive.read(ncnn.WEIGHTS))
     except (ImportError, Failure) as error:
-        raise CannotWrite(f"ncnn: {error}") from error
+        raise CannotWrite(str(error)) from error
 
 
 def runs(folder: Path) -> list[Run]:

@@ -20,7 +20,7 @@ def write(source: Source, folder: Path) -> None:
         # By default OpenVINO writes weights in fp16.
         openvino.save_model(openvino.convert_model(str(source.dynamic)), folder / FILE, compress_to_fp16=False)
     except (ImportError, RuntimeError) as error:
-        raise CannotWrite(f"openvino: cannot convert the network: {error}") from error
+        raise CannotWrite(f"OpenVINO cannot convert the network: {error}") from error
 
 
 def runs(folder: Path) -> list[Run]:

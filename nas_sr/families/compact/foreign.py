@@ -28,17 +28,6 @@ def spec_of(found: FoundNetwork, beside: Path) -> CompactSpec:
     return _inferred(found.state)
 
 
-def untold(spec: CompactSpec) -> dict[str, list[int]]:
-    """Fields of a spec that the weights do not tell: that the enlarged image is not added, unlike in the layout."""
-    return {} if spec.skip == "nearest" else {"skip": [0]}
-
-
-def completed(found: FoundNetwork, values: Mapping[str, list[int]]) -> CompactSpec:
-    """The spec of weights with the fields of `untold`."""
-    spec = _inferred(found.state)
-    return spec.model_copy(update={"skip": "none"}) if "skip" in values else spec
-
-
 def _inferred(state: Mapping[str, Tensor]) -> CompactSpec:
     last = max(_places(state))
     slopes = torch.cat([state[f"body.{place}.weight"].float() for place in range(1, last, 2)])

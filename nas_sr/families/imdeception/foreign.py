@@ -54,28 +54,6 @@ def spec_of(found: FoundNetwork, beside: Path) -> ImdeceptionSpec:
     )
 
 
-def untold(spec: ImdeceptionSpec) -> dict[str, list[int]]:
-    """Fields of a spec that the weights do not tell: those of its attention."""
-    if not spec.nla_after:
-        return {}
-    return {"nla_after": list(spec.nla_after), "nla_patch": [spec.nla_patch], "nla_window": [spec.nla_window]}
-
-
-def completed(found: FoundNetwork, values: Mapping[str, list[int]]) -> ImdeceptionSpec:
-    """The spec of weights with the fields of `untold`; without them, as `spec_of` finds it.
-
-    Raises:
-        NotLoadable: the weights are no whole network, or do not tell which.
-    """
-    spec = inferred_spec(found.state)
-    if spec is None or not values:
-        return spec_of(found, Path())
-    after, patch, window = values["nla_after"], values["nla_patch"][0], values["nla_window"][0]
-    return ImdeceptionSpec.from_json(
-        {**spec.to_json(), "nla_after": after, "nla_patch": patch, "nla_window": window}, "weights"
-    )
-
-
 def _under_our_names(published: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The paper's naming turned into ours: its separate convolutions of a group are one grouped convolution."""
     state: dict[str, Tensor] = {}
