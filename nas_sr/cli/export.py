@@ -31,6 +31,9 @@ def export(
         metavar="NAME,...",
         help="Also files for onnxruntime, tensorrt, openvino, ncnn, chainner, vs-mlrt, or all that can be.",
     ),
+    optimise: bool = typer.Option(
+        False, "--optimise", help="Time the graphs that compute the same on the target, and write the fastest."
+    ),
     licence: str = typer.Option(None, "--licence", metavar="ID", help="Of the weights, as SPDX calls it."),
     author: str = typer.Option(None, "--author", help="Of the weights."),
     out: Path = typer.Option(None, "--out", help="Folder to write.  [default: bundles/STUDY-TRIAL]"),
@@ -54,6 +57,7 @@ def export(
     from nas_sr.export.bundle import TRAINING, is_bundle, write_bundle
     from nas_sr.export.formats import wanted
     from nas_sr.latency_wording import in_short
+    from nas_sr.measure.profile import profile
     from nas_sr.names import study_record
     from nas_sr.objectives import LATENCY, parse_limits
     from nas_sr.train.recipes import PAPER_CROP, paper_training
@@ -63,8 +67,10 @@ def export(
     of_study = bool(rules or limits or out or overwrite)
     if is_bundle(Path(study)) and not (of_study and (studies / study / "study.yaml").is_file()):
         if of_study:
-            raise UsageError(f"{study}: a bundle, of which export takes --for, --hw, --licence and --author only")
-        _again(Path(study), destinations or [], hw, licence, author, as_json)
+            raise UsageError(
+                f"{study}: a bundle, of which export takes --for, --optimise, --hw, --licence and --author only"
+            )
+        _again(Path(study), destinations or [], hw, licence, author, optimise, as_json)
         return
     if rules > 1 or (rules == 0 and not limits):
         raise UsageError("export needs exactly one of --trial N, --knee, --max-latency MS, --min-psnr DB")
@@ -89,7 +95,8 @@ def export(
         chosen.spec.scale, config["data"], config["val"], record.environment["data"]["smallest_lr"]
     )
     folder = out or Path("bundles") / f"{record.name}-{chosen.number}"
-    written = write_bundle(record, chosen, training, folder, overwrite, asked, licence, author)
+    target = profile(record.hw) if optimise else None
+    written = write_bundle(record, chosen, training, folder, overwrite, asked, licence, author, target)
     if as_json:
         files = [str(path) for path in written.files]
         print_json({"bundle": str(folder), "trial": chosen.number, "files": files, "left_out": written.left_out})
@@ -108,16 +115,22 @@ def export(
 
 
 def _again(
-    folder: Path, destinations: list[str], hw: str | None, licence: str | None, author: str | None, as_json: bool
+    folder: Path,
+    destinations: list[str],
+    hw: str | None,
+    licence: str | None,
+    author: str | None,
+    optimise: bool,
+    as_json: bool,
 ) -> None:
     """Writes what a bundle has and what is asked for from its weights."""
     from nas_sr.errors import UsageError
     from nas_sr.export.bundle import write_again
     from nas_sr.export.origin import read_origin
 
-    if not (destinations or hw or licence or author):
+    if not (destinations or hw or licence or author or optimise):
         raise UsageError(f"{folder}: a bundle; say what to write it for, as with --for all")
-    written = write_again(folder, destinations, hw, licence, author)
+    written = write_again(folder, destinations, hw, licence, author, optimise)
     if as_json:
         files = [str(path) for path in written.files]
         trial = read_origin(folder).get("trial")

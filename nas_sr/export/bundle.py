@@ -19,6 +19,7 @@ from nas_sr.export.formats import NAMES, Wanted, destination, wanted, without_mi
 from nas_sr.export.formats.base import CannotWrite, Source
 from nas_sr.export.model_card import CardFacts, Trained, card_text
 from nas_sr.export.model_database import ENTRY, entry
+from nas_sr.export.optimise import Graph, fastest_graph
 from nas_sr.export.origin import ORIGIN, origin_of, read_origin, target_of, today
 from nas_sr.export.sample import SAMPLE, write_sample
 from nas_sr.families.base import Spec
@@ -27,8 +28,9 @@ from nas_sr.families.presets import preset_name
 from nas_sr.families.registry import read_spec
 from nas_sr.families.weights import WEIGHTS, load_network, save_weights
 from nas_sr.files import held_alone, writable_folder, write_json
+from nas_sr.measure.graph_variants import AS_EXPORTED, write_variant
 from nas_sr.measure.onnx_export import ExportError, export_onnx
-from nas_sr.measure.profile import profile
+from nas_sr.measure.profile import HardwareProfile, profile
 from nas_sr.records import StudyRecord, TrialRecord
 from nas_sr.train.recipes import CHOICES
 
@@ -53,6 +55,7 @@ def write_bundle(
     asked: Wanted = Wanted(),  # noqa: B008 (a tuple)
     licence: str | None = None,
     author: str | None = None,
+    optimise_for: HardwareProfile | None = None,
 ) -> Written:
     """Writes the bundle of `trial` as `folder`, whole or not at all.
 
@@ -65,11 +68,12 @@ def write_bundle(
         asked: destinations to write it for.
         licence: of the weights: SPDX's name.
         author: of the weights.
+        optimise_for: a target that is there: its fastest graph of those that compute the same.
 
     Raises:
         UsageError: the folder exists and `overwrite` is off, or it is none that may be replaced: not a bundle, or one
             with a full training or its weights inside; it cannot be written, or the trial has no weights.
-        WorkError: a destination that was named cannot do the network.
+        WorkError: a destination that was named cannot do the network, or the target cannot measure.
     """
     if folder.exists():
         _refuse_to_replace(folder, overwrite)
@@ -81,6 +85,8 @@ def write_bundle(
     writable_folder(place.parent)
     with not_training(folder), _building(place) as building:
         network = load_network(weights)
+        if optimise_for:
+            origin["graph"] = fastest_graph(network, optimise_for).model_dump()
         write_json(building / SPEC, trial.spec.to_json())
         write_yaml(building / TRAINING, training, CHOICES)
         left_out = _write_contents(building, folder, network, training, origin, asked)
@@ -94,6 +100,7 @@ def write_again(
     hw: str | None = None,
     licence: str | None = None,
     author: str | None = None,
+    optimise: bool = False,
 ) -> Written:
     """Writes the files of a bundle anew from its weights, for the destinations that it has and further ones.
 
@@ -103,6 +110,7 @@ def write_again(
         hw: the target whose input size and versions they are for; None: the bundle's own.
         licence: of the weights, if that is stated now.
         author: likewise.
+        optimise: finds the fastest graph on that target, which must be there.
 
     Raises:
         UsageError: not a bundle; one is unknown or lacks a package; the bundle's weights are not those that were
@@ -117,7 +125,11 @@ def write_again(
         origin = read_origin(folder) | {key: value for key, value in stated.items() if value}
         if hw is not None:
             origin["target"] = profile(hw).frozen()
-        return Written(*_replaced(folder, load_network(folder / WEIGHTS), training, origin, names))
+        network = load_network(folder / WEIGHTS)
+        if optimise:
+            on = hw or str((origin.get("card") or {}).get("hw") or target_of(origin, folder, needed=True).name)
+            origin["graph"] = fastest_graph(network, profile(on)).model_dump()
+        return Written(*_replaced(folder, network, training, origin, names))
 
 
 def take_trained(folder: Path, network: FamilyNetwork, training: FullTraining, trained: Trained) -> Written:
@@ -163,12 +175,13 @@ def _write_contents(
     """Everything of a bundle that follows from its weights, into `building`; what is left out of what was asked."""
     network = network.deployed()
     spec = network.spec
-    write_weights(building, network)
+    graph = Graph.model_validate(origin.get("graph") or {})
+    write_weights(building, network, graph.known)
     name = file_name(spec)
     left_out = dict(asked.left_out)
     work = building / ".work"
     work.mkdir()
-    source = Source(name, network, building / ONNX, target_of(origin, folder, bool(asked.names)), work)
+    source = Source(name, network, building / ONNX, target_of(origin, folder, bool(asked.names)), work, graph.known)
     formats = []
     for each in asked.names:
         (building / each).mkdir()
@@ -190,7 +203,7 @@ def _write_contents(
     if facts:
         text = card_text(
             facts, spec, training, folder, trained=trained, formats=formats, left_out=left_out,
-            licence=licence, author=author,
+            licence=licence, author=author, graph=graph if graph.ratios else None,
         )  # fmt: skip
         (building / CARD).write_text(text)
     elif (folder / CARD).is_file():  # of an earlier version, which kept the card's text only
@@ -205,12 +218,14 @@ def _write_contents(
     return left_out
 
 
-def write_weights(folder: Path, network: FamilyNetwork) -> None:
+def write_weights(folder: Path, network: FamilyNetwork, graph: str = AS_EXPORTED) -> None:
     """Puts a network's weights into a folder, in their deployed form: as safetensors, and as ONNX with any height and
-    width."""
+    width, in one of the graphs that compute the same."""
     network = network.deployed()
     save_weights(network.state_dict(), network.spec, folder / WEIGHTS)
     export_onnx(network, folder / ONNX)
+    if graph != AS_EXPORTED:
+        write_variant(folder / ONNX, folder / ONNX, graph)
     name_architecture(folder / ONNX, network.spec)
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from nas_sr.command_line import command
 from nas_sr.config import FullTraining
 from nas_sr.export.formats import destination
+from nas_sr.export.optimise import Graph
 from nas_sr.families.base import Spec
 from nas_sr.latency import Latency
 from nas_sr.latency_wording import NOT_STABLE, is_unstable, setup, worded
@@ -83,6 +84,7 @@ def card_text(
     left_out: Mapping[str, str] | None = None,
     licence: str | None = None,
     author: str | None = None,
+    graph: Graph | None = None,
 ) -> str:
     """Markdown text.
 
@@ -96,13 +98,15 @@ def card_text(
         left_out: others that it could not be written for, with the reason.
         licence: of the weights.
         author: of the weights.
+        graph: which of those that compute the same, if that was measured.
     """
     phases = "\n".join(
         f"{number}. {phase.loss}, {phase.steps:,} steps, batch {phase.batch}, crops of {phase.crop_lr * spec.scale} HR"
         f" pixels, learning rate {phase.learning_rate:g}"
         for number, phase in enumerate(training.training.phases, start=1)
     )
-    rows = "\n".join(f"| {name} | {text} |" for name, text in (*facts.rows, *_training_rows(trained)))
+    graphs = [("graph of the files", _in_a_cell(str(graph)))] if graph else []
+    rows = "\n".join(f"| {name} | {text} |" for name, text in (*facts.rows, *_training_rows(trained), *graphs))
     return f"""# {facts.title}
 
 {facts.origin}

@@ -279,7 +279,7 @@ def test_bundle_written_again_from_its_weights(studies: Path, capsys: pytest.Cap
     bundle = Path(_export(studies, "--knee", "--out", str(studies / "b"))["bundle"])
     for options, words in [
         ([], "say what to write it for"),
-        (["--knee", "--for", "all"], "takes --for, --hw, --licence and --author only"),
+        (["--knee", "--for", "all"], "takes --for, --optimise, --hw, --licence and --author only"),
         (["--for", "vsmlrt"], "unknown destination 'vsmlrt'; known: vs-mlrt"),
     ]:
         assert run(["export", str(bundle), *options]) == 2

@@ -143,6 +143,8 @@ def test_what_is_no_bundle_is_a_wrong_call(tmp_path: Path, capsys: pytest.Captur
 
 
 def test_file_of_other_weights_with_checksums_of_its_own_is_caught_in_its_runtime(tmp_path: Path) -> None:
+    for package in ("openvino", "ncnn", "pnnx"):
+        pytest.importorskip(package)
     write_small(tmp_path / "b", COMPACT, ["onnxruntime", "openvino", "ncnn"])
     folder = tmp_path / "b"
     path = folder / "onnxruntime" / "model-24x40-fp16.onnx"
@@ -169,6 +171,8 @@ def test_file_of_other_weights_with_checksums_of_its_own_is_caught_in_its_runtim
 def test_runtimes_that_are_not_there_are_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    for package in ("ncnn", "pnnx"):
+        pytest.importorskip(package)
     write_small(tmp_path / "b", COMPACT, ["ncnn", "chainner"])
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in ("ncnn", "spandrel") else find(name))

@@ -57,10 +57,14 @@ class Source:
         spec: of that form.
         dynamic: its ONNX file for any height and width.
         target: what it was searched for.
+        graph: of all files: a name in nas_sr.measure.graph_variants.
     """
 
-    def __init__(self, name: str, network: FamilyNetwork, dynamic: Path, target: Target, folder: Path) -> None:
+    def __init__(
+        self, name: str, network: FamilyNetwork, dynamic: Path, target: Target, folder: Path, graph: str
+    ) -> None:
         self.name = name
+        self.graph = graph
         self.network = network
         self.dynamic = dynamic
         self.target = target
@@ -78,6 +82,7 @@ class Source:
             ExportError: the network cannot be written so.
         """
         from nas_sr.evaluate.onnx_upscaler import name_architecture
+        from nas_sr.measure.graph_variants import write_variant
         from nas_sr.measure.onnx_export import export_onnx
         from nas_sr.measure.onnx_fp16 import write_fp16
 
@@ -88,6 +93,7 @@ class Source:
                 write_fp16(self.static("fp32", opset), path)
             else:
                 export_onnx(self.network, path, self.target.lr_size, opset)
+                write_variant(path, path, self.graph)
             name_architecture(path, self.spec)
         return path
 
