@@ -73,6 +73,7 @@ def test_next_commands_of_a_study_of_any_name(
     monkeypatch.chdir(tmp_path)
     # What is in the file does not depend on a name, and to export it is most of the work.
     monkeypatch.setattr(bundle, "export_onnx", lambda network, path: path.touch())
+    monkeypatch.setattr(bundle, "write_sample", lambda network, training, label, path: path.touch())
     folder = Path("my $(studies)", name)
     made_study(folder)
     where = ["--studies", str(folder.parent), "--reports", "-reports"]
@@ -91,8 +92,8 @@ def test_next_commands_of_a_study_of_any_name(
     assert shell(said[-1].removeprefix("next:"))[-1] == f"-out {name}"
     card = Path(f"-out {name}", "README.md").read_text()
     lines = re.findall(r"^    (nas-sr .*)$", card, re.MULTILINE)
-    assert [shell(line)[0] for line in lines] == ["train", "evaluate", "upscale", "measure"]
-    assert run(["describe", "--", next(word for word in shell(lines[-1]) if word.endswith("spec.json"))]) == 0
+    assert [shell(line)[0] for line in lines] == ["train", "evaluate", "upscale", "measure", "export", "verify"]
+    assert run(["describe", "--", next(word for word in shell(lines[3]) if word.endswith("spec.json"))]) == 0
 
     trial_of = study_trial(f"{name}:1", folder.parent)
     assert trial_of

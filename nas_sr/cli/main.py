@@ -24,6 +24,7 @@ from nas_sr.cli.search import search
 from nas_sr.cli.show import show
 from nas_sr.cli.train import train
 from nas_sr.cli.upscale import upscale
+from nas_sr.cli.verify import verify
 from nas_sr.device_program.cores import cpu_quota, physical_cores
 from nas_sr.errors import UsageError, WorkError
 
@@ -67,6 +68,7 @@ for verb in (
     report,
     show,
     export,
+    verify,
     train,
     evaluate,
     upscale,

@@ -39,7 +39,7 @@ def train(
     """
     from nas_sr import api
     from nas_sr.export.bundle import FULL_TRAINING
-    from nas_sr.export.starts import read_origin
+    from nas_sr.export.origin import read_origin
     from nas_sr.train.full_training import CHECKPOINT
 
     trained = api.train(
@@ -64,4 +64,4 @@ def train(
         )
         return
     print(f"{trained.steps} steps, validation PSNR from {trained.start_psnr_db:.3f} to {trained.psnr_db:.3f} dB")
-    print(f"{bundle}: weights.safetensors and model.onnx now hold the best weights")
+    print(f"{bundle}: weights.safetensors, and all files made of them, now hold the best weights")

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import onnx
+
 from nas_sr.errors import UsageError
 from nas_sr.evaluate.onnx_network import Convention, OnnxNetwork
 from nas_sr.evaluate.tiles import TILE, Tiling, network_tiling
 from nas_sr.evaluate.upscalers import Upscaler
 from nas_sr.families.base import Spec
 from nas_sr.families.registry import parse_spec, read_spec
+from nas_sr.files import replacing
 from nas_sr.image_format import Layout
 
 SPEC_KEY = "nas_sr_spec"  # in the metadata of an ONNX file
@@ -29,6 +32,14 @@ def onnx_upscaler(
     spec = _spec_of(path, network.metadata)
     check_scale(network, spec.scale, "as its spec says; spec.json may be another's")
     return Upscaler(network_tiling(spec, tile), network.enlarger(network.conventions(value_range)[0]))
+
+
+def name_architecture(path: Path, spec: Spec) -> None:
+    """Puts the spec into an ONNX file: what cuts images into tiles must know how far a pixel reaches."""
+    model = onnx.load(path)
+    onnx.helper.set_model_props(model, {SPEC_KEY: json.dumps(spec.to_json())})
+    with replacing(path) as temporary:
+        onnx.save(model, temporary)
 
 
 def whole_image_upscaler(network: OnnxNetwork, convention: Convention) -> Upscaler:

@@ -10,16 +10,10 @@ from nas_sr.console import counted, error_console
 from nas_sr.data.image_sets import image_sets
 from nas_sr.digest import digest
 from nas_sr.errors import WorkError
-from nas_sr.export.bundle import FULL_TRAINING, read_bundle, record_training, training_alone, write_weights
-from nas_sr.export.starts import (
-    described,
-    inherit,
-    parse_start,
-    read_origin,
-    save_inherited,
-    starting_network,
-    update_origin,
-)
+from nas_sr.export.bundle import FULL_TRAINING, keep_inherited, read_bundle, take_trained, training_alone
+from nas_sr.export.model_card import Trained as FullyTrained
+from nas_sr.export.origin import read_origin
+from nas_sr.export.starts import described, parse_start, starting_network
 from nas_sr.families.base import Spec
 from nas_sr.families.network import without_memory
 from nas_sr.families.weights import load_network
@@ -52,7 +46,7 @@ def train_bundle(
     start: str | None = None,
     quiet: bool = False,
 ) -> Trained:
-    """Trains a bundle's network by its train.yaml; its weights.safetensors and model.onnx then are the best ones.
+    """Trains a bundle's network by its train.yaml; its weights, and all files made of them, then are the best ones.
 
     Args:
         bundle: a folder written by `nas-sr export`.
@@ -100,16 +94,14 @@ def _trained(
         refuse_unfinished(checkpoint)
     asked = parse_start(start) if start else None
     if asked and asked.supernet and not resumed:
-        inherited, what = inherit(spec, asked.supernet)
-        save_inherited(inherited, bundle)
-        update_origin(bundle, **what)
+        keep_inherited(bundle, asked.supernet)
     before = resumed.run if resumed else Run(config=config, data=config.data, val=config.val)
     kind = asked.kind if asked else before.start or config.start
     run = Run(
         config=config,
         steps=before.steps if steps is None else steps,
         start=asked.kind if asked else before.start,
-        began_with=before.began_with or described(bundle, kind),
+        began_with=before.began_with or described(read_origin(bundle), kind),
         data=data or before.data,
         val=val or (None if data else before.val),
         training_images=before.training_images,
@@ -145,8 +137,19 @@ def _trained(
             again = command("train", bundle, options=options)
             console.print(f"checkpoint written; continue with: {again}", soft_wrap=True)
             raise KeyboardInterrupt from None
-    write_weights(bundle, load_network(folder / BEST))
-    record_training(bundle, trained.steps, trained.psnr_db, run.began_with)
+    written = take_trained(
+        bundle,
+        load_network(folder / BEST),
+        config.model_copy(update={"data": run.data, "val": run.val}),
+        FullyTrained(**trained._asdict(), data=images.description, start=run.began_with),
+    )
+    for name, reason in written.left_out.items():
+        again = command("export", bundle, options={"--for": name})
+        console.print(
+            f"{name}/ is no longer in the bundle, its files were of other weights: {reason}; then `{again}`",
+            soft_wrap=True,
+            markup=False,
+        )
     _tell_study(bundle, spec, run, trained, console)
     return trained
 

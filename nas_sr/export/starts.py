@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast, get_args
 
@@ -11,14 +11,12 @@ from nas_sr.errors import UsageError
 from nas_sr.families.base import Spec
 from nas_sr.families.network import FamilyNetwork, build
 from nas_sr.families.weights import WEIGHTS, load_network, save_weights
-from nas_sr.files import write_json
 from nas_sr.measure.attempts import file_digest
 from nas_sr.records import StudyRecord, TrialRecord
 from nas_sr.supernet.stored import SUPERNET, load_supernet, read_about
 from nas_sr.train.checkpoint import refuse_other_network
 
 Kind = Literal["weights", "scratch", "longest-rung", "supernet"]
-ORIGIN = "bundle.json"
 # Weights as they are trained, not as they are deployed; and where bundle.json says what they are.
 FILES: dict[Kind, str] = {"longest-rung": "longest-rung.safetensors", "supernet": "inherited.safetensors"}
 _KEYS: dict[Kind, str] = {"longest-rung": "longest_rung", "supernet": "inherited"}
@@ -92,9 +90,13 @@ def starting_network(bundle: Path, kind: Kind, spec: Spec, seed: int) -> FamilyN
     return loaded
 
 
-def described(bundle: Path, kind: Kind) -> str:
-    """Where the weights are from, such that equal texts are equal starts but for chance."""
-    origin = read_origin(bundle)
+def described(origin: Mapping[str, Any], kind: Kind) -> str:
+    """Where the weights are from, such that equal texts are equal starts but for chance.
+
+    Args:
+        origin: what bundle.json says.
+        kind: what training begins with.
+    """
     what = origin.get(_KEYS.get(kind, ""), {})
     if kind == "scratch":
         return "scratch"
@@ -104,17 +106,3 @@ def described(bundle: Path, kind: Kind) -> str:
         return f"a supernet of {what.get('steps', '?')} steps (file {str(what.get('file', '?'))[:8]})"
     trained = origin.get("trained")
     return f"weights after {trained['steps']} steps of full training" if trained else "weights as exported"
-
-
-def read_origin(bundle: Path) -> dict[str, Any]:
-    """What bundle.json says; nothing where it is missing or broken."""
-    try:
-        value = json.loads((bundle / ORIGIN).read_text())
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def update_origin(bundle: Path, **more: Any) -> None:
-    """Notes something in bundle.json."""
-    write_json(bundle / ORIGIN, {**read_origin(bundle), **more})

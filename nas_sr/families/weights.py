@@ -14,6 +14,7 @@ from torch import Tensor
 
 from nas_sr.errors import UsageError
 from nas_sr.families.base import Spec
+from nas_sr.families.marks import without_mark
 from nas_sr.families.network import FamilyNetwork, build, parameter_differences, shapes
 from nas_sr.families.registry import NAMES, parse_spec
 from nas_sr.families.state_dict import FoundNetwork, find_network
@@ -107,7 +108,8 @@ def _safetensors(path: Path) -> tuple[str | None, dict[str, Tensor]]:
             metadata = file.metadata() or {}
             if SUPERNET in metadata:
                 raise NotLoadable("a supernet, the weights of all networks of a search space", "extract one of them")
-            return metadata.get("spec"), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+            return metadata.get("spec"), without_mark(tensors)
     except (SafetensorError, OSError, ValueError, TypeError, RuntimeError, KeyError, AttributeError):
         raise NotLoadable("a safetensors file that is cut short or broken", "copy or download it again") from None
 

@@ -15,9 +15,7 @@ from nas_sr.device_program.messages import parse_message
 from nas_sr.measure.measurement_error import MeasurementFailed
 
 
-def answer(
-    module: ModuleType, asked: dict[str, Any], key: str, limit_s: float, *, work: str, process: str
-) -> dict[str, Any]:
+def answer(module: ModuleType, asked: dict[str, Any], key: str, limit_s: float, *, work: str, process: str) -> Any:
     """What the module's `main`, given `asked` on standard input, says under `key`.
 
     `work` and `process` are what messages call the work and the process that does it.

@@ -1,6 +1,8 @@
 """From a study to a bundle to a trained network, through the command line."""
 
+import importlib.util
 import json
+import os
 import shutil
 import signal
 from pathlib import Path
@@ -14,11 +16,12 @@ import yaml
 from nas_sr.cli.fronts import front_rows
 from nas_sr.cli.main import run
 from nas_sr.config import FullTraining, StudyConfig, read_yaml
-from nas_sr.export.bundle import record_training, training_alone
+from nas_sr.export.bundle import training_alone
+from nas_sr.export.formats import destination
 from nas_sr.export.model_card import card
 from nas_sr.families.network import build
 from nas_sr.families.registry import read_spec
-from nas_sr.families.weights import load_network, save_weights
+from nas_sr.families.weights import WEIGHTS, load_network, save_weights
 from nas_sr.search.outcome import Outcome
 from nas_sr.search.proposals import Proposals
 from nas_sr.search.store import StudyStore
@@ -45,6 +48,8 @@ def studies(tmp_path: Path) -> Path:
         "frozen": {"hw": {"cpu": {"title": "a CPU"}, "board": {"title": "a board"}}},
     }
     store = StudyStore.create(tmp_path / "studies" / "s t'1", StudyConfig(hw=("cpu", "board")), environment)
+    for params in reversed(SPACE.architectures.values()):
+        store.study.enqueue_trial(SPACE.as_drawn(params))
     proposals = Proposals(store, SPACE)
     for (psnr_db, cpu_ms), board_ms in zip(POINTS, ON_BOARD_MS, strict=True):
         proposal = proposals.ask()
@@ -98,6 +103,11 @@ def test_every_way_to_choose(
     assert "--overwrite" in capsys.readouterr().err
 
 
+def _set_origin(bundle: Path, **values: object) -> None:
+    origin = json.loads((bundle / "bundle.json").read_text())
+    (bundle / "bundle.json").write_text(json.dumps(origin | values))
+
+
 def test_only_bundles_are_replaced_and_none_with_a_full_training(
     studies: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -110,7 +120,7 @@ def test_only_bundles_are_replaced_and_none_with_a_full_training(
     assert "holds a full training" in capsys.readouterr().err
     shutil.copytree(out, studies.parent / "no checkpoints")
     shutil.rmtree(studies.parent / "no checkpoints" / "training")
-    record_training(studies.parent / "no checkpoints", 10, 27.0)
+    _set_origin(studies.parent / "no checkpoints", trained={"steps": 10, "psnr_db": 27.0})
     assert run([*asked[:-1], str(studies.parent / "no checkpoints")]) == 2
     assert "holds a full training or its weights" in capsys.readouterr().err
     (out / "bundle.json").unlink()
@@ -138,8 +148,8 @@ def test_bundle_holds_one_network_in_three_forms(studies: Path) -> None:
     said = _export(studies, "--knee", "--out", str(studies / "b"))
     bundle = Path(said["bundle"])
     assert {Path(name).name for name in said["files"]} == {
-        "spec.json", "weights.safetensors", "model.onnx", "train.yaml", "bundle.json", "README.md",
-        "longest-rung.safetensors",
+        "spec.json", "weights.safetensors", "model.onnx", "train.yaml", "bundle.json", "README.md", "openmodeldb.json",
+        "sample.png", "SHA256SUMS", "longest-rung.safetensors",
     }  # fmt: skip
     network = load_network(bundle).eval()
     assert network.spec == read_spec(bundle / "spec.json")
@@ -221,6 +231,123 @@ def test_training_improves_the_bundle(studies: Path) -> None:
         expected = load_network(bundle).eval()(torch.from_numpy(image)).numpy()
     session = onnxruntime.InferenceSession(str(bundle / "model.onnx"))
     assert np.abs(session.run(None, {"input": image})[0] - expected).max() < 1e-4
+
+
+def _here(name: str) -> bool:
+    return all(importlib.util.find_spec(package) for package in destination(name).packages)
+
+
+def test_training_renews_everything_that_is_made_of_the_weights(
+    studies: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if not _here("ncnn"):
+        pytest.skip(destination("ncnn").install)
+    bundle = Path(_export(studies, "--knee", "--out", str(studies / "b"), "--for", "ncnn,chainner")["bundle"])
+    _smaller(bundle)
+    config = load_yaml(bundle / "train.yaml") | {"start": "interpolator"}
+    config["training"]["seed"] = 5  # other weights, whether or not a few steps improve them
+    (bundle / "train.yaml").write_text(yaml.safe_dump(config))
+    before = {path: path.read_bytes() for path in bundle.rglob("*") if path.is_file()}
+    answered(["train", str(bundle), "--steps", "4", "--json"])
+    said, _ = answered(["verify", str(bundle), "--json"])
+    assert said["ok"], said
+    unchanged = {
+        path.relative_to(bundle).as_posix() for path, content in before.items() if path.read_bytes() == content
+    }
+    assert unchanged <= {"spec.json", "train.yaml", "ncnn/model.param", "sample.png", "longest-rung.safetensors"}
+    card_ = (bundle / "README.md").read_text()
+    assert "**PSNR after full training**, which the weights are of" in card_
+    assert "4 steps" in card_
+    assert json.loads((bundle / "openmodeldb.json").read_text())["trainingIterations"] == 4
+
+    # Where a package is missing, files of other weights go; the next command brings them back.
+    find = importlib.util.find_spec
+    with monkeypatch.context() as patch:
+        patch.setattr(importlib.util, "find_spec", lambda name: None if name == "ncnn" else find(name))
+        _, errors = answered(["train", str(bundle), "--steps", "4", "--json", "--overwrite"])
+        assert "ncnn/ is no longer in the bundle" in errors
+        assert "pip install 'nas-sr[ncnn]'" in errors
+        assert not (bundle / "ncnn").exists()
+    assert run(["export", str(bundle), "--for", "ncnn"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"next: nas-sr verify {bundle}"
+    said, _ = answered(["verify", str(bundle), "--json"])
+    assert said["ok"], said
+    assert {check["what"] for check in said["checks"]} >= {"ncnn/model.param", "model.onnx"}
+    assert (bundle / "training" / "last.ckpt").is_file()
+    assert not list(bundle.glob(".*"))
+
+
+def test_bundle_written_again_from_its_weights(studies: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bundle = Path(_export(studies, "--knee", "--out", str(studies / "b"))["bundle"])
+    for options, words in [
+        ([], "say what to write it for"),
+        (["--knee", "--for", "all"], "takes --for, --optimise, --hw, --licence and --author only"),
+        (["--for", "vsmlrt"], "unknown destination 'vsmlrt'; known: vs-mlrt"),
+    ]:
+        assert run(["export", str(bundle), *options]) == 2
+        assert words in capsys.readouterr().err
+    (bundle / "model.onnx").write_bytes(b"damaged")
+    said, _ = answered(["export", str(bundle), "--for", "vs-mlrt", "--licence", "MIT", "--json"])
+    assert (said["trial"], said["left_out"]) == (1, {})
+    assert any(Path(name).suffix == ".vpy" for name in said["files"])
+    assert answered(["verify", str(bundle), "--json"])[0]["ok"]
+    assert "Licence of the weights: MIT." in (bundle / "README.md").read_text()
+    answered(["export", str(bundle), "--for", "onnxruntime", "--hw", "cpu", "--json"])  # another size; the rest stays
+    assert {path.name for path in bundle.iterdir() if path.is_dir()} == {"vs-mlrt", "onnxruntime"}
+    assert (bundle / "onnxruntime" / "model-96x96-fp16.onnx").is_file()
+
+    other = load_network(bundle)
+    save_weights({name: tensor * 2 for name, tensor in other.state_dict().items()}, other.spec, bundle / WEIGHTS)
+    assert run(["export", str(bundle), "--for", "vs-mlrt"]) == 2
+    assert "the card's figures are of other weights" in capsys.readouterr().err
+
+
+def test_study_and_bundle_of_one_name(studies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(studies.parent)
+    where = ["--studies", str(studies), "--json"]
+    answered(["export", "s t'1", "--knee", "--out", "s t'1", *where])
+    said, _ = answered(["export", "s t'1", "--trial", "3", "--out", "other", *where])  # of the study
+    assert said["trial"] == 3
+    said, _ = answered(["export", "s t'1", "--for", "vs-mlrt", *where])  # of the bundle
+    assert (said["bundle"], said["trial"]) == ("s t'1", 1)
+
+
+def test_bundle_of_an_earlier_version_is_written_again(studies: Path) -> None:
+    bundle = Path(_export(studies, "--knee", "--out", str(studies / "b"))["bundle"])
+    origin = json.loads((bundle / "bundle.json").read_text())
+    newer = ("card", "target", "written_at", "formats", "left_out", "licence", "author")
+    (bundle / "bundle.json").write_text(json.dumps({name: origin[name] for name in origin if name not in newer}))
+    for name in ("SHA256SUMS", "sample.png", "openmodeldb.json"):
+        (bundle / name).unlink()
+    text = (bundle / "README.md").read_text()
+    said, _ = answered(["verify", str(bundle), "--json"], status=1)
+    assert [check["what"] for check in said["checks"] if check["status"] == "failed"] == ["SHA256SUMS"]
+    answered(["export", str(bundle), "--for", "onnxruntime", "--json"])
+    assert answered(["verify", str(bundle), "--json"])[0]["ok"]
+    assert (bundle / "onnxruntime" / "model-128x128-fp32.onnx").is_file()  # the size of its latency
+    assert (bundle / "README.md").read_text() == text
+
+
+def test_kill_while_a_bundle_is_written_again_leaves_one_that_the_same_command_repairs(
+    studies: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = Path(_export(studies, "--knee", "--out", str(studies / "b"))["bundle"])
+    replace, calls = os.replace, []
+
+    def stopped(source: Path, target: Path) -> None:
+        if Path(target).parent == bundle and not Path(target).name.startswith("."):
+            calls.append(target)
+            if len(calls) == 3:
+                raise KeyboardInterrupt
+        replace(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", stopped)
+        assert run(["export", str(bundle), "--for", "chainner", "--licence", "MIT"]) == 130
+    said, _ = answered(["verify", str(bundle), "--json"], status=1)
+    assert "chainner/" in " ".join(check["what"] for check in said["checks"] if check["status"] == "failed")
+    answered(["export", str(bundle), "--for", "chainner", "--json"])
+    assert answered(["verify", str(bundle), "--json"])[0]["ok"]
 
 
 def test_stopped_training_resumes_to_the_same_weights(studies: Path) -> None:

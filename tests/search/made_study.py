@@ -23,6 +23,8 @@ def made_study(folder: Path) -> StudyStore:
         "frozen": {"hw": {"cpu": {"title": "a CPU"}}},
     }
     store = StudyStore.create(folder, StudyConfig(hw=("cpu",)), environment)
+    for params in SPACE.architectures.values():
+        store.study.enqueue_trial(SPACE.as_drawn(params))
     proposals = Proposals(store, SPACE)
     for psnr_db, latency_ms in ((25.0, 10.0), (26.0, 20.0)):
         proposal = proposals.ask()
