@@ -48,7 +48,7 @@ def drawn_ms(page: Path) -> float:
         run = subprocess.run(
             [
                 *[str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"],
-                *["--disable-background-networking", "--timeout=20000", "--window-size=1400,1200"],
+                *["--disable-background-networking", "--timeout=10000", "--window-size=1400,1200"],
                 *[f"--user-data-dir={profile}", "--dump-dom", page.resolve().as_uri()],
             ],
             capture_output=True,
