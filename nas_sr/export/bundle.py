@@ -22,6 +22,7 @@ from nas_sr.export.model_database import ENTRY, entry
 from nas_sr.export.optimise import Graph, fastest_graph
 from nas_sr.export.origin import ORIGIN, origin_of, read_origin, target_of, today
 from nas_sr.export.sample import SAMPLE, write_sample
+from nas_sr.export.whole_folder import building_beside, take_place
 from nas_sr.families.base import Spec
 from nas_sr.families.network import FamilyNetwork
 from nas_sr.families.presets import preset_name
@@ -83,14 +84,14 @@ def write_bundle(
     origin = origin_of(study, trial) | {"licence": licence, "author": author}
     place = folder.resolve()
     writable_folder(place.parent)
-    with not_training(folder), _building(place) as building:
+    with not_training(folder), building_beside(place) as building:
         network = load_network(weights)
         if optimise_for:
             origin["graph"] = fastest_graph(network, optimise_for).model_dump()
         write_json(building / SPEC, trial.spec.to_json())
         write_yaml(building / TRAINING, training, CHOICES)
         left_out = _write_contents(building, folder, network, training, origin, asked)
-        _take_place(building, place)
+        take_place(building, place)
     return Written(_files(folder), left_out)
 
 
@@ -266,30 +267,6 @@ def training_alone(folder: Path) -> Iterator[None]:
 def not_training(folder: Path) -> AbstractContextManager[None]:
     """The same for a bundle in which there may be no training at all."""
     return training_alone(folder) if (folder / FULL_TRAINING).is_dir() else nullcontext()
-
-
-@contextmanager
-def _building(place: Path) -> Iterator[Path]:
-    """A folder beside the bundle's that goes whatever happens, unless it has taken its place."""
-    building = place.with_name(f".{place.name}.{os.getpid()}.part")
-    try:
-        building.mkdir()
-        yield building
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
-
-
-def _take_place(building: Path, place: Path) -> None:
-    replaced = place.with_name(f".{place.name}.{os.getpid()}.replaced")
-    if place.exists():
-        place.rename(replaced)
-    try:
-        building.rename(place)
-    except BaseException:
-        if replaced.exists():
-            replaced.rename(place)
-        raise
-    shutil.rmtree(replaced, ignore_errors=True)
 
 
 def _refuse_to_replace(folder: Path, overwrite: bool) -> None:
