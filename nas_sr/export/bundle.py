@@ -24,6 +24,7 @@ from nas_sr.export.origin import ORIGIN, origin_of, read_origin, target_of, toda
 from nas_sr.export.sample import SAMPLE, write_sample
 from nas_sr.export.starts import FILES as START_FILES
 from nas_sr.export.starts import Start, described, inherit, keep_longest_rung, save_inherited
+from nas_sr.export.whole_folder import building_beside, take_place
 from nas_sr.families.base import Spec
 from nas_sr.families.network import FamilyNetwork
 from nas_sr.families.presets import preset_name
@@ -90,7 +91,7 @@ def write_bundle(
     inherited = inherit(trial.spec, start.supernet) if start.supernet else None
     place = folder.resolve()
     writable_folder(place.parent)
-    with not_training(folder), _building(place) as building:
+    with not_training(folder), building_beside(place) as building:
         network = load_network(weights)
         origin = origin_of(study, trial, place) | {"licence": licence, "author": author}
         origin |= keep_longest_rung(study, trial, building)
@@ -102,7 +103,7 @@ def write_bundle(
         write_json(building / SPEC, trial.spec.to_json())
         write_yaml(building / TRAINING, training, CHOICES)
         left_out = _write_contents(building, folder, network, training, origin, asked)
-        _take_place(building, place)
+        take_place(building, place)
     return Written(_files(folder), left_out)
 
 
@@ -282,30 +283,6 @@ def training_alone(folder: Path) -> Iterator[None]:
 def not_training(folder: Path) -> AbstractContextManager[None]:
     """The same for a bundle in which there may be no training at all."""
     return training_alone(folder) if (folder / FULL_TRAINING).is_dir() else nullcontext()
-
-
-@contextmanager
-def _building(place: Path) -> Iterator[Path]:
-    """A folder beside the bundle's that goes whatever happens, unless it has taken its place."""
-    building = place.with_name(f".{place.name}.{os.getpid()}.part")
-    try:
-        building.mkdir()
-        yield building
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
-
-
-def _take_place(building: Path, place: Path) -> None:
-    replaced = place.with_name(f".{place.name}.{os.getpid()}.replaced")
-    if place.exists():
-        place.rename(replaced)
-    try:
-        building.rename(place)
-    except BaseException:
-        if replaced.exists():
-            replaced.rename(place)
-        raise
-    shutil.rmtree(replaced, ignore_errors=True)
 
 
 def _refuse_to_replace(folder: Path, overwrite: bool) -> None:
