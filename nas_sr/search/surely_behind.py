@@ -44,7 +44,6 @@ from nas_sr.search.trial_store import (
 
 LEVEL = 0.95
 FEWEST = 20  # complete trials; of fewer, not even the largest error is a bound of that level
-_FITTED = 120  # scores that the sizes of the model's parts are fitted to: of more it takes seconds and they hardly move
 
 
 class Complete(NamedTuple):
@@ -135,14 +134,6 @@ def error_factor(model: FidelityModel) -> float:
     return max(NormalDist().inv_cdf(LEVEL), float(errors[min(rank, len(errors)) - 1]))
 
 
-def fitted(specs: Sequence[Spec], scores: Sequence[Score]) -> FidelityModel:
-    """The model of these scores; of many, the sizes of its parts are fitted to some, evenly."""
-    sizes = None
-    if len(scores) > _FITTED:
-        sizes = FidelityModel(specs, scores[:: math.ceil(len(scores) / _FITTED)]).sizes
-    return FidelityModel(specs, scores, sizes)
-
-
 def _bounds(
     evaluation: Evaluation, complete: Sequence[Complete], spec: Spec
 ) -> tuple[list[float], float, list[tuple[float, ...]], int]:
@@ -154,13 +145,13 @@ def _bounds(
     """
     specs, steps, mine = [*(trial.spec for trial in complete), spec], evaluation.training.steps, len(complete)
     first = [Score(place, 0, steps, trial.score_db) for place, trial in enumerate(complete)]
-    model = fitted(specs, first)
+    model = FidelityModel(specs, first)
     factor = error_factor(model)
     if evaluation.longest_rung is None:
         mean_db, sd_db = model.next_score(mine, steps)
         return [mean_db + factor * sd_db] * mine, mean_db, [trial.psnr_db for trial in complete], steps
     longer = [Score(place, *each) for place, trial in enumerate(complete) for each in trial.longer]
-    estimate = fitted(specs, [*first, *longer]).after(evaluation.longest_rung)
+    estimate = FidelityModel(specs, [*first, *longer]).after(evaluation.longest_rung)
     variances, shared = np.diag(estimate.covariance), estimate.covariance[mine]
     sd_db = np.sqrt(np.clip(variances + variances[mine] - 2 * shared, 0, None))
     mean_db = float(estimate.mean_db[mine])

@@ -197,6 +197,5 @@ def test_sampler_by_path_that_cannot_search_is_refused_when_a_study_begins(path:
 def test_optuna_still_has_what_cma_es_is_refused_for() -> None:
     study = optuna.create_study(directions=["maximize", "minimize"], sampler=CmaEsSampler(seed=0))
     number = {"x": optuna.distributions.IntDistribution(0, 9)}
-    study.tell(study.ask(number), [1.0, 1.0])
     with pytest.raises(ValueError, match="multi-objective"):
         study.ask(number)

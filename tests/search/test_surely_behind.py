@@ -23,7 +23,7 @@ from nas_sr.search.fidelity import FidelityModel, Score
 from nas_sr.search.outcome import Figures, Outcome, Reached
 from nas_sr.search.proposals import Proposals
 from nas_sr.search.store import StudyStore
-from nas_sr.search.surely_behind import FEWEST, LEVEL, complete_trials, error_factor, fitted, surely_behind
+from nas_sr.search.surely_behind import FEWEST, LEVEL, complete_trials, error_factor, surely_behind
 from nas_sr.search.trial_store import read_outcome, write_latency, write_outcome, write_score
 from nas_sr.space import read_space
 from nas_sr.train.execution import Execution
@@ -64,7 +64,7 @@ def test_hardly_one_score_in_twenty_is_above_its_bound(scores_of) -> None:  # ty
         psnr_db = scores_of(seed)
         order = np.random.default_rng(seed).permutation(len(SPECS))
         known, new = order[:KNOWN], order[KNOWN:]
-        model = fitted(SPECS, [Score(int(place), 0, STEPS, float(psnr_db[place])) for place in known])
+        model = FidelityModel(SPECS, [Score(int(place), 0, STEPS, float(psnr_db[place])) for place in known])
         factor = error_factor(model)
         for place in new:
             mean_db, sd_db = model.next_score(int(place), STEPS)
