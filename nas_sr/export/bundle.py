@@ -150,7 +150,9 @@ def take_trained(folder: Path, network: FamilyNetwork, training: FullTraining, t
 
     A destination that cannot be written here goes, with the reason: its files would be of other weights.
     """
-    origin = read_origin(folder) | {"trained": trained.model_dump(), "written_at": today()}
+    result = trained.model_dump(include={"steps", "psnr_db"})
+    beside = trained.model_dump(exclude={"steps", "psnr_db"})
+    origin = read_origin(folder) | {"trained": result, "trained_on": beside, "written_at": today()}
     return Written(*_replaced(folder, network, training, origin, without_missing(formats_of(folder))))
 
 
@@ -211,7 +213,7 @@ def _write_contents(
             left_out[each] = str(error)
     shutil.rmtree(work)
     write_sample(network, training, name, building / SAMPLE)
-    trained = Trained.model_validate(origin["trained"]) if "trained" in origin else None
+    trained = Trained.model_validate(origin["trained"] | origin.get("trained_on", {})) if "trained" in origin else None
     facts = CardFacts.model_validate(origin["card"]) if "card" in origin else None
     origin = {**origin, "formats": formats, "left_out": left_out}
     write_json(building / ORIGIN, origin)
