@@ -145,16 +145,16 @@ def test_finished_audit_trains_nothing_and_a_larger_one_only_what_is_new(
 
 def test_race_and_audit_do_not_disturb_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nas_sr.search.race._FEWEST", 3)
-    options = [*write_configs(tmp_path), "--rungs", "6,12", "--budget", "4", "--budget-steps"]
-    searched([*options, "50"])
-    spent = Race(StudyStore.open(tmp_path / "studies" / "quick"), 4, 50).steps
+    options = [*write_configs(tmp_path), "--rungs", "6,12", "--budget", "3", "--budget-steps"]
+    searched([*options, "30"])
+    spent = Race(StudyStore.open(tmp_path / "studies" / "quick"), 3, 30).steps
     found, _ = _audit(tmp_path, "--networks", "3", "--times", "3", "--seeds", "1")
     assert found["seeds"] == [3]
     store = StudyStore.open(tmp_path / "studies" / "quick")
-    assert Race(store, 4, 50).steps == spent
+    assert Race(store, 3, 30).steps == spent
     assert store.judged_after() == 18
     assert store.judged_after(audits=False) == 12
-    searched([*options, "90"])
+    searched([*options, "50"])
     raced = [
         (score.seed, score.steps)
         for scores in _store(tmp_path).scores().values()

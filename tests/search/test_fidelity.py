@@ -127,7 +127,7 @@ def test_two_families_and_a_single_score() -> None:
 def _of_source(world: World, rng: np.random.Generator, sd_db: float, source: str, level_db: float = 3.0) -> list[Score]:
     """Figures of every network that know its own lasting deviation, but neither its level nor the slope over cost."""
     cost = np.log([counts(spec).macs_g for spec in world.specs])
-    values = world.truth_db - 0.06 * cost + level_db + rng.normal(0, sd_db, len(cost))
+    values = world.truth_db - 0.3 * cost + level_db + rng.normal(0, sd_db, len(cost))
     return [Score(network, 0, 800, float(value), source) for network, value in enumerate(values)]
 
 
@@ -141,10 +141,10 @@ def test_inherited_scores_are_a_source_that_helps_and_whose_level_tells_nothing(
         inherited = _of_source(world, np.random.default_rng(100 + seed), 0.02, "inherited")
         found = FidelityModel(world.specs, [*scores, *inherited]).after(8000)
         plain = FidelityModel(world.specs, scores).after(8000)
-        assert float(found.mean_db.mean()) == pytest.approx(float(plain.mean_db.mean()), abs=0.02)
+        assert float(found.mean_db.mean()) == pytest.approx(float(plain.mean_db.mean()), abs=0.03)
         with_it.append(tau(found.mean_db, world.truth_db))
         without.append(tau(plain.mean_db, world.truth_db))
-    assert np.mean(with_it) > np.mean(without) + 0.01
+    assert np.mean(with_it) > np.mean(without) + 0.02
 
 
 def test_long_runs_say_how_much_an_inherited_score_is_worth() -> None:

@@ -96,7 +96,7 @@ def test_answer_and_what_is_said(train: Callable, bundle: Path) -> None:
     status, output, errors = train("--json")
     assert status == 0
     answer = json.loads(output)
-    assert answer.keys() == {"checkpoint", "steps", "psnr_db"}
+    assert answer.keys() == {"checkpoint", "steps", "psnr_db", "start"}
     assert answer["steps"] == 6
     assert Path(answer["checkpoint"]).is_file()
     assert "steps run on cpu, fp32, contiguous, as the config says" in errors
