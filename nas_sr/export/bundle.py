@@ -150,8 +150,8 @@ def take_trained(folder: Path, network: FamilyNetwork, training: FullTraining, t
 
     A destination that cannot be written here goes, with the reason: its files would be of other weights.
     """
-    result = trained.model_dump(include={"steps", "psnr_db"})
-    beside = trained.model_dump(exclude={"steps", "psnr_db"})
+    result = trained.model_dump(include={"steps", "psnr_db", "start"})
+    beside = trained.model_dump(exclude=set(result))
     origin = read_origin(folder) | {"trained": result, "trained_on": beside, "written_at": today()}
     return Written(*_replaced(folder, network, training, origin, without_missing(formats_of(folder))))
 

@@ -104,7 +104,9 @@ def test_answer_and_what_is_said(train: Callable, bundle: Path) -> None:
     assert any((bundle / "training" / "tensorboard").iterdir())
     after = load_network(bundle).state_dict()
     assert any(not torch.equal(before[name], after[name]) for name in before)
-    assert json.loads((bundle / "bundle.json").read_text())["trained"] == {"steps": 6, "psnr_db": answer["psnr_db"]}
+    assert json.loads((bundle / "bundle.json").read_text())["trained"] == {
+        "steps": 6, "psnr_db": answer["psnr_db"], "start": "weights as exported",
+    }  # fmt: skip
 
 
 def test_interrupted_training_is_resumed_and_not_replaced(train: Callable, stopped: Callable, bundle: Path) -> None:
