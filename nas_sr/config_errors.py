@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from nas_sr.errors import unknown_name
+from nas_sr.errors import printable, unknown_name
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
@@ -14,7 +14,7 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
     problem = error.errors()[0]
     # Beside keys, pydantic's path names the union members and validators it passed through.
     path = tuple(part for part in problem["loc"] if not str(part).startswith(("function-", "list[")))
-    key = ".".join(str(part) for part in path)
+    key = printable(".".join(str(part) for part in path))
     if problem["type"] == "extra_forbidden":
         return str(unknown_name("key", key, _known_keys(model, path[:-1])))
     message = problem["msg"].removeprefix("Value error, ")

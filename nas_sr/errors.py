@@ -19,4 +19,9 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
     ordered = sorted(known)
     nearest = difflib.get_close_matches(name, ordered, n=len(ordered) or 1, cutoff=0.4)
     rest = [other for other in ordered if other not in nearest]
-    return UsageError(f"unknown {kind} '{name}'; known: {', '.join([*nearest, *rest]) or 'none'}")
+    return UsageError(f"unknown {kind} '{printable(name)}'; known: {', '.join([*nearest, *rest]) or 'none'}")
+
+
+def printable(text: str) -> str:
+    """A text from a file or a call as a terminal may show it: other characters are written out."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from nas_sr import shipped
-from nas_sr.config import FullTraining, Knee, StudyConfig, flat, read_yaml, write_yaml
+from nas_sr.config import FullTraining, Knee, Phase, StudyConfig, flat, parse, read_yaml, write_yaml
 from nas_sr.errors import UsageError
 from nas_sr.train.recipes import paper_training
 
@@ -95,3 +95,8 @@ def test_exported_training_can_be_edited_by_hand(tmp_path: Path) -> None:
     write_yaml(path, paper_training(4, None, None, 128))
     path.write_text(path.read_text().replace("batch: 8", "batch: 4"))
     assert all(phase.batch == 4 for phase in read_yaml(path, FullTraining).training.phases)
+
+
+def test_unknown_key_is_shown_in_letters_that_a_terminal_can_show() -> None:
+    with pytest.raises(UsageError, match=r"unknown key '\\x7f\\x1b\[2Jsteps'; known: steps"):
+        parse({"steps": 1, "\x7f\x1b[2Jsteps": 1}, Phase, "train.yaml")

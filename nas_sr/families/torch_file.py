@@ -63,7 +63,17 @@ def read_torch_file(path: Path, kind: FileKind | None = None) -> Any:
         file.seek(0)
         try:
             found = _look_through(_zipped(file, size) if is_zip else _leading(file))
-        except (ValueError, IndexError, KeyError, zipfile.BadZipFile, RuntimeError, EOFError):
+        # A length that no file has is asked of the memory, which refuses it.
+        except (
+            ValueError,
+            IndexError,
+            KeyError,
+            zipfile.BadZipFile,
+            RuntimeError,
+            EOFError,
+            MemoryError,
+            OverflowError,
+        ):
             raise NotLoadable(_BROKEN, _COPY) from None
         if found.objects:
             raise _objects(found)

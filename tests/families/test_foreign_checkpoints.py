@@ -242,6 +242,15 @@ def test_every_truncation_is_refused(new_format: bool, tmp_path: Path) -> None:
             _refused(cut, "expected is")
 
 
+def test_length_that_no_memory_has_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "old.pth"
+    torch.save(STATE, path, _use_new_zipfile_serialization=False)
+    content = bytearray(path.read_bytes())
+    content[20] = 0x8D  # begins a text whose length is in the eight bytes that follow
+    path.write_bytes(content)
+    _refused(path, "expected is")
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
 @given(content=st.binary(max_size=300), data=st.data())
 def test_damaged_files_are_refused_or_load(content: bytes, data: st.DataObject, tmp_path: Path) -> None:

@@ -56,6 +56,10 @@ def _interrupted(process: subprocess.Popen[str], how: signal.Signals) -> None:
     """Interrupts a search, which keeps the state and leaves nothing running."""
     tree = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(how)
+    try:
+        process.wait(timeout=30)
+    except subprocess.TimeoutExpired:  # Python drops what comes while it forks: a user presses the keys again
+        process.send_signal(how)
     _, said = finished(process, status=130)
     assert "the state is kept" in said
     _, alive = psutil.wait_procs(tree, timeout=60)

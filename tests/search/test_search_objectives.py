@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -240,9 +241,9 @@ def test_lookup_of_a_trial_computes_no_importances(tmp_path: Path, monkeypatch: 
 def test_importances_say_which_parameter_decides(tmp_path: Path) -> None:
     wide = parse_space({"parameters": {"core": [2, 4, 6, 8], "gidbs": [2, 3], "head": [16, 32]}}, Path("wide.yaml"))
     store = StudyStore.create(tmp_path / "s", StudyConfig(sampler="random"), {})
-    proposals = Proposals(store, wide)
+    proposals, draw = Proposals(store, wide), random.Random(0)
     while proposal := proposals.ask():
-        latency_ms, psnr_db = 10.0 * proposal.spec.gidbs + proposal.number / 100, 25.0 + proposal.spec.core
+        latency_ms, psnr_db = 10.0 * proposal.spec.gidbs + draw.random(), 25.0 + proposal.spec.core
         write_latency(store.latency_path(proposal.number, "cpu"), measurement(latency_ms, spread=0.0))
         proposals.tell(proposal.number, Outcome("complete", psnr_db, (latency_ms,)))
     (record,) = store.report_records()

@@ -133,5 +133,5 @@ def test_the_charts_of_it_are_plotly_s():
 
 def test_the_same_search_again_is_a_command():
     assert same_search(example_study(30)) == (
-        "nas-sr search --config studies/mobile-x4/study.yaml --name mobile-x4-again --budget 28"
+        "nas-sr search --config studies/mobile-x4/study.yaml --name mobile-x4-again --budget 29"
     )
