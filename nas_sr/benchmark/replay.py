@@ -22,10 +22,10 @@ from nas_sr.benchmark.table import Start, Table
 from nas_sr.config import Racing, StudyConfig
 from nas_sr.errors import UsageError
 from nas_sr.families.base import Spec
-from nas_sr.families.counts import counts
 from nas_sr.objectives import all_named
 from nas_sr.records import Score, TrialRecord
 from nas_sr.search.estimates import with_estimates
+from nas_sr.search.fidelity import structure
 from nas_sr.search.outcome import Outcome
 from nas_sr.search.proposals import Proposals
 from nas_sr.search.race import Race, steps_to_do
@@ -86,7 +86,7 @@ class RecordedSpace:
             specs: networks that can be answered for.
         """
         self._space, self._specs = space, list(specs)
-        logs = np.array([_logs(spec) for spec in specs])
+        logs = np.array([structure(spec) for spec in specs])
         self._mean, self._sd = logs.mean(axis=0), np.maximum(logs.std(axis=0), 1e-9)
         self._places = (logs - self._mean) / self._sd
         known = {spec.digest for spec in specs}
@@ -108,7 +108,7 @@ class RecordedSpace:
             UsageError: these parameters cannot be built.
         """
         wanted = self._space.spec(params)
-        place = (np.array(_logs(wanted)) - self._mean) / self._sd
+        place = (np.array(structure(wanted)) - self._mean) / self._sd
         distance = ((self._places - place) ** 2).sum(axis=1)
         distance[[spec.family != wanted.family for spec in self._specs]] = math.inf
         return self._specs[int(distance.argmin())]
@@ -222,8 +222,3 @@ def search_config(
             "supernets": () if evaluator == "scratch" else tuple(protocol.spaces),
         }
     )
-
-
-def _logs(spec: Spec) -> list[float]:
-    found = counts(spec)
-    return [math.log(value) for value in (found.macs_g, found.activations_m, found.params, found.convs)]

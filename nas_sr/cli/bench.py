@@ -155,10 +155,10 @@ def replay(
     way = Way(sampler, steps, lengths(rungs), seeds, evaluator, budget, budget_steps)
     replays = Replays(read_table(folder), hw)
     grid = [round(100 * 2 ** (half / 2)) for half in range(40)]
-    curves = []
+    curves, tell = [], _told()
     for repetition in range(repetitions):
         curves.append(replays.curve(way, repetition, grid))
-        _told()(f"{repetition + 1} of {repetitions}: regret {curves[-1][-1].regret_db:.4f} dB")
+        tell(f"{repetition + 1} of {repetitions}: regret {curves[-1][-1].regret_db:.4f} dB")
     longest = max(curve[-1].steps for curve in curves)
     found = bands(curves, [at for at in grid if at < longest] + [longest])
     digests = tuple(replays.table.specs)

@@ -89,14 +89,8 @@ def export(
     record = study_record(study, studies, hw)
     if trial is not None:
         chosen = choose.by_number(record, trial)
-    elif max_latency is not None:
-        chosen = choose.within_latency(record, max_latency, limits)
-    elif min_psnr is not None:
-        chosen = choose.above_psnr(record, min_psnr, limits)
-    elif knee:
-        chosen = choose.at_knee(record, limits)
     else:
-        chosen = choose.within_limits(record, limits)
+        chosen = choose.by_rule(record, limits, max_latency, min_psnr, knee)
     config = record.config
     training = paper_training(
         chosen.spec.scale, config["data"], config["val"], record.environment["data"]["smallest_lr"]

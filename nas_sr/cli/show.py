@@ -44,14 +44,7 @@ def show(
         raise UsageError("show takes --max-latency MS or --min-psnr DB, not both")
     limits = parse_limits(limit or ())
     record = study_record(study, studies, hw)
-    if max_latency is not None:
-        chosen = choose.within_latency(record, max_latency, limits)
-    elif min_psnr is not None:
-        chosen = choose.above_psnr(record, min_psnr, limits)
-    elif limits:
-        chosen = choose.within_limits(record, limits)
-    else:
-        chosen = choose.at_knee(record)
+    chosen = choose.by_rule(record, limits, max_latency, min_psnr, knee=not limits)
     if as_json:
         print_json(_as_json(record, chosen.number))
     else:

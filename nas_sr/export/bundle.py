@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -293,8 +292,9 @@ def _refuse_to_replace(folder: Path, overwrite: bool) -> None:
     if not folder.is_dir() or (any(folder.iterdir()) and not (folder / ORIGIN).is_file()):
         raise UsageError(f"{folder}: --overwrite replaces bundles only, and this is none; choose another with --out")
     training = folder / FULL_TRAINING
-    trained = (folder / ORIGIN).is_file() and "trained" in json.loads((folder / ORIGIN).read_text())
-    if trained or (training.is_dir() and any(not path.name.startswith(".") for path in training.iterdir())):
+    if "trained" in read_origin(folder) or (
+        training.is_dir() and any(not path.name.startswith(".") for path in training.iterdir())
+    ):
         raise UsageError(
             f"{folder}: holds a full training or its weights, which --overwrite would delete; choose another with"
             " --out, or move it away"

@@ -23,6 +23,21 @@ def by_number(study: StudyRecord, number: int) -> TrialRecord:
     raise UsageError(f"study '{study.name}': trial {number} {state}; complete trials: {known}")
 
 
+def by_rule(
+    study: StudyRecord,
+    limits: Mapping[str, float],
+    max_latency_ms: float | None,
+    min_psnr_db: float | None,
+    knee: bool,
+) -> TrialRecord:
+    """By the one of the rules below that is asked for; the best PSNR within the limits if none is."""
+    if max_latency_ms is not None:
+        return within_latency(study, max_latency_ms, limits)
+    if min_psnr_db is not None:
+        return above_psnr(study, min_psnr_db, limits)
+    return at_knee(study, limits) if knee else within_limits(study, limits)
+
+
 def at_knee(study: StudyRecord, limits: Mapping[str, float] = NO_LIMITS) -> TrialRecord:
     """The front's point of best trade, see `pareto.knee`; with limits, of those members that are within them."""
     return study.at_knee(_front(study, limits))

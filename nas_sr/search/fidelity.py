@@ -274,11 +274,16 @@ def _size_of(source: str) -> str:
     return f"{source or 'passing'}_db"
 
 
+def structure(spec: Spec) -> list[float]:
+    """Logarithms of a network's multiply-accumulates, activations, parameters and number of convolutions."""
+    found = counts(spec)
+    return [math.log(value) for value in (found.macs_g, found.activations_m, found.params, found.convs)]
+
+
 def features(specs: Sequence[Spec]) -> np.ndarray:
     """What the model knows of networks, (n, f): the logarithm of multiply-accumulates first, then those of activations,
     parameters and the number of convolutions, each standardised; then one column a family, if there are several."""
-    costs = [counts(spec) for spec in specs]
-    logs = np.log([[each.macs_g, each.activations_m, each.params, each.convs] for each in costs])
+    logs = np.array([structure(spec) for spec in specs])
     spread = logs.std(axis=0)
     standard = (logs - logs.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
     names = sorted({spec.family for spec in specs})
