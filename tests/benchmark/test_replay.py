@@ -13,6 +13,7 @@ import yaml
 from nas_sr.benchmark.protocol import Protocol
 from nas_sr.benchmark.regret import Judge, long_truth, ranked_by_cost
 from nas_sr.benchmark.repetitions import Replays, Way, bands
+from nas_sr.benchmark.replay import RecordedSpace
 from nas_sr.benchmark.table import About, LatencyRow, Row, Table
 from nas_sr.benchmark.tabular import OptunaObjective, blackbox
 from nas_sr.errors import UsageError
@@ -98,6 +99,16 @@ def test_everything_evaluated_without_noise_leaves_no_regret(table: Table) -> No
     assert last.hypervolume == pytest.approx(1)
     assert [point.steps for point in curve[:2]] == [800, 8000]
     assert curve[0].regret_db > curve[1].regret_db > last.regret_db
+
+
+def test_proposal_stands_for_a_network_of_its_family_and_a_recorded_one_for_itself(table: Table) -> None:
+    whole = read_spaces(tuple(table.about.protocol.spaces))
+    recorded = list(table.specs.values())
+    one_each = [next(spec for spec in recorded if spec.family == family) for family in ("imdeception", "compact")]
+    few, all_of_them = RecordedSpace(whole, one_each), RecordedSpace(whole, recorded)
+    for digest, params in whole.architectures.items():
+        assert few.spec(params).family == whole.spec(params).family
+        assert all_of_them.spec(params).digest == digest
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "nsga2", "random"])
